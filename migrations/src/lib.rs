@@ -1,0 +1,17 @@
+//! The history of the database schema: one file a step, never edited once released.
+//!
+//! Every statement runs on SQLite and PostgreSQL alike; where a type has two names it is written `{bytes}`.
+
+mod m20261121_000001_house;
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait::async_trait};
+
+/// All steps, oldest first.
+pub struct Migrator;
+
+#[async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261121_000001_house::Migration)]
+    }
+}

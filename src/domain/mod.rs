@@ -1,0 +1,17 @@
+//! The words of Weighbridge and the rules that need nothing else: no async, no IO, no clock, no database.
+//!
+//! Every other floor stands on this one; this one imports nothing of ours.
+
+pub mod digest;
+pub mod event;
+pub mod evidence;
+pub mod file;
+pub mod name;
+pub mod pattern;
+pub mod range;
+pub mod refusal;
+pub mod rev;
+pub mod role;
+pub mod standing;
+pub mod time;
+pub mod token;
