@@ -4,4 +4,6 @@
 //! `ledger` · `gate` · `app`, `endpoint` · the features · `cli`, `config`, `serve`, `work`. A file imports only from
 //! lower floors; `tests/house.rs` checks it. The map is in `src/README.md`.
 
+pub mod clock;
 pub mod domain;
+pub mod store;
