@@ -1,6 +1,7 @@
 //! The history of the database schema: one file a step, never edited once released.
 //!
-//! Every statement runs on SQLite and PostgreSQL alike; where a type has two names it is written `{bytes}`.
+//! Every statement runs on SQLite and PostgreSQL alike; where a type has two names it is written `{bytes}` or
+//! `{counted}` (a number that counts up by itself).
 
 mod m20261121_000001_house;
 

@@ -10,9 +10,13 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let bytes = if manager.get_database_backend() == DbBackend::Postgres { "BYTEA" } else { "BLOB" };
+        let (bytes, counted) = match manager.get_database_backend() {
+            DbBackend::Postgres => ("BYTEA", "BIGSERIAL PRIMARY KEY"),
+            _ => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+        };
         for statement in TABLES.split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
-            manager.get_connection().execute_unprepared(&statement.replace("{bytes}", bytes)).await?;
+            let statement = statement.replace("{bytes}", bytes).replace("{counted}", counted);
+            manager.get_connection().execute_unprepared(&statement).await?;
         }
         Ok(())
     }
@@ -119,10 +123,11 @@ CREATE INDEX job_by_state ON job (state, run_at);
 
 CREATE TABLE ledger_head (
     shard BIGINT PRIMARY KEY, origin TEXT NOT NULL, size BIGINT NOT NULL, root {bytes} NOT NULL,
-    frontier {bytes} NOT NULL, last_leaf {bytes} NOT NULL, last_time BIGINT NOT NULL);
+    frontier {bytes} NOT NULL, last_leaf {bytes} NOT NULL, last_time BIGINT NOT NULL, moves BIGINT NOT NULL,
+    next_shard BIGINT);
 
 CREATE TABLE ledger_pending (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, body {bytes} NOT NULL);
+    place {counted}, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, body {bytes} NOT NULL);
 
 CREATE TABLE ledger_entry (
     shard BIGINT NOT NULL, seq BIGINT NOT NULL, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, time BIGINT NOT NULL,

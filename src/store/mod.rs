@@ -6,6 +6,9 @@
 
 pub mod chores;
 pub mod tables;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+pub(crate) mod testing;
 
 use std::{path::Path, time::Duration};
 

@@ -421,6 +421,10 @@ pub mod ledger_head {
         pub frontier: Vec<u8>,
         pub last_leaf: Vec<u8>,
         pub last_time: i64,
+        /// How many entries since the first shard began may have changed an answer of the gate.
+        pub moves: i64,
+        /// Set when this shard has ended: nobody appends to it any more.
+        pub next_shard: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -435,7 +439,9 @@ pub mod ledger_pending {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "ledger_pending")]
     pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
+        /// Counts up as rows are written: a change that waited for another one's locks has the higher place.
+        #[sea_orm(primary_key)]
+        pub place: i64,
         pub id: String,
         pub kind: String,
         pub body: Vec<u8>,

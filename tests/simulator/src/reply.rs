@@ -57,7 +57,7 @@ impl Reply {
     }
 }
 
-/// Why a request is turned away.
+/// Why a request is turned away, or sent elsewhere.
 pub(crate) enum Refusal {
     /// A token that is not one of ours.
     BadToken,
@@ -66,10 +66,18 @@ pub(crate) enum Refusal {
     RepoNotFound,
     RevisionNotFound(String),
     /// With the commit in which the entry is missing.
-    EntryNotFound { commit: String, message: String },
+    EntryNotFound {
+        commit: String,
+        message: String,
+    },
     /// With the repository, and whether the client has shown a token.
-    Gated { name: String, known: bool },
+    Gated {
+        name: String,
+        known: bool,
+    },
     Disabled,
+    /// The name is not the canonical one; the same request under that one.
+    Moved(String),
     BadRequest(&'static str),
     NoSuchPage,
 }
@@ -105,17 +113,13 @@ impl Refusal {
                 (403, Some("GatedRepo"), text, None)
             }
             Self::Disabled => (403, None, "Access to this resource is disabled.".to_owned(), None),
+            Self::Moved(location) => return Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &location),
             Self::BadRequest(text) => (400, None, text.to_owned(), None),
-            Self::NoSuchPage => {
-                (404, None, "Sorry, we can't find the page you are looking for.".to_owned(), None)
-            }
+            Self::NoSuchPage => (404, None, "Sorry, we can't find the page you are looking for.".to_owned(), None),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut reply = if wording.json {
-            Reply::json(&json!({ "error": message }))
-        } else {
-            Reply::text(message.clone())
-        };
+        let mut reply =
+            if wording.json { Reply::json(&json!({ "error": message })) } else { Reply::text(message.clone()) };
         reply.status = status;
         reply = reply.with("x-error-message", message.chars().filter(char::is_ascii).collect::<String>());
         if let Some(code) = code {

@@ -3,7 +3,7 @@
 //! Changes are visible to the next request. Never answers a request itself.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -275,15 +275,30 @@ impl Push {
     }
 }
 
-impl Handle {
-    pub(crate) fn store(&self) -> std::sync::MutexGuard<'_, crate::store::Store> {
-        self.shared.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 const PLAIN_LIMIT: u64 = 10 << 20;
 
 const LFS_NAMES: [&str; 23] = [
-    ".safetensors", ".bin", ".gguf", ".pt", ".pth", ".ckpt", ".onnx", ".h5", ".msgpack", ".pkl", ".pickle", ".joblib",
-    ".npy", ".npz", ".parquet", ".arrow", ".zip", ".tar", ".gz", ".7z", ".model", ".tflite", ".ot",
+    ".safetensors",
+    ".bin",
+    ".gguf",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".onnx",
+    ".h5",
+    ".msgpack",
+    ".pkl",
+    ".pickle",
+    ".joblib",
+    ".npy",
+    ".npz",
+    ".parquet",
+    ".arrow",
+    ".zip",
+    ".tar",
+    ".gz",
+    ".7z",
+    ".model",
+    ".tflite",
+    ".ot",
 ];

@@ -174,8 +174,21 @@ pub(crate) fn flag(query: &str, name: &str) -> bool {
 
 /// What can follow an id; no repository has such a name.
 const VERBS: [&str; 15] = [
-    "revision", "tree", "treesize", "paths-info", "refs", "commits", "auth-check", "xet-read-token",
-    "xet-write-token", "resolve", "discussions", "likers", "lfs-files", "leaderboard", "safetensors-metadata",
+    "revision",
+    "tree",
+    "treesize",
+    "paths-info",
+    "refs",
+    "commits",
+    "auth-check",
+    "xet-read-token",
+    "xet-write-token",
+    "resolve",
+    "discussions",
+    "likers",
+    "lfs-files",
+    "leaderboard",
+    "safetensors-metadata",
 ];
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

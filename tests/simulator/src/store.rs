@@ -57,6 +57,7 @@ pub enum Gated {
 
 /// Everything about a repository but its commits, as the hub's API tells it.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "the hub's own fields, each independent of the others")]
 pub(crate) struct Meta {
     pub(crate) internal_id: String,
     pub(crate) private: bool,
@@ -149,11 +150,7 @@ impl FileEntry {
 
     /// The git blob id: of the pointer for an LFS file, of the file itself otherwise.
     pub(crate) fn blob_id(&self) -> String {
-        if self.lfs {
-            Content::from(self.pointer()).git_sha1().to_owned()
-        } else {
-            self.content.git_sha1().to_owned()
-        }
+        if self.lfs { Content::from(self.pointer()).git_sha1().to_owned() } else { self.content.git_sha1().to_owned() }
     }
 
     /// What clients call the file by in their cache.
@@ -312,12 +309,5 @@ fn new_repo(kind: Kind, id: &str, serial: u64) -> RepoState {
         scans_done: true,
         xet: true,
     };
-    RepoState {
-        kind,
-        id: id.to_owned(),
-        deleted: false,
-        meta,
-        refs: BTreeMap::new(),
-        commits: HashMap::new(),
-    }
+    RepoState { kind, id: id.to_owned(), deleted: false, meta, refs: BTreeMap::new(), commits: HashMap::new() }
 }

@@ -1,0 +1,155 @@
+//! What a handler may answer with: a closed list, so that file bytes can leave as one type only.
+//!
+//! `FileAnswer` lives in its own file, because making one spends a grant.
+
+use axum::body::Body;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::domain::rev::Commit;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Something a handler can answer with. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot answer with `{Self}`",
+    note = "answers are `Json`, `Page`, `Text`, `Nothing`, `Redirect` and `FileAnswer`; file bytes leave only as `FileAnswer`"
+)]
+pub trait Answer: sealed::Sealed + Send + 'static {
+    fn into_response(self) -> Response<Body>;
+}
+
+/// A JSON answer composed from our own facts, with the headers that hub clients look for.
+#[derive(Debug)]
+pub struct Json {
+    status: StatusCode,
+    body: Vec<u8>,
+    headers: Vec<(header::HeaderName, String)>,
+}
+
+impl Json {
+    pub fn new(value: &impl Serialize) -> Self {
+        // Our own types have string keys and no fallible serializers; an empty body would be seen by every test.
+        Self { status: StatusCode::OK, body: serde_json::to_vec(value).unwrap_or_default(), headers: Vec::new() }
+    }
+
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub fn commit(self, commit: &Commit) -> Self {
+        self.header("x-repo-commit", commit.to_string())
+    }
+
+    /// The next page of a listing, on our own host.
+    pub fn next(self, url: &str) -> Self {
+        self.header("link", format!("<{url}>; rel=\"next\""))
+    }
+
+    pub fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((header::HeaderName::from_static(name), value));
+        self
+    }
+}
+
+impl sealed::Sealed for Json {}
+impl Answer for Json {
+    fn into_response(self) -> Response<Body> {
+        let mut response = with_type(self.status, "application/json", self.body);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// A page of the console, which may load nothing from anywhere else.
+#[derive(Debug)]
+pub struct Page(pub String);
+
+impl sealed::Sealed for Page {}
+impl Answer for Page {
+    fn into_response(self) -> Response<Body> {
+        let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", self.0.into_bytes());
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    }
+}
+
+/// Part of the console itself: a style sheet or a script, compiled into the binary.
+#[derive(Debug)]
+pub struct Asset(pub &'static str, pub &'static str);
+
+impl sealed::Sealed for Asset {}
+impl Answer for Asset {
+    fn into_response(self) -> Response<Body> {
+        with_type(StatusCode::OK, self.0, self.1.as_bytes().to_vec())
+    }
+}
+
+/// A short text of our own making, such as an LFS pointer.
+#[derive(Debug)]
+pub struct Text {
+    pub text: String,
+    pub commit: Option<Commit>,
+}
+
+impl sealed::Sealed for Text {}
+impl Answer for Text {
+    fn into_response(self) -> Response<Body> {
+        let mut response = with_type(StatusCode::OK, "text/plain; charset=utf-8", self.text.into_bytes());
+        if let Some(value) = self.commit.and_then(|c| HeaderValue::from_str(c.as_str()).ok()) {
+            response.headers_mut().insert("x-repo-commit", value);
+        }
+        response
+    }
+}
+
+/// Done, and there is nothing to say.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl sealed::Sealed for Nothing {}
+impl Answer for Nothing {
+    fn into_response(self) -> Response<Body> {
+        with_type(StatusCode::NO_CONTENT, "", Vec::new())
+    }
+}
+
+/// To another page of our own: a path on this host, never another one.
+#[derive(Debug)]
+pub struct Redirect(pub String);
+
+impl sealed::Sealed for Redirect {}
+impl Answer for Redirect {
+    fn into_response(self) -> Response<Body> {
+        let mut response = with_type(StatusCode::SEE_OTHER, "", Vec::new());
+        let inside = self.0.starts_with('/') && !self.0.starts_with("//");
+        if let Some(value) = inside.then(|| HeaderValue::from_str(&self.0).ok()).flatten() {
+            response.headers_mut().insert(header::LOCATION, value);
+        }
+        response
+    }
+}
+
+impl sealed::Sealed for super::file::FileAnswer {}
+
+/// A response with a type and a length; an empty type is left out.
+pub(super) fn with_type(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    if !kind.is_empty() {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                   frame-ancestors 'none'; base-uri 'none'; form-action 'self'";

@@ -1,0 +1,124 @@
+//! What a handler takes besides its grant: read only after the gate has said yes.
+//!
+//! Our own trait and not axum's extractors, whose rejections answer in a dialect of their own.
+
+use axum::body::Body;
+use http::{HeaderMap, Method, header, request::Parts};
+use serde::de::DeserializeOwned;
+
+use super::{RequestId, file::Cut};
+use crate::domain::refusal::{Code, Refusal};
+
+/// Something that can be read from a request.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot take `{Self}`",
+    note = "inputs are `()`, `Asked`, `Query<T>`, `Json<T>` and `Form`, in src/endpoint/input.rs"
+)]
+pub trait Input: Sized + Send + 'static {
+    fn parse(parts: &Parts, body: Body) -> impl Future<Output = Result<Self, Refusal>> + Send;
+}
+
+impl Input for () {
+    async fn parse(_: &Parts, _: Body) -> Result<Self, Refusal> {
+        Ok(())
+    }
+}
+
+/// The head of a request, for handlers that answer differently by it.
+#[derive(Debug)]
+pub struct Asked {
+    /// Only headers are wanted.
+    pub head: bool,
+    pub headers: HeaderMap,
+    pub request_id: String,
+    pub(super) cut: Option<Cut>,
+    query: String,
+}
+
+impl Asked {
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// Whether a query parameter says yes, however its client writes that.
+    pub fn flag(&self, name: &str) -> bool {
+        self.query(name).is_some_and(|v| matches!(v.as_str(), "true" | "True" | "1" | "on"))
+    }
+
+    /// The first value of a query parameter. Parameters that nobody asks for are tolerated: new clients send new ones.
+    pub fn query(&self, name: &str) -> Option<String> {
+        self.queries().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    pub fn queries(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+    }
+}
+
+impl Input for Asked {
+    async fn parse(parts: &Parts, _: Body) -> Result<Self, Refusal> {
+        Ok(Self {
+            head: parts.method == Method::HEAD,
+            headers: parts.headers.clone(),
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            cut: parts.extensions.get::<Cut>().cloned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + Send + 'static> Input for Json<T> {
+    async fn parse(parts: &Parts, body: Body) -> Result<Self, Refusal> {
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        if !kind.starts_with("application/json") {
+            return Err(Refusal::bad_input("The body must be JSON, and its Content-Type must say so."));
+        }
+        let bytes = read(body, 1 << 20).await?;
+        let value = serde_json::from_slice(&bytes);
+        value.map(Self).map_err(|error| Refusal::bad_input(format!("The JSON body cannot be read: {error}.")))
+    }
+}
+
+/// A list of names, posted as a form (`paths=a&paths=b`) or as JSON (`{"paths": […]}`), as hub clients do.
+#[derive(Debug)]
+pub struct Form(pub Vec<(String, String)>);
+
+impl Form {
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Input for Form {
+    async fn parse(parts: &Parts, body: Body) -> Result<Self, Refusal> {
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let bytes = read(body, 4 << 20).await?;
+        if !kind.starts_with("application/json") {
+            return Ok(Self(url::form_urlencoded::parse(&bytes).into_owned().collect()));
+        }
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&bytes).map_err(|e| Refusal::bad_input(format!("The JSON body cannot be read: {e}.")))?;
+        let mut pairs = Vec::new();
+        for (key, value) in object {
+            match value {
+                serde_json::Value::Array(list) => pairs.extend(list.into_iter().map(|v| (key.clone(), plain(&v)))),
+                one => pairs.push((key, plain(&one))),
+            }
+        }
+        Ok(Self(pairs))
+    }
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+async fn read(body: Body, most: usize) -> Result<bytes::Bytes, Refusal> {
+    axum::body::to_bytes(body, most)
+        .await
+        .map_err(|_| Refusal::new(Code::InputTooLarge, format!("The body is cut short, or larger than {most} bytes.")))
+}

@@ -1,0 +1,219 @@
+//! The frame that every handler is entered through.
+//!
+//! `endpoint(METHOD, path, handler)` is the only way to mount one: identify, parse the object from the raw URL, admit,
+//! parse the input, and only then `handler(App, Granted<A>, Input)`. `open` mounts the few that need no identity; the
+//! test in `tests/house.rs` lets their list only shrink. Never decides anything itself.
+
+pub mod answer;
+pub mod file;
+pub mod input;
+pub mod refused;
+
+use std::{collections::HashMap, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use axum::body::Body;
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{HeaderValue, Method, Request, Response, header, request::Parts};
+use tracing::Instrument;
+
+use self::{
+    answer::Answer,
+    input::Input,
+    refused::{Dialect, render},
+};
+use crate::{
+    app::App,
+    clock,
+    domain::{
+        event::HttpFact,
+        pattern::{Keys, Pattern, Segments},
+        refusal::{Code, Refusal, ascii_line},
+    },
+    gate::{
+        Call,
+        act::Act,
+        grant::Granted,
+        identity::Source,
+        object::Object,
+    },
+};
+
+type Run = Arc<dyn Fn(App, Keys, Parts, Body) -> BoxFuture<'static, Result<Response<Body>, Refusal>> + Send + Sync>;
+
+/// A mounted handler.
+pub struct Endpoint {
+    pub method: Method,
+    pub pattern: Pattern,
+    /// The act it is guarded by; `None` for the open ones.
+    pub act: Option<&'static str>,
+    /// A path that reaches it, for the test that walks every endpoint.
+    pub sample: String,
+    run: Run,
+}
+
+/// Mounts a handler behind the gate.
+///
+/// # Errors
+/// When the pattern is unreadable or its keys are not exactly those of the act's object: then a part of the URL would
+/// be dropped unseen.
+pub fn endpoint<A, I, R, H, F>(method: Method, pattern: &'static str, handler: H) -> Result<Endpoint, String>
+where
+    A: Act,
+    I: Input,
+    R: Answer,
+    H: Fn(App, Granted<A>, I) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<R, Refusal>> + Send + 'static,
+{
+    let parsed = Pattern::parse(pattern)?;
+    let (mut has, mut wants) = (parsed.keys(), A::Asked::KEYS.to_vec());
+    has.sort_unstable();
+    wants.sort_unstable();
+    if has != wants {
+        return Err(format!("{pattern}: its keys are {has:?}, but {} is done to {wants:?}", A::WORD));
+    }
+    let sample = parsed.fill(&A::Asked::sample().to_keys()).ok_or_else(|| format!("{pattern}: no sample path"))?;
+    let run: Run = Arc::new(move |app, keys, parts, body| {
+        let handler = handler.clone();
+        Box::pin(async move {
+            let call = call_of(&parts, pattern);
+            let actor = app.gate.identify(&parts.headers, &call).await?;
+            let asked = A::Asked::from_keys(&keys).ok_or_else(Refusal::not_found)?;
+            let may = app.gate.admit::<A>(actor, asked, &call).await?;
+            let input = I::parse(&parts, body).await?;
+            Ok(handler(app, may, input).await?.into_response())
+        })
+    });
+    Ok(Endpoint { method, pattern: parsed, act: Some(A::WORD), sample, run })
+}
+
+/// Mounts a handler that anybody may call. There are few, and `tests/house.rs` knows them all.
+pub fn open<I, R, H, F>(method: Method, pattern: &'static str, handler: H) -> Result<Endpoint, String>
+where
+    I: Input,
+    R: Answer,
+    H: Fn(App, Keys, I) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<R, Refusal>> + Send + 'static,
+{
+    let parsed = Pattern::parse(pattern)?;
+    let sample = parsed.keys().into_iter().fold(Keys::default(), |keys, key| keys.with(key, "01JD0000000000000000000000"));
+    let sample = parsed.fill(&sample).ok_or_else(|| format!("{pattern}: no sample path"))?;
+    let run: Run = Arc::new(move |app, keys, parts, body| {
+        let handler = handler.clone();
+        Box::pin(async move {
+            let input = I::parse(&parts, body).await?;
+            Ok(handler(app, keys, input).await?.into_response())
+        })
+    });
+    Ok(Endpoint { method, pattern: parsed, act: None, sample, run })
+}
+
+/// Every endpoint, found by the first word of its path.
+pub struct Endpoints {
+    list: Vec<Endpoint>,
+    by_word: HashMap<&'static str, Vec<usize>>,
+    rest: Vec<usize>,
+    elsewhere: fn(&Method, &Segments) -> Refusal,
+}
+
+impl Endpoints {
+    /// `elsewhere` says what a path is told that nothing is mounted on.
+    pub fn new(list: Vec<Endpoint>, elsewhere: fn(&Method, &Segments) -> Refusal) -> Self {
+        let mut by_word: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        let mut rest = Vec::new();
+        for (index, endpoint) in list.iter().enumerate() {
+            match endpoint.pattern.first_literal() {
+                Some(word) => by_word.entry(word).or_default().push(index),
+                None => rest.push(index),
+            }
+        }
+        Self { list, by_word, rest, elsewhere }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.list.iter()
+    }
+
+    fn find(&self, method: &Method, path: &Segments) -> Result<(&Endpoint, Keys), Refusal> {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let words = path.first().and_then(|word| self.by_word.get(word)).into_iter().flatten();
+        let mut other_method = false;
+        for endpoint in words.chain(&self.rest).filter_map(|index| self.list.get(*index)) {
+            if let Some(keys) = endpoint.pattern.find(path) {
+                if endpoint.method == *method {
+                    return Ok((endpoint, keys));
+                }
+                other_method = true;
+            }
+        }
+        if other_method && path.first() == Some("-") {
+            return Err(Refusal::new(Code::MethodNotAllowed, format!("This address does not take {method}.")));
+        }
+        Err((self.elsewhere)(method, path))
+    }
+}
+
+/// The frame: the handles and the list.
+#[derive(Clone)]
+pub struct Frame {
+    pub app: App,
+    pub endpoints: Arc<Endpoints>,
+}
+
+/// Answers one request.
+pub async fn dispatch(frame: Frame, request: Request<Body>) -> Response<Body> {
+    let began = Instant::now();
+    let request_id = clock::new_id();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(RequestId(request_id.clone()));
+    let path = parts.uri.path().to_owned();
+    let dialect = Dialect::of(path.strip_prefix(frame.app.face.prefix.as_str()).unwrap_or(&path));
+    let head = parts.method == Method::HEAD;
+    let method = parts.method.clone();
+    let span = tracing::info_span!("request", id = %request_id, %method, path = %ascii_line(&path, 300));
+    let answer = enter(frame, parts, body).instrument(span.clone()).await;
+    let mut response = answer.unwrap_or_else(|refusal| render(&refusal, dialect, &request_id));
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let status = response.status().as_u16();
+    span.in_scope(|| tracing::info!(status, ms = began.elapsed().as_millis() as u64, "answered"));
+    if head { response.map(|_| Body::empty()) } else { response }
+}
+
+/// The id of a request, as its answer and its events carry it.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+async fn enter(frame: Frame, parts: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+    let path = parts.uri.path();
+    let prefix = frame.app.face.prefix.as_str();
+    let inside = path.strip_prefix(prefix).filter(|rest| rest.starts_with('/') || rest.is_empty());
+    let inside = inside.map(|rest| if rest.is_empty() { "/" } else { rest }).ok_or_else(Refusal::not_found)?;
+    let segments = Segments::read(inside).ok_or_else(Refusal::not_found)?;
+    let (endpoint, keys) = frame.endpoints.find(&parts.method, &segments)?;
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    let run = (endpoint.run)(frame.app.clone(), keys, parts, body);
+    let broke = |_| Refusal::new(Code::Internal, "Something broke inside Weighbridge.").hint("Tell your operator the request id.");
+    if reads {
+        return AssertUnwindSafe(run).catch_unwind().await.map_err(broke)?;
+    }
+    // A client that leaves cancels its handler; what changes something is finished all the same.
+    let span = tracing::Span::current();
+    crate::tasks::spawn(run.instrument(span)).await.map_err(|_| broke(Box::new(())))?
+}
+
+fn call_of(parts: &Parts, route: &'static str) -> Call {
+    let address = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+    let range = parts.headers.get(header::RANGE).and_then(|v| v.to_str().ok()).map(|v| ascii_line(v, 60));
+    Call {
+        request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()),
+        source: Some(Source::of(address, &parts.headers)),
+        http: Some(HttpFact { method: parts.method.to_string(), route, status: None, range }),
+        head: parts.method == Method::HEAD,
+    }
+}
+
+/// The address a connection came from, put there by the accept loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);

@@ -1,0 +1,73 @@
+//! The closed list of acts: to whom each can be given, and what it is done to.
+//!
+//! Never says who has which: that is `policies/access.csv`.
+
+use super::Subject;
+
+/// One act that the gate knows.
+#[derive(Debug)]
+pub struct Act {
+    pub word: &'static str,
+    pub given_to: Given,
+    /// The shapes of the objects it is done to, in the manner of a row's pattern.
+    pub objects: &'static [&'static str],
+}
+
+/// Whom a row may name beside an act: no policy can lend our own jobs' acts to a person, or the other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    Roles,
+    Work,
+    Host,
+}
+
+impl Given {
+    pub fn fits(self, subject: Subject) -> bool {
+        match subject {
+            Subject::Role(_) => self == Self::Roles,
+            Subject::Work => self == Self::Work,
+            Subject::Host => self == Self::Host,
+            Subject::Anonymous => false,
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Roles => "roles",
+            Self::Work => "system:work",
+            Self::Host => "system:host",
+        }
+    }
+}
+
+pub fn find(word: &str) -> Option<&'static Act> {
+    ACTS.iter().find(|act| act.word == word)
+}
+
+pub const ACTS: &[Act] = &[
+    act("file.pull", Given::Roles, REPOSITORY),
+    act("revision.view", Given::Roles, REPOSITORY),
+    act("repository.view", Given::Roles, REPOSITORY),
+    act("catalogue.search", Given::Roles, &["/catalogue"]),
+    act("upstream.search", Given::Roles, &["/catalogue"]),
+    act("account.read", Given::Roles, &["/account"]),
+    act("revision.request", Given::Roles, REPOSITORY),
+    act("request.read", Given::Roles, &["/requests/**"]),
+    act("decision.read", Given::Roles, &["/decisions/**"]),
+    act("revision.examine", Given::Roles, REPOSITORY),
+    act("revision.approve", Given::Roles, REPOSITORY),
+    act("revision.revoke", Given::Roles, REPOSITORY),
+    act("revision.list", Given::Work, REPOSITORY),
+    act("revision.suspend", Given::Work, REPOSITORY),
+    act("blob.store", Given::Work, &["/models/*/*", "/datasets/*/*", "/spaces/*/*", "/blobs/**"]),
+    act("token.create", Given::Host, &["/tokens/**"]),
+    act("token.revoke", Given::Host, &["/tokens/**"]),
+    act("token.list", Given::Host, &["/tokens/**"]),
+    act("gateway.run", Given::Host, &["/gateway"]),
+];
+
+const REPOSITORY: &[&str] = &["/models/*/*", "/datasets/*/*", "/spaces/*/*"];
+
+const fn act(word: &'static str, given_to: Given, objects: &'static [&'static str]) -> Act {
+    Act { word, given_to, objects }
+}

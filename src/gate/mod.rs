@@ -1,0 +1,550 @@
+//! The gate: the only place where somebody gets the right to do something.
+//!
+//! `admit` takes an actor and an object as named, and gives a `Granted` or a `Refusal`: may this actor do this act there
+//! (access), what does the name mean (resolve), is it served in this environment (standing), is it written down
+//! (ledger). There is no other way to a `Granted`, and no switch that turns any of these off.
+
+pub mod access;
+pub mod act;
+pub mod grant;
+pub mod identity;
+pub mod object;
+pub mod pace;
+pub mod resolve;
+mod sql;
+pub mod stream;
+pub mod tx;
+mod windows;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use http::HeaderMap;
+use moka::future::Cache;
+
+use self::{
+    access::Access,
+    act::{Act, Record},
+    grant::{Context, Granted, Yes},
+    identity::{Actor, Source},
+    object::{File, Found, Object, Revision, Where},
+    resolve::Until,
+    windows::{Counted, Granting, Lease, LeaseKey, Leases},
+};
+use crate::{
+    clock,
+    domain::{
+        event::{DecisionFact, Event, HttpFact, Kind, ObjectFact, Outcome},
+        file::FilePath,
+        name::RepoName,
+        refusal::{Code, Fault, Refusal},
+        rev::Rev,
+        role::Environment,
+    },
+    ledger::Ledger,
+    store::{Reader, Store, tables::decision},
+    upstream::Upstream,
+};
+
+/// A configured environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentSetting {
+    pub name: Environment,
+    pub production: bool,
+}
+
+/// What the gate is made of. Everything in it is needed; nothing has a default.
+pub struct Parts {
+    pub store: Store,
+    pub ledger: Ledger,
+    pub access: Access,
+    pub upstream: Upstream,
+    pub environments: Vec<EnvironmentSetting>,
+    /// The address clients know us by, without a trailing slash: refusals point there.
+    pub public_url: String,
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+type RevisionKey = (u64, Environment, RepoName, Rev);
+type FileKey = (u64, Environment, String, FilePath);
+type DenialKey = (String, String, String, Code);
+type CountKey = (String, &'static str, String, String, String);
+
+struct Inner {
+    parts: Parts,
+    changes: tokio::sync::watch::Receiver<u64>,
+    actors: Cache<(u64, [u8; 32]), Actor>,
+    revisions: Cache<RevisionKey, Until<Revision>>,
+    files: Cache<FileKey, File>,
+    leases: Leases,
+    counted: Counted<CountKey>,
+    denials: Counted<DenialKey>,
+    pace: pace::Pace,
+}
+
+/// The circumstances of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    pub request_id: Option<String>,
+    pub source: Option<Source>,
+    pub http: Option<HttpFact>,
+    /// Only headers are asked for: nothing leaves but facts.
+    pub head: bool,
+}
+
+impl Gate {
+    pub fn new(parts: Parts) -> Self {
+        let remembered = |most| Cache::builder().max_capacity(most).time_to_live(Duration::from_secs(300));
+        Self(Arc::new(Inner {
+            changes: parts.ledger.changes(),
+            actors: Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(5)).build(),
+            revisions: remembered(50_000).build(),
+            files: Cache::builder().max_capacity(200_000).time_to_live(Duration::from_secs(300)).build(),
+            leases: Leases::default(),
+            counted: Counted::new(),
+            denials: Counted::new(),
+            pace: pace::Pace::default(),
+            parts,
+        }))
+    }
+
+    /// Who is asking. No credential and a bad one are refused, and counted by address.
+    pub async fn identify(&self, headers: &HeaderMap, call: &Call) -> Result<Actor, Refusal> {
+        match identity::identify(self, headers).await {
+            Err(refusal) if matches!(refusal.code, Code::SignInRequired | Code::TokenNotAccepted) => {
+                self.0.pace.stranger(call)?;
+                self.count_failed_sign_in(&refusal, call).await?;
+                Err(refusal)
+            }
+            answer => answer,
+        }
+    }
+
+    /// The only way to a grant for whoever asks from outside.
+    pub async fn admit<A: Act>(&self, actor: Actor, asked: A::Asked, call: &Call) -> Result<Granted<A>, Refusal> {
+        if let Err(why) = self.parts().ledger.healthy() {
+            return Err(Fault::new(format!("the ledger cannot take entries: {why}")).passing().into());
+        }
+        if self.parts().ledger.feed_age() > STALE {
+            return Err(Fault::new("revocations have not been heard of for 5 seconds").passing().into());
+        }
+        let fact = asked.fact();
+        let place = asked.place();
+        match self.decide::<A>(&actor, asked).await {
+            Ok(decided) => self.grant(actor, decided, call).await,
+            Err((refusal, environment)) => Err(self.deny::<A>(&actor, refusal, fact, &place, &environment, call).await),
+        }
+    }
+
+    /// A grant for the gateway's own work: which job, and for whom.
+    pub fn admit_work<A: Act<Found = <A as Act>::Asked>>(&self, cause: &str, asked: A::Asked) -> Result<Granted<A>, Refusal>
+    where
+        A::Asked: Found,
+    {
+        self.admit_system(Actor::work(cause), asked)
+    }
+
+    /// A grant for a command given on the host.
+    pub fn admit_host<A: Act<Found = <A as Act>::Asked>>(&self, cause: &str, asked: A::Asked) -> Result<Granted<A>, Refusal>
+    where
+        A::Asked: Found,
+    {
+        self.admit_system(Actor::host(cause), asked)
+    }
+
+    pub fn environments(&self) -> &[EnvironmentSetting] {
+        &self.parts().environments
+    }
+
+    pub fn public_url(&self) -> &str {
+        &self.parts().public_url
+    }
+
+    pub fn policy_rev(&self) -> &str {
+        self.parts().access.digest()
+    }
+
+    /// The environment an actor pulls in.
+    pub fn home(&self, actor: &Actor) -> Option<&Environment> {
+        identity::home(actor.reach(), self.environments())
+    }
+
+    /// Writes out what is counted and over; at the very end, everything.
+    pub async fn write_out(&self, all: bool) {
+        let inner = &self.0;
+        for (granting, end) in inner.leases.take_ended(all) {
+            let outcome = if end.aborted == 0 { Outcome::Done } else { Outcome::Failed };
+            let mut event = Event::new(clock::new_id(), Kind::FileEnded, outcome, granting.actor);
+            event.source = granting.source;
+            event.object = Some(granting.object);
+            event.end = Some(end);
+            inner.parts.ledger.note(event);
+        }
+        inner.pace.tidy();
+        for event in inner.counted.take_over(all).into_iter().chain(inner.denials.take_over(all)) {
+            if !inner.parts.ledger.note(Event { id: clock::new_id(), ..event }) {
+                tracing::warn!("a counted event was lost: the ledger's queue is full");
+            }
+        }
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.0.parts.ledger
+    }
+
+    fn reader(&self) -> &Reader {
+        self.0.parts.store.reader()
+    }
+
+    fn upstream(&self) -> &Upstream {
+        &self.0.parts.upstream
+    }
+
+    fn revisions(&self) -> &Cache<RevisionKey, Until<Revision>> {
+        &self.0.revisions
+    }
+
+    fn files(&self) -> &Cache<FileKey, File> {
+        &self.0.files
+    }
+
+    fn actors(&self) -> &Cache<(u64, [u8; 32]), Actor> {
+        &self.0.actors
+    }
+
+    /// Moves whenever anything that a decision rests on may have changed. It is part of every cache key, so a stale
+    /// answer is not found rather than cleared in time.
+    fn epoch(&self) -> u64 {
+        *self.0.changes.borrow()
+    }
+
+    fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.changes.clone()
+    }
+
+    fn admit_system<A: Act<Found = <A as Act>::Asked>>(&self, actor: Actor, asked: A::Asked) -> Result<Granted<A>, Refusal>
+    where
+        A::Asked: Found,
+    {
+        let ruling = self.parts().access.decide(actor.subject(), "all", &Object::place(&asked), A::WORD);
+        if !ruling.allow {
+            return Err(Refusal::new(Code::NotAllowed, format!("The policy does not let the system do {}.", A::WORD)));
+        }
+        let environment = self.first_environment()?;
+        let decision = self.fact::<A>(&actor, "allow", ruling.matched, "system");
+        let context = Context { decision, ..Context::default() };
+        let yes = Yes { actor, object: asked, environment, everywhere: true, context: Arc::new(context), lease: None };
+        Ok(Granted::new(self.clone(), yes))
+    }
+
+    fn first_environment(&self) -> Result<Environment, Fault> {
+        let first = self.environments().first().map(|e| e.name.clone());
+        first.ok_or_else(|| Fault::new("no environment is configured"))
+    }
+
+    /// Access, then what the name means, then access to what it means, if that is something else.
+    async fn decide<A: Act>(&self, actor: &Actor, asked: A::Asked) -> Result<Decided<A>, (Refusal, String)> {
+        let at = asked.at();
+        let environments = self.scope(actor, &at).map_err(|refusal| (refusal, scope_word(&at)))?;
+        let Some(environment) = environments.first().cloned() else {
+            let refusal = Refusal::new(Code::NotAllowed, "This credential reaches no environment that is configured here.");
+            return Err((refusal, "none".to_owned()));
+        };
+        let word = if at == Where::Everywhere { "all".to_owned() } else { environment.to_string() };
+        let place = asked.place();
+        let mut matched = self.rule::<A>(actor, &environments, &place).map_err(|refusal| (refusal, word.clone()))?;
+        let object = asked.find(self, actor, &environment).await.map_err(|refusal| (refusal, word.clone()))?;
+        let found_place = object.place();
+        if found_place != place {
+            matched = self.rule::<A>(actor, &environments, &found_place).map_err(|refusal| (refusal, word))?;
+        }
+        Ok(Decided { object, environment, everywhere: at == Where::Everywhere, matched })
+    }
+
+    fn scope(&self, actor: &Actor, at: &Where) -> Result<Vec<Environment>, Refusal> {
+        let outside = |name: &Environment| {
+            let sentence = format!("This credential does not reach the environment {name}.");
+            Refusal::new(Code::NotAllowed, sentence).hint("Use a credential of that environment.")
+        };
+        match at {
+            Where::Credential => Ok(self.home(actor).cloned().into_iter().collect()),
+            Where::Named(name) => {
+                if !actor.reach().covers(name) {
+                    return Err(outside(name));
+                }
+                if !self.environments().iter().any(|e| e.name == *name) {
+                    let names: Vec<_> = self.environments().iter().map(|e| e.name.as_str()).collect();
+                    let sentence = format!("There is no environment {name} here.");
+                    return Err(Refusal::new(Code::NotFound, sentence).hint(format!("There are: {}.", names.join(", "))));
+                }
+                Ok(vec![name.clone()])
+            }
+            Where::Everywhere => {
+                let all: Vec<_> = self.environments().iter().map(|e| e.name.clone()).collect();
+                all.iter().find(|name| !actor.reach().covers(name)).map_or(Ok(()), |name| Err(outside(name)))?;
+                Ok(all)
+            }
+        }
+    }
+
+    fn rule<A: Act>(&self, actor: &Actor, environments: &[Environment], place: &str) -> Result<Vec<String>, Refusal> {
+        let mut matched = Vec::new();
+        for environment in environments {
+            let ruling = self.parts().access.decide(actor.subject(), environment.as_str(), place, A::WORD);
+            if !ruling.allow {
+                let who = actor.role().map_or("This credential", |role| role.word());
+                let sentence = format!("The role {who} may not do {} in {environment}.", A::WORD);
+                return Err(Refusal::new(Code::NotAllowed, sentence).hint("Ask your Weighbridge operator for another role."));
+            }
+            matched = ruling.matched;
+        }
+        Ok(matched)
+    }
+
+    async fn grant<A: Act>(&self, actor: Actor, decided: Decided<A>, call: &Call) -> Result<Granted<A>, Refusal> {
+        let Decided { object, environment, everywhere, matched } = decided;
+        let source = match &call.source {
+            Some(source) => Some(source.fact(self).await?),
+            None => None,
+        };
+        let decision = self.fact::<A>(&actor, "allow", matched, "approved");
+        let context = Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
+        let durable = A::RECORD == Record::Durable && !call.head;
+        let lease = durable.then(|| self.lease(&actor, &object.fact(), &environment, &context));
+        let yes = Yes { actor, object, environment, everywhere, context, lease };
+        let granted = Granted::new(self.clone(), yes);
+        match A::RECORD {
+            Record::Durable if durable => self.record_lease(&granted).await?,
+            Record::Durable => self.count(&granted, Kind::RevisionViewed),
+            Record::Counted => self.count(&granted, A::EVENT),
+            Record::WithChange => {}
+        }
+        Ok(granted)
+    }
+
+    fn lease(&self, actor: &Actor, fact: &ObjectFact, environment: &Environment, context: &Context) -> Arc<Lease> {
+        self.0.leases.of(LeaseKey {
+            actor: actor.reference().to_owned(),
+            token: actor.token_id().map(str::to_owned),
+            address: context.source.as_ref().and_then(|s| s.ip_ref.clone()),
+            revision: format!("{}@{}", fact.repo_id.as_deref().unwrap_or_default(), fact.commit.as_deref().unwrap_or_default()),
+            path: fact.path.clone().unwrap_or_default(),
+            sha256: fact.sha256.clone().unwrap_or_default(),
+            environment: environment.to_string(),
+        })
+    }
+
+    /// Makes the grant durable, once a minute for the same actor and bytes; whoever comes second waits for the first.
+    async fn record_lease<A: Act>(&self, granted: &Granted<A>) -> Result<(), Refusal> {
+        let Some(lease) = granted.lease() else { return Ok(()) };
+        let record = async || {
+            let mut event = granted.event(clock::new_id(), A::EVENT, granted.object().fact());
+            event.outcome = Outcome::Allow;
+            let granting = Granting {
+                id: event.id.clone(),
+                actor: event.actor.clone(),
+                source: event.source.clone(),
+                object: event.object.clone().unwrap_or_default(),
+            };
+            self.ledger().record(event).await?;
+            Ok::<_, Fault>(granting)
+        };
+        lease.recorded.get_or_try_init(record).await?;
+        Ok(())
+    }
+
+    fn count<A: Act>(&self, granted: &Granted<A>, kind: Kind) {
+        let fact = granted.object().fact();
+        let key = (
+            granted.actor().reference().to_owned(),
+            kind.word(),
+            fact.repo.clone().or_else(|| fact.id.clone()).unwrap_or_default(),
+            fact.commit.clone().or_else(|| fact.rev.clone()).unwrap_or_default(),
+            granted.environment().to_string(),
+        );
+        let event = || {
+            let object = ObjectFact { path: None, sha256: None, size: None, etag: None, ..fact };
+            let mut event = granted.event(String::new(), kind, object);
+            event.outcome = Outcome::Allow;
+            event
+        };
+        self.0.counted.add(key, clock::now(), event);
+    }
+
+    fn fact<A: Act>(&self, actor: &Actor, effect: &'static str, matched: Vec<String>, reason: &str) -> DecisionFact {
+        DecisionFact {
+            effect,
+            engine: "casbin",
+            act: A::WORD,
+            id: None,
+            policy_rev: self.policy_rev().to_owned(),
+            matched,
+            groups: actor.role().map(|role| format!("role:{role}")).into_iter().collect(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Keeps a denial under an id that its receiver can ask about. Within a minute the same denial keeps its id.
+    async fn deny<A: Act>(
+        &self,
+        actor: &Actor,
+        refusal: Refusal,
+        fact: ObjectFact,
+        place: &str,
+        environment: &str,
+        call: &Call,
+    ) -> Refusal {
+        if !is_decision(refusal.code) {
+            return refusal;
+        }
+        let what = format!("{place}@{}", fact.rev.as_deref().or(fact.id.as_deref()).unwrap_or_default());
+        let key = (actor.reference().to_owned(), what, environment.to_owned(), refusal.code);
+        if let Some(id) = self.0.denials.again(&key, clock::now()) {
+            return self.pointing(refusal, id);
+        }
+        if let Err(too_many) = self.0.pace.denial(actor) {
+            return too_many;
+        }
+        let id = clock::new_id();
+        match self.save_denial::<A>(actor, &refusal, &fact, environment, &id, call).await {
+            Ok(event) => {
+                self.0.denials.opened(key, clock::now(), event);
+                self.pointing(refusal, id)
+            }
+            // Nothing is served, so a denial stands even when it cannot be written down now.
+            Err(fault) => {
+                tracing::error!(fault = %fault, "a denial could not be recorded");
+                refusal
+            }
+        }
+    }
+
+    async fn save_denial<A: Act>(
+        &self,
+        actor: &Actor,
+        refusal: &Refusal,
+        fact: &ObjectFact,
+        environment: &str,
+        id: &str,
+        call: &Call,
+    ) -> Result<Event, Fault> {
+        let pull = matches!(fact.kind, "file" | "revision" | "repository") && A::RECORD != Record::WithChange;
+        let kind = if pull { Kind::FileDenied } else { Kind::ActDenied };
+        let mut event = Event::new(clock::new_id(), kind, Outcome::Deny, actor.fact());
+        event.request_id.clone_from(&call.request_id);
+        event.http.clone_from(&call.http);
+        if let Some(source) = &call.source {
+            event.source = Some(source.fact(self).await?);
+        }
+        event.object = Some(ObjectFact { environment: Some(environment.to_owned()), ..fact.clone() });
+        let mut decision = self.fact::<A>(actor, "deny", Vec::new(), refusal.code.word());
+        decision.id = Some(id.to_owned());
+        event.decision = Some(decision);
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let row = decision::Model {
+            id: id.to_owned(),
+            act: A::WORD.to_owned(),
+            actor_ref: actor.reference().to_owned(),
+            actor_name: actor.name().to_owned(),
+            environment: environment.to_owned(),
+            repo_kind: fact.repo_type.unwrap_or_default().to_owned(),
+            repo: text(&fact.repo),
+            rev: text(&fact.rev),
+            commit_id: fact.commit.clone(),
+            path: text(&fact.path),
+            code: refusal.code.word().to_owned(),
+            sentence: refusal.sentence.clone(),
+            hint: refusal.hint.clone(),
+            policy_rev: self.policy_rev().to_owned(),
+            made_at: clock::now().0,
+        };
+        let tx = self.ledger().begin().await?;
+        sql::save_decision(&tx, row).await?;
+        tx.commit(vec![event.clone()]).await?;
+        Ok(event)
+    }
+
+    fn pointing(&self, mut refusal: Refusal, id: String) -> Refusal {
+        let more = format!("Decision {id}: {}/-/r/{id}", self.public_url());
+        refusal.hint = if refusal.hint.is_empty() { more } else { format!("{} {more}", refusal.hint) };
+        refusal.decision = Some(id);
+        refusal
+    }
+
+    async fn count_failed_sign_in(&self, refusal: &Refusal, call: &Call) -> Result<(), Fault> {
+        let Some(source) = &call.source else { return Ok(()) };
+        let fact = source.fact(self).await?;
+        let key = (
+            fact.ip_ref.clone().unwrap_or_default(),
+            Kind::SignInFailed.word(),
+            refusal.code.word().to_owned(),
+            String::new(),
+            String::new(),
+        );
+        let event = || {
+            let mut event = Event::new(String::new(), Kind::SignInFailed, Outcome::Deny, Actor::anonymous().fact());
+            event.source = Some(fact);
+            event.request_id.clone_from(&call.request_id);
+            event.http.clone_from(&call.http);
+            event.detail = Some(serde_json::json!({"reason": refusal.code.word()}));
+            event
+        };
+        if self.0.counted.add(key, clock::now(), event) {
+            self.write_out(false).await;
+        }
+        Ok(())
+    }
+}
+
+struct Decided<A: Act> {
+    object: A::Found,
+    environment: Environment,
+    everywhere: bool,
+    matched: Vec<String>,
+}
+
+/// Which refusals are decisions about somebody's wish; the others say that a name means nothing, or that we are unwell.
+fn is_decision(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotAllowed
+            | Code::NotApproved
+            | Code::Revoked
+            | Code::RevokedByName
+            | Code::DigestDenied
+            | Code::ReservedName
+            | Code::GatedUpstream
+            | Code::BytesMismatch
+    )
+}
+
+fn scope_word(at: &Where) -> String {
+    match at {
+        Where::Named(name) => name.to_string(),
+        Where::Credential => "none".to_owned(),
+        Where::Everywhere => "all".to_owned(),
+    }
+}
+
+/// Runs beside the server: writes out what is counted, every few seconds.
+pub fn keep(gate: Gate, stop: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send {
+    async move {
+        tokio::pin!(stop);
+        let mut tick = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = tick.tick() => gate.write_out(false).await,
+            }
+        }
+    }
+}
+
+/// How long nobody may have heard of revocations before new grants stop.
+const STALE: Duration = Duration::from_secs(5);

@@ -1,0 +1,428 @@
+//! What acts are done to: as a URL names it, and as it is once found.
+//!
+//! After the gate nobody takes any other identity of an object than the found one: names, cases and branches have been
+//! resolved to a repository id, a commit, a path and a sha256 exactly once.
+
+use std::{fmt::Debug, future::Future};
+
+use super::{Gate, identity::Actor, resolve};
+use crate::domain::{
+    digest::{FileId, Sha256},
+    event::ObjectFact,
+    file::FilePath,
+    name::{RepoKind, RepoName},
+    pattern::Keys,
+    refusal::Refusal,
+    rev::{Commit, Rev},
+    role::Environment,
+};
+
+/// Where an act happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// In the environment of the credential: every pull.
+    Credential,
+    /// In the environment that the URL names.
+    Named(Environment),
+    /// In every configured environment: `all` in the URL.
+    Everywhere,
+}
+
+/// An object as a URL names it.
+pub trait Object: Sized + Clone + Debug + Send + Sync + 'static {
+    /// The keys that a pattern for this object has, no more and no fewer.
+    const KEYS: &'static [&'static str];
+    type Found: Found;
+
+    fn from_keys(keys: &Keys) -> Option<Self>;
+    fn to_keys(&self) -> Keys;
+    /// One of them, for the test that walks every endpoint.
+    fn sample() -> Self;
+    /// The path that policy rows match: `/models/org/name`, `/requests/…`.
+    fn place(&self) -> String;
+    fn fact(&self) -> ObjectFact;
+    fn at(&self) -> Where {
+        Where::Credential
+    }
+    /// Looks the object up, once. What an actor may not know of is not found.
+    fn find(self, gate: &Gate, actor: &Actor, environment: &Environment) -> impl Future<Output = Result<Self::Found, Refusal>> + Send;
+}
+
+/// An object once found.
+pub trait Found: Clone + Debug + Send + Sync + 'static {
+    fn place(&self) -> String;
+    fn fact(&self) -> ObjectFact;
+}
+
+/// A repository as named.
+#[derive(Clone, Debug)]
+pub struct RepoAsked(pub RepoName);
+
+/// A repository we hold something of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repo {
+    pub id: String,
+    pub name: RepoName,
+}
+
+/// A revision as named; without a name it is `main`.
+#[derive(Clone, Debug)]
+pub struct RevisionAsked {
+    pub repo: RepoName,
+    pub rev: Rev,
+}
+
+/// A revision that is served in this environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    pub repo: Repo,
+    pub id: String,
+    pub commit: Commit,
+    pub approval: String,
+    /// The newest commit that the hub had when we last looked, when it is another one.
+    pub upstream_commit: Option<Commit>,
+}
+
+/// A file as named.
+#[derive(Clone, Debug)]
+pub struct FileAsked {
+    pub repo: RepoName,
+    pub rev: Rev,
+    pub path: FilePath,
+}
+
+/// A file of a served revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    pub revision: Revision,
+    pub path: FilePath,
+    pub size: u64,
+    pub id: FileId,
+    pub sha256: Sha256,
+}
+
+/// A revision in an environment that the URL names: what reviewers decide about.
+#[derive(Clone, Debug)]
+pub struct InEnvironment {
+    pub at: Where,
+    pub repo: RepoName,
+    pub rev: Rev,
+}
+
+/// A revision that work is done for, whether it is served or not.
+#[derive(Clone, Debug)]
+pub struct RevisionNamed {
+    pub repo: RepoName,
+    pub rev: Rev,
+}
+
+/// A repository that work is done for.
+#[derive(Clone, Debug)]
+pub struct RepoNamed(pub RepoName);
+
+#[derive(Clone, Debug)]
+pub struct BlobObject(pub Sha256, pub u64);
+
+/// What is approved, of one kind.
+#[derive(Clone, Debug)]
+pub struct Catalogue(pub RepoKind);
+
+#[derive(Clone, Debug)]
+pub struct Account;
+
+#[derive(Clone, Debug)]
+pub struct Requests;
+
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+#[derive(Clone, Debug)]
+pub struct DecisionId(pub String);
+
+#[derive(Clone, Debug)]
+pub struct Tokens;
+
+#[derive(Clone, Debug)]
+pub struct TokenId(pub String);
+
+#[derive(Clone, Debug)]
+pub struct Gateway;
+
+/// The policy path of a repository. A name without an owner stands under `_`.
+pub fn repo_place(name: &RepoName) -> String {
+    match name.owner() {
+        Some(_) => format!("/{}/{}", name.kind().word(), name.path()),
+        None => format!("/{}/_/{}", name.kind().word(), name.path()),
+    }
+}
+
+fn repo_fact(kind: &'static str, name: &RepoName) -> ObjectFact {
+    ObjectFact {
+        kind,
+        repo_type: Some(name.kind().singular()),
+        repo: Some(name.path().to_owned()),
+        ..ObjectFact::default()
+    }
+}
+
+fn sample_repo() -> RepoName {
+    RepoName::new(RepoKind::Model, "acme/tiny").unwrap_or_else(|| unreachable!("a good name"))
+}
+
+impl Object for RepoAsked {
+    const KEYS: &'static [&'static str] = &["repo"];
+    type Found = Repo;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        keys.repo.clone().map(Self)
+    }
+    fn to_keys(&self) -> Keys {
+        Keys::of(self.0.clone())
+    }
+    fn sample() -> Self {
+        Self(sample_repo())
+    }
+    fn place(&self) -> String {
+        repo_place(&self.0)
+    }
+    fn fact(&self) -> ObjectFact {
+        repo_fact("repository", &self.0)
+    }
+    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Repo, Refusal> {
+        resolve::served_repository(gate, &self.0, environment).await
+    }
+}
+
+impl Found for Repo {
+    fn place(&self) -> String {
+        repo_place(&self.name)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact { repo_id: Some(self.id.clone()), ..repo_fact("repository", &self.name) }
+    }
+}
+
+impl Object for RevisionAsked {
+    const KEYS: &'static [&'static str] = &["repo", "rev"];
+    type Found = Revision;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        Some(Self { repo: keys.repo.clone()?, rev: Rev::new(keys.get("rev")?)? })
+    }
+    fn to_keys(&self) -> Keys {
+        Keys::of(self.repo.clone()).with("rev", self.rev.as_str())
+    }
+    fn sample() -> Self {
+        Self { repo: sample_repo(), rev: Rev::main() }
+    }
+    fn place(&self) -> String {
+        repo_place(&self.repo)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact { rev: Some(self.rev.to_string()), ..repo_fact("revision", &self.repo) }
+    }
+    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Revision, Refusal> {
+        resolve::served_revision(gate, &self.repo, &self.rev, environment).await
+    }
+}
+
+impl Found for Revision {
+    fn place(&self) -> String {
+        repo_place(&self.repo.name)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact { kind: "revision", commit: Some(self.commit.to_string()), ..Found::fact(&self.repo) }
+    }
+}
+
+impl Object for FileAsked {
+    const KEYS: &'static [&'static str] = &["repo", "rev", "path"];
+    type Found = File;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        Some(Self { repo: keys.repo.clone()?, rev: Rev::new(keys.get("rev")?)?, path: FilePath::new(keys.get("path")?)? })
+    }
+    fn to_keys(&self) -> Keys {
+        Keys::of(self.repo.clone()).with("rev", self.rev.as_str()).with("path", self.path.as_str())
+    }
+    fn sample() -> Self {
+        let path = FilePath::new("config.json").unwrap_or_else(|| unreachable!("a good path"));
+        Self { repo: sample_repo(), rev: Rev::main(), path }
+    }
+    fn place(&self) -> String {
+        repo_place(&self.repo)
+    }
+    fn fact(&self) -> ObjectFact {
+        let path = Some(self.path.to_string());
+        ObjectFact { rev: Some(self.rev.to_string()), path, ..repo_fact("file", &self.repo) }
+    }
+    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<File, Refusal> {
+        resolve::served_file(gate, &self, environment).await
+    }
+}
+
+impl Found for File {
+    fn place(&self) -> String {
+        repo_place(&self.revision.repo.name)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact {
+            kind: "file",
+            path: Some(self.path.to_string()),
+            sha256: Some(self.sha256.to_string()),
+            size: Some(self.size),
+            etag: Some(self.id.etag()),
+            ..Found::fact(&self.revision)
+        }
+    }
+}
+
+impl Object for InEnvironment {
+    const KEYS: &'static [&'static str] = &["environment", "repo", "rev"];
+    type Found = Self;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        let at = match keys.get("environment")? {
+            "all" => Where::Everywhere,
+            name => Where::Named(Environment::new(name)?),
+        };
+        Some(Self { at, repo: keys.repo.clone()?, rev: Rev::new(keys.get("rev")?)? })
+    }
+    fn to_keys(&self) -> Keys {
+        let environment = match &self.at {
+            Where::Named(name) => name.as_str(),
+            Where::Credential | Where::Everywhere => "all",
+        };
+        Keys::of(self.repo.clone()).with("environment", environment).with("rev", self.rev.as_str())
+    }
+    fn sample() -> Self {
+        let at = Environment::new("research").map_or(Where::Everywhere, Where::Named);
+        Self { at, repo: sample_repo(), rev: Rev::main() }
+    }
+    fn place(&self) -> String {
+        repo_place(&self.repo)
+    }
+    fn fact(&self) -> ObjectFact {
+        let environment = self.to_keys().get("environment").map(str::to_owned);
+        ObjectFact { rev: Some(self.rev.to_string()), environment, ..repo_fact("revision", &self.repo) }
+    }
+    fn at(&self) -> Where {
+        self.at.clone()
+    }
+    async fn find(self, _: &Gate, _: &Actor, _: &Environment) -> Result<Self, Refusal> {
+        Ok(self)
+    }
+}
+
+impl Object for RevisionNamed {
+    const KEYS: &'static [&'static str] = &["repo", "rev"];
+    type Found = Self;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        Some(Self { repo: keys.repo.clone()?, rev: Rev::new(keys.get("rev")?)? })
+    }
+    fn to_keys(&self) -> Keys {
+        Keys::of(self.repo.clone()).with("rev", self.rev.as_str())
+    }
+    fn sample() -> Self {
+        Self { repo: sample_repo(), rev: Rev::main() }
+    }
+    fn place(&self) -> String {
+        repo_place(&self.repo)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact { rev: Some(self.rev.to_string()), ..repo_fact("revision", &self.repo) }
+    }
+    async fn find(self, _: &Gate, _: &Actor, _: &Environment) -> Result<Self, Refusal> {
+        Ok(self)
+    }
+}
+
+impl Found for InEnvironment {
+    fn place(&self) -> String {
+        Object::place(self)
+    }
+    fn fact(&self) -> ObjectFact {
+        Object::fact(self)
+    }
+}
+
+impl Found for RevisionNamed {
+    fn place(&self) -> String {
+        Object::place(self)
+    }
+    fn fact(&self) -> ObjectFact {
+        Object::fact(self)
+    }
+}
+
+/// Objects that are found by being named: they hold no key, or an id that the handler's own query looks up.
+macro_rules! plain_object {
+    ($name:ident, $kind:literal, keys $keys:expr, from $from:expr, to $to:expr, sample $sample:expr, place $place:expr, id $id:expr) => {
+        impl Object for $name {
+            const KEYS: &'static [&'static str] = $keys;
+            type Found = Self;
+
+            fn from_keys(keys: &Keys) -> Option<Self> {
+                let from: fn(&Keys) -> Option<Self> = $from;
+                from(keys)
+            }
+            fn to_keys(&self) -> Keys {
+                let to: fn(&Self) -> Keys = $to;
+                to(self)
+            }
+            fn sample() -> Self {
+                $sample
+            }
+            fn place(&self) -> String {
+                let place: fn(&Self) -> String = $place;
+                place(self)
+            }
+            fn fact(&self) -> ObjectFact {
+                let id: fn(&Self) -> Option<String> = $id;
+                ObjectFact { kind: $kind, id: id(self), ..ObjectFact::default() }
+            }
+            async fn find(self, _: &Gate, _: &Actor, _: &Environment) -> Result<Self, Refusal> {
+                Ok(self)
+            }
+        }
+
+        impl Found for $name {
+            fn place(&self) -> String {
+                Object::place(self)
+            }
+            fn fact(&self) -> ObjectFact {
+                Object::fact(self)
+            }
+        }
+    };
+}
+
+/// An id of ours: what `clock::new_id` makes.
+fn id_key(keys: &Keys) -> Option<String> {
+    keys.get("id").filter(|id| id.len() <= 40 && id.bytes().all(|b| b.is_ascii_alphanumeric())).map(str::to_owned)
+}
+
+const SAMPLE_ID: &str = "01JD0000000000000000000000";
+
+plain_object!(Catalogue, "catalogue", keys &["kind"],
+    from |k| k.get("kind").and_then(RepoKind::from_word).map(Self), to |o| Keys::default().with("kind", o.0.word()),
+    sample Self(RepoKind::Model), place |_| "/catalogue".to_owned(), id |o| Some(o.0.word().to_owned()));
+plain_object!(Account, "account", keys &[], from |_| Some(Self), to |_| Keys::default(),
+    sample Self, place |_| "/account".to_owned(), id |_| None);
+plain_object!(Requests, "requests", keys &[], from |_| Some(Self), to |_| Keys::default(),
+    sample Self, place |_| "/requests".to_owned(), id |_| None);
+plain_object!(RequestId, "request", keys &["id"], from |k| id_key(k).map(Self), to |o| Keys::default().with("id", o.0.clone()),
+    sample Self(SAMPLE_ID.to_owned()), place |o| format!("/requests/{}", o.0), id |o| Some(o.0.clone()));
+plain_object!(DecisionId, "decision", keys &["id"], from |k| id_key(k).map(Self), to |o| Keys::default().with("id", o.0.clone()),
+    sample Self(SAMPLE_ID.to_owned()), place |o| format!("/decisions/{}", o.0), id |o| Some(o.0.clone()));
+plain_object!(Tokens, "tokens", keys &[], from |_| Some(Self), to |_| Keys::default(),
+    sample Self, place |_| "/tokens".to_owned(), id |_| None);
+plain_object!(TokenId, "token", keys &["id"], from |k| id_key(k).map(Self), to |o| Keys::default().with("id", o.0.clone()),
+    sample Self(SAMPLE_ID.to_owned()), place |o| format!("/tokens/{}", o.0), id |o| Some(o.0.clone()));
+plain_object!(Gateway, "gateway", keys &[], from |_| Some(Self), to |_| Keys::default(),
+    sample Self, place |_| "/gateway".to_owned(), id |_| None);
+plain_object!(RepoNamed, "repository", keys &["repo"], from |k| k.repo.clone().map(Self), to |o| Keys::of(o.0.clone()),
+    sample Self(sample_repo()), place |o| repo_place(&o.0), id |o| Some(o.0.to_string()));
+plain_object!(BlobObject, "blob", keys &[], from |_| None, to |_| Keys::default(),
+    sample Self(Sha256([0; 32]), 0), place |o| format!("/blobs/{}", o.0), id |o| Some(o.0.to_string()));

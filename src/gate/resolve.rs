@@ -1,0 +1,248 @@
+//! From a name to the one thing it means here: renames, case, branches, and whether it is served.
+//!
+//! A name we do not hold is looked up at the hub, but only to say the right kind of no: that it does not exist, that it
+//! is another name of something approved, or that nobody has approved it. Never shows anything of an undecided revision.
+
+use std::time::Duration;
+
+use super::{
+    Gate,
+    act::NameRepository,
+    object::{File, FileAsked, Repo, RepoNamed, Revision},
+    sql,
+    tx::Change,
+};
+use crate::{
+    clock,
+    domain::{
+        digest::FileId,
+        event::ObjectFact,
+        file::FilePath,
+        name::RepoName,
+        refusal::{Code, Fault, Refusal},
+        rev::{Commit, Rev},
+        role::Environment,
+        standing::{self, Now, State},
+        time::Micros,
+    },
+    store::tables::repository,
+    upstream::Trouble,
+};
+
+/// A found thing, and until when that answer holds at most.
+#[derive(Clone, Debug)]
+pub(super) struct Until<T> {
+    pub found: T,
+    pub expires_at: Option<Micros>,
+}
+
+pub(super) async fn served_repository(gate: &Gate, name: &RepoName, environment: &Environment) -> Result<Repo, Refusal> {
+    let row = known_or_refused(gate, name, &Rev::main(), environment).await?;
+    if sql::any_standing(gate.reader(), &row.id, environment).await? {
+        return repo_of(row);
+    }
+    Err(not_approved(name, &Rev::main(), environment))
+}
+
+pub(super) async fn served_revision(
+    gate: &Gate,
+    name: &RepoName,
+    rev: &Rev,
+    environment: &Environment,
+) -> Result<Revision, Refusal> {
+    let key = (gate.epoch(), environment.clone(), name.clone(), rev.clone());
+    let load = load_revision(gate, name, rev, environment);
+    let cached = gate.revisions().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))?;
+    if cached.expires_at.is_some_and(|end| end <= clock::now()) {
+        return Err(refused(Now::Expired, name, rev, environment, ""));
+    }
+    Ok(cached.found)
+}
+
+pub(super) async fn served_file(gate: &Gate, asked: &FileAsked, environment: &Environment) -> Result<File, Refusal> {
+    let revision = served_revision(gate, &asked.repo, &asked.rev, environment).await?;
+    let key = (gate.epoch(), environment.clone(), revision.id.clone(), asked.path.clone());
+    let load = load_file(gate, revision, &asked.path, environment);
+    gate.files().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))
+}
+
+/// Whether a file that was granted is still granted: asked again whenever anything moved the gate.
+pub(super) async fn still_served(gate: &Gate, file: &File, environment: &Environment) -> Result<bool, Fault> {
+    let db = gate.reader();
+    let row = sql::find_standing(db, &file.revision.id, environment).await?;
+    let state = row.as_ref().and_then(|row| State::from_word(&row.state));
+    let expires_at = row.as_ref().and_then(|row| row.expires_at).map(Micros);
+    if standing::now(state, expires_at, clock::now()) != Now::Approved || sql::is_digest_denied(db, &file.sha256).await? {
+        return Ok(false);
+    }
+    let revoked = sql::find_revoked_file(db, &file.revision.id, environment, file.path.as_str()).await?;
+    Ok(revoked.is_none())
+}
+
+async fn load_revision(
+    gate: &Gate,
+    name: &RepoName,
+    rev: &Rev,
+    environment: &Environment,
+) -> Result<Until<Revision>, Refusal> {
+    let db = gate.reader();
+    let row = known_or_refused(gate, name, rev, environment).await?;
+    let commit = match rev.as_commit() {
+        Some(commit) => Some(commit),
+        None => sql::find_pointer(db, &row.id, environment, branch(rev)).await?.and_then(|c| c.parse::<Commit>().ok()),
+    };
+    let Some(commit) = commit else { return Err(undecided(gate, name, rev, environment).await) };
+    let Some(revision) = sql::find_revision(db, &row.id, &commit).await? else {
+        return Err(undecided(gate, name, rev, environment).await);
+    };
+    let standing = sql::find_standing(db, &revision.id, environment).await?;
+    let state = standing.as_ref().and_then(|row| State::from_word(&row.state));
+    let expires_at = standing.as_ref().and_then(|row| row.expires_at).map(Micros);
+    let reason = standing.as_ref().map(|row| row.reason.as_str()).unwrap_or_default();
+    let now = standing::now(state, expires_at, clock::now());
+    if now != Now::Approved {
+        return Err(refused(now, name, rev, environment, reason));
+    }
+    if let Some((path, reason)) = sql::find_denied_digest(db, &revision.id).await? {
+        let sentence = format!("{name}@{rev} holds {path}, whose bytes are denied everywhere: {reason}.");
+        return Err(Refusal::new(Code::DigestDenied, sentence));
+    }
+    let approval = standing.and_then(|row| row.approval_id).unwrap_or_default();
+    let newest = sql::find_newest(db, &row.id, branch(rev)).await?.and_then(|c| c.parse::<Commit>().ok());
+    let upstream_commit = newest.filter(|newest| *newest != commit);
+    let found = Revision { repo: repo_of(row)?, id: revision.id, commit, approval, upstream_commit };
+    Ok(Until { found, expires_at })
+}
+
+async fn load_file(
+    gate: &Gate,
+    revision: Revision,
+    path: &FilePath,
+    environment: &Environment,
+) -> Result<File, Refusal> {
+    let db = gate.reader();
+    let name = &revision.repo.name;
+    let Some(row) = sql::find_file(db, &revision.id, path.as_str()).await? else {
+        let sentence = format!("{name} has no file {path} at {}.", revision.commit);
+        return Err(Refusal::new(Code::EntryNotFound, sentence).in_commit(revision.commit.clone()));
+    };
+    if let Some(reason) = sql::find_revoked_file(db, &revision.id, environment, path.as_str()).await? {
+        let sentence = format!("{path} of {name} was revoked in {environment}: {reason}.");
+        return Err(Refusal::new(Code::Revoked, sentence));
+    }
+    let unreadable = |_| Fault::new("reading a file's digests");
+    let sha256 = row.sha256.as_deref().ok_or_else(|| Fault::new("an approved file has no digest"))?;
+    let sha256 = sha256.parse().map_err(unreadable)?;
+    let lfs = row.lfs.as_deref().map(str::parse).transpose().map_err(unreadable)?;
+    let id = FileId { git: row.git_id.parse().map_err(unreadable)?, lfs };
+    Ok(File { path: path.clone(), size: u64::try_from(row.size).unwrap_or_default(), id, sha256, revision })
+}
+
+/// The repository that this name means, asking the hub about a name we have never seen.
+async fn known_or_refused(
+    gate: &Gate,
+    name: &RepoName,
+    rev: &Rev,
+    environment: &Environment,
+) -> Result<repository::Model, Refusal> {
+    if let Some(row) = sql::find_repository(gate.reader(), name.kind(), &name.key()).await? {
+        return Ok(row);
+    }
+    let answer = tokio::time::timeout(PATIENCE, gate.upstream().repository(name)).await;
+    let facts = match answer {
+        Ok(Ok(facts)) => facts,
+        Ok(Err(trouble)) => return Err(not_known(&trouble, name, rev, environment)),
+        Err(_) => return Err(not_approved(name, rev, environment).hint("The hub did not answer, so its existence is not known.")),
+    };
+    let known = match &facts.upstream_id {
+        Some(id) => sql::find_repository_by_upstream_id(gate.reader(), name.kind(), id).await?,
+        None => None,
+    };
+    let Some(row) = known else { return Err(not_approved(name, rev, environment)) };
+    remember_name(gate, name, &row).await?;
+    Ok(row)
+}
+
+/// Writes down that another name means a repository we hold, so that it still does when the hub is gone.
+async fn remember_name(gate: &Gate, name: &RepoName, row: &repository::Model) -> Result<(), Refusal> {
+    let cause = format!("{name} was asked for and the hub answered with {}", row.name);
+    let may = gate.admit_work::<NameRepository>(&cause, RepoNamed(name.clone()))?;
+    let tx = may.begin().await?;
+    sql::save_name(&tx, name.kind(), &name.key(), &row.id, clock::now().0).await?;
+    tx.commit(may, Change::new(serde_json::json!({"name": name.path(), "means": row.name, "repository": row.id}))).await?;
+    Ok(())
+}
+
+/// A revision we know nothing of: does it exist at all?
+async fn undecided(gate: &Gate, name: &RepoName, rev: &Rev, environment: &Environment) -> Refusal {
+    match tokio::time::timeout(PATIENCE, gate.upstream().revision(name, rev)).await {
+        Ok(Err(Trouble::RevisionNotFound)) => {
+            Refusal::new(Code::RevisionNotFound, format!("{name} has no revision {rev}."))
+        }
+        _ => not_approved(name, rev, environment),
+    }
+}
+
+fn not_known(trouble: &Trouble, name: &RepoName, rev: &Rev, environment: &Environment) -> Refusal {
+    match trouble {
+        Trouble::RepoNotFound => {
+            let sentence = format!("There is no {} {name}, here or at the hub.", name.kind().singular());
+            Refusal::new(Code::RepoNotFound, sentence)
+        }
+        Trouble::Reserved => {
+            let sentence = format!("{name} is in a namespace of this company, which is never fetched from the hub.");
+            Refusal::new(Code::ReservedName, sentence).hint("Publish it to your own hub, or ask the name's owner.")
+        }
+        Trouble::Unreachable(_) | Trouble::Busy { .. } => {
+            not_approved(name, rev, environment).hint("The hub cannot be reached, so its existence is not known.")
+        }
+        _ => not_approved(name, rev, environment),
+    }
+}
+
+fn not_approved(name: &RepoName, rev: &Rev, environment: &Environment) -> Refusal {
+    Refusal::new(Code::NotApproved, format!("{name}@{rev} is not approved in {environment}."))
+        .hint(format!("Ask for it: weighbridge request {name}@{rev} --reason TEXT."))
+}
+
+fn refused(now: Now, name: &RepoName, rev: &Rev, environment: &Environment, reason: &str) -> Refusal {
+    // By branch, "no such revision" is the one answer that makes a client with a cache stop.
+    let gone = if rev.as_commit().is_some() { Code::Revoked } else { Code::RevokedByName };
+    let because = if reason.is_empty() { String::new() } else { format!(": {}", reason.trim_end_matches('.')) };
+    match now {
+        Now::Revoked => Refusal::new(gone, format!("{name}@{rev} was revoked in {environment}{because}."))
+            .hint("Stop using copies you have; ask your reviewers for another revision."),
+        Now::Suspended => Refusal::new(gone, format!("{name}@{rev} is suspended in {environment}{because}."))
+            .hint("A reviewer has to look at it first."),
+        Now::Expired => Refusal::new(Code::NotApproved, format!("The approval of {name}@{rev} in {environment} has ended."))
+            .hint(format!("Ask for it again: weighbridge request {name}@{rev} --reason TEXT.")),
+        Now::Undecided | Now::Approved => not_approved(name, rev, environment),
+    }
+}
+
+fn repo_of(row: repository::Model) -> Result<Repo, Refusal> {
+    let kind = crate::domain::name::RepoKind::from_word(&row.kind);
+    let name = kind.and_then(|kind| RepoName::new(kind, &row.name));
+    let name = name.ok_or_else(|| Fault::new("reading a repository's name"))?;
+    Ok(Repo { id: row.id, name })
+}
+
+/// `refs/heads/main` and `main` are one pointer; tags likewise.
+pub fn branch(rev: &Rev) -> &str {
+    let text = rev.as_str();
+    text.strip_prefix("refs/heads/").or_else(|| text.strip_prefix("refs/tags/")).unwrap_or(text)
+}
+
+/// The fact of a repository, for events about pointers.
+pub fn pointer_fact(repo: &Repo, name: &str, commit: &Commit, environment: &Environment) -> ObjectFact {
+    ObjectFact {
+        kind: "pointer",
+        id: Some(name.to_owned()),
+        commit: Some(commit.to_string()),
+        environment: Some(environment.to_string()),
+        ..super::object::Found::fact(repo)
+    }
+}
+
+/// A quick no is worth more than a perfect one: how long the hub may take to say whether something exists.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,160 @@
+//! The gate's questions to the database: what is this name, what points where, what has been decided.
+//!
+//! Reads only, but for the decision row that a denial leaves.
+
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+
+use crate::{
+    domain::{digest::Sha256, name::RepoKind, refusal::Fault, rev::Commit, role::Environment},
+    store::{
+        Reader, fault,
+        tables::{decision, denied_digest, file, history, pointer, repository, repository_name, revision, revoked_file, standing, token},
+    },
+};
+
+pub(super) async fn find_token(db: &Reader, hash: &[u8; 32]) -> Result<Option<token::Model>, Fault> {
+    let query = token::Entity::find().filter(token::Column::Hash.eq(hash.to_vec()));
+    query.one(db).await.map_err(fault("looking a token up"))
+}
+
+pub(super) async fn find_token_by_id(db: &Reader, id: &str) -> Result<Option<token::Model>, Fault> {
+    token::Entity::find_by_id(id).one(db).await.map_err(fault("looking a token up"))
+}
+
+/// The repository that a name, in any spelling, means here.
+pub(super) async fn find_repository(db: &Reader, kind: RepoKind, key: &str) -> Result<Option<repository::Model>, Fault> {
+    let named = repository_name::Entity::find_by_id((kind.word().to_owned(), key.to_owned()));
+    let Some(named) = named.one(db).await.map_err(fault("looking a name up"))? else { return Ok(None) };
+    repository::Entity::find_by_id(named.repository_id).one(db).await.map_err(fault("looking a repository up"))
+}
+
+pub(super) async fn find_repository_by_upstream_id(
+    db: &Reader,
+    kind: RepoKind,
+    upstream_id: &str,
+) -> Result<Option<repository::Model>, Fault> {
+    let query = repository::Entity::find()
+        .filter(repository::Column::Kind.eq(kind.word()))
+        .filter(repository::Column::UpstreamId.eq(upstream_id));
+    query.one(db).await.map_err(fault("looking a repository up"))
+}
+
+pub(super) async fn find_pointer(
+    db: &Reader,
+    repository_id: &str,
+    environment: &Environment,
+    name: &str,
+) -> Result<Option<String>, Fault> {
+    let id = (repository_id.to_owned(), environment.as_str().to_owned(), name.to_owned());
+    let row = pointer::Entity::find_by_id(id).one(db).await.map_err(fault("looking a pointer up"))?;
+    Ok(row.map(|row| row.commit_id))
+}
+
+pub(super) async fn find_revision(
+    db: &Reader,
+    repository_id: &str,
+    commit: &Commit,
+) -> Result<Option<revision::Model>, Fault> {
+    let query = revision::Entity::find()
+        .filter(revision::Column::RepositoryId.eq(repository_id))
+        .filter(revision::Column::CommitId.eq(commit.as_str()));
+    query.one(db).await.map_err(fault("looking a revision up"))
+}
+
+pub(super) async fn find_standing(
+    db: &Reader,
+    revision_id: &str,
+    environment: &Environment,
+) -> Result<Option<standing::Model>, Fault> {
+    let id = (revision_id.to_owned(), environment.as_str().to_owned());
+    standing::Entity::find_by_id(id).one(db).await.map_err(fault("looking a standing up"))
+}
+
+/// Whether any revision of the repository has been decided about in this environment.
+pub(super) async fn any_standing(db: &Reader, repository_id: &str, environment: &Environment) -> Result<bool, Fault> {
+    let query = standing::Entity::find()
+        .filter(standing::Column::RepositoryId.eq(repository_id))
+        .filter(standing::Column::Environment.eq(environment.as_str()))
+        .limit(1);
+    Ok(query.one(db).await.map_err(fault("looking a standing up"))?.is_some())
+}
+
+pub(super) async fn find_file(db: &Reader, revision_id: &str, path: &str) -> Result<Option<file::Model>, Fault> {
+    let id = (revision_id.to_owned(), path.to_owned());
+    file::Entity::find_by_id(id).one(db).await.map_err(fault("looking a file up"))
+}
+
+/// Why a single file of a revision was revoked, if it was.
+pub(super) async fn find_revoked_file(
+    db: &Reader,
+    revision_id: &str,
+    environment: &Environment,
+    path: &str,
+) -> Result<Option<String>, Fault> {
+    let id = (revision_id.to_owned(), environment.as_str().to_owned(), path.to_owned());
+    let row = revoked_file::Entity::find_by_id(id).one(db).await.map_err(fault("looking a revoked file up"))?;
+    Ok(row.map(|row| row.reason))
+}
+
+/// A file of this revision whose bytes are on the deny list: one malicious file denies its whole revision.
+pub(super) async fn find_denied_digest(db: &Reader, revision_id: &str) -> Result<Option<(String, String)>, Fault> {
+    let denied = denied_digest::Entity::find()
+        .filter(
+            denied_digest::Column::Sha256.in_subquery(
+                file::Entity::find()
+                    .select_only()
+                    .column(file::Column::Sha256)
+                    .filter(file::Column::RevisionId.eq(revision_id))
+                    .filter(file::Column::Sha256.is_not_null())
+                    .into_query(),
+            ),
+        )
+        .limit(1);
+    let Some(denied) = denied.one(db).await.map_err(fault("reading the deny list"))? else { return Ok(None) };
+    let named = file::Entity::find()
+        .filter(file::Column::RevisionId.eq(revision_id))
+        .filter(file::Column::Sha256.eq(denied.sha256))
+        .one(db)
+        .await
+        .map_err(fault("reading the deny list"))?;
+    Ok(Some((named.map(|f| f.path).unwrap_or_default(), denied.reason)))
+}
+
+pub(super) async fn is_digest_denied(db: &Reader, sha256: &Sha256) -> Result<bool, Fault> {
+    let row = denied_digest::Entity::find_by_id(sha256.to_string()).one(db).await.map_err(fault("reading the deny list"))?;
+    Ok(row.is_some())
+}
+
+/// The newest commit of a branch as the hub had it when we last looked.
+pub(super) async fn find_newest(db: &Reader, repository_id: &str, name: &str) -> Result<Option<String>, Fault> {
+    let id = (repository_id.to_owned(), name.to_owned());
+    let row = history::Entity::find_by_id(id).one(db).await.map_err(fault("reading a branch's history"))?;
+    Ok(row.and_then(|row| row.commits.split_whitespace().next().map(str::to_owned)))
+}
+
+/// Keeps a denial, so that the id in somebody's terminal can be asked about.
+pub(super) async fn save_decision(db: &impl ConnectionTrait, row: decision::Model) -> Result<(), Fault> {
+    let row: decision::ActiveModel = row.into();
+    let row = row.reset_all();
+    decision::Entity::insert(row).exec_without_returning(db).await.map_err(fault("writing a decision"))?;
+    Ok(())
+}
+
+/// A name that turned out to mean a repository we know.
+pub(super) async fn save_name(
+    db: &impl ConnectionTrait,
+    kind: RepoKind,
+    key: &str,
+    repository_id: &str,
+    at: i64,
+) -> Result<(), Fault> {
+    let row = repository_name::ActiveModel {
+        kind: Set(kind.word().to_owned()),
+        key: Set(key.to_owned()),
+        repository_id: Set(repository_id.to_owned()),
+        first_seen_at: Set(at),
+    };
+    let insert = repository_name::Entity::insert(row).on_conflict_do_nothing();
+    insert.exec_without_returning(db).await.map_err(fault("writing a name"))?;
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The way of a revision into the house: listing what the hub says it holds, and fetching its bytes.
+//!
+//! Work is rows in the `job` table: asked for once, taken by whichever replica is free, resumed after a crash. Other
+//! features ask for work and look at its outcome; they never call it. Never decides whether anything is served.
+
+pub mod fetch;
+pub mod list;
+pub mod sql;
+pub mod worker;

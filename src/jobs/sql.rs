@@ -1,0 +1,140 @@
+//! The rows of jobs: bookkeeping, written without the ledger.
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
+};
+
+use super::Work;
+use crate::{
+    clock,
+    domain::{refusal::Fault, time::Micros},
+    store::{chores::Chores, fault, tables::job},
+};
+
+/// Adds a job, or wakes one that is over; one under way stays as it is.
+pub async fn push(db: &Chores, work: &Work, total: u64, at: Micros) -> Result<(), Fault> {
+    let payload = serde_json::to_string(work).map_err(|e| Fault::because("writing a job down", e))?;
+    let row = job::ActiveModel {
+        id: Set(clock::new_id()),
+        kind: Set(work.kind().to_owned()),
+        key: Set(work.key()),
+        payload: Set(payload.clone()),
+        state: Set("waiting".to_owned()),
+        attempts: Set(0),
+        run_at: Set(at.0),
+        lease_by: Set(String::new()),
+        lease_until: Set(0),
+        done_bytes: Set(0),
+        total_bytes: Set(i64::try_from(total).unwrap_or(i64::MAX)),
+        outcome: Set(String::new()),
+        made_at: Set(at.0),
+    };
+    let fresh = job::Entity::insert(row)
+        .on_conflict(OnConflict::column(job::Column::Key).do_nothing().to_owned())
+        .exec_without_returning(db)
+        .await
+        .map_err(fault("asking for a job"))?;
+    if fresh > 0 {
+        return Ok(());
+    }
+    let again = job::Entity::update_many()
+        .col_expr(job::Column::State, Expr::value("waiting"))
+        .col_expr(job::Column::Payload, Expr::value(payload))
+        .col_expr(job::Column::Attempts, Expr::value(0))
+        .col_expr(job::Column::RunAt, Expr::value(at.0))
+        .col_expr(job::Column::DoneBytes, Expr::value(0))
+        .col_expr(job::Column::Outcome, Expr::value(""))
+        .col_expr(job::Column::MadeAt, Expr::value(at.0))
+        .filter(job::Column::Key.eq(work.key()))
+        .filter(job::Column::State.is_in(["done", "failed"]));
+    again.exec(db).await.map_err(fault("asking for a job"))?;
+    Ok(())
+}
+
+pub async fn find(db: &Chores, key: &str) -> Result<Option<job::Model>, Fault> {
+    job::Entity::find().filter(job::Column::Key.eq(key)).one(db).await.map_err(fault("looking a job up"))
+}
+
+/// Takes one job that is due, or whose worker has gone quiet. Safe with any number of replicas: the update names the
+/// row as it was read, so only one of them gets it.
+pub async fn claim(db: &Chores, me: &str, at: Micros, lease: i64) -> Result<Option<job::Model>, Fault> {
+    let due = Condition::any()
+        .add(Condition::all().add(job::Column::State.eq("waiting")).add(job::Column::RunAt.lte(at.0)))
+        .add(Condition::all().add(job::Column::State.eq("running")).add(job::Column::LeaseUntil.lt(at.0)));
+    let rows = job::Entity::find()
+        .filter(due)
+        .order_by_asc(job::Column::RunAt)
+        .limit(8)
+        .all(db)
+        .await
+        .map_err(fault("looking for jobs"))?;
+    for row in rows {
+        let taken = job::Entity::update_many()
+            .col_expr(job::Column::State, Expr::value("running"))
+            .col_expr(job::Column::LeaseBy, Expr::value(me))
+            .col_expr(job::Column::LeaseUntil, Expr::value(at.0 + lease))
+            .col_expr(job::Column::Attempts, Expr::value(row.attempts + 1))
+            .filter(job::Column::Id.eq(row.id.clone()))
+            .filter(job::Column::State.eq(row.state.clone()))
+            .filter(job::Column::LeaseBy.eq(row.lease_by.clone()))
+            .filter(job::Column::LeaseUntil.eq(row.lease_until))
+            .exec(db)
+            .await
+            .map_err(fault("taking a job"))?;
+        if taken.rows_affected == 1 {
+            let lease_until = at.0 + lease;
+            return Ok(Some(job::Model { attempts: row.attempts + 1, lease_by: me.to_owned(), lease_until, ..row }));
+        }
+    }
+    Ok(None)
+}
+
+/// Keeps a lease and says how far the job is. False when the job has been given to somebody else meanwhile.
+pub async fn renew(db: &Chores, job: &job::Model, until: Micros, done: u64, total: u64) -> Result<bool, Fault> {
+    let kept = job::Entity::update_many()
+        .col_expr(job::Column::LeaseUntil, Expr::value(until.0))
+        .col_expr(job::Column::DoneBytes, Expr::value(i64::try_from(done).unwrap_or(i64::MAX)))
+        .col_expr(job::Column::TotalBytes, Expr::value(i64::try_from(total).unwrap_or(i64::MAX)))
+        .filter(job::Column::Id.eq(job.id.clone()))
+        .filter(job::Column::LeaseBy.eq(job.lease_by.clone()))
+        .filter(job::Column::State.eq("running"))
+        .exec(db)
+        .await
+        .map_err(fault("keeping a job's lease"))?;
+    Ok(kept.rows_affected == 1)
+}
+
+/// Keeps a lease, progress untouched. False when the job has been given to somebody else meanwhile.
+pub async fn keep(db: &Chores, job: &job::Model, until: Micros) -> Result<bool, Fault> {
+    let kept = job::Entity::update_many()
+        .col_expr(job::Column::LeaseUntil, Expr::value(until.0))
+        .filter(job::Column::Id.eq(job.id.clone()))
+        .filter(job::Column::LeaseBy.eq(job.lease_by.clone()))
+        .filter(job::Column::State.eq("running"))
+        .exec(db)
+        .await
+        .map_err(fault("keeping a job's lease"))?;
+    Ok(kept.rows_affected == 1)
+}
+
+/// Ends a job, or puts it back for later.
+pub async fn settle(db: &Chores, job: &job::Model, state: &str, run_at: Micros, outcome: &str) -> Result<(), Fault> {
+    job::Entity::update_many()
+        .col_expr(job::Column::State, Expr::value(state))
+        .col_expr(job::Column::RunAt, Expr::value(run_at.0))
+        .col_expr(job::Column::Outcome, Expr::value(outcome))
+        .col_expr(job::Column::LeaseBy, Expr::value(""))
+        .filter(job::Column::Id.eq(job.id.clone()))
+        .filter(job::Column::LeaseBy.eq(job.lease_by.clone()))
+        .exec(db)
+        .await
+        .map_err(fault("ending a job"))?;
+    Ok(())
+}
+
+/// The keys of fetches that may still go on: their spools are kept.
+pub async fn open_keys(db: &Chores) -> Result<Vec<String>, Fault> {
+    let rows = job::Entity::find().filter(job::Column::State.is_in(["waiting", "running"])).all(db).await;
+    Ok(rows.map_err(fault("reading jobs"))?.into_iter().map(|row| row.key).collect())
+}

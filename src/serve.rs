@@ -1,0 +1,127 @@
+//! The listener: our own accept loop, because it must be able to cut a connection, drain, and time out.
+//!
+//! Never looks into a request; that is the endpoint's.
+
+mod watched;
+
+use std::{
+    net::SocketAddr,
+    os::fd::AsFd,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::Request;
+use hyper::{
+    body::Incoming,
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use socket2::SockRef;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+use self::watched::{Idle, Watched};
+use crate::{
+    app::Stopping,
+    domain::refusal::Fault,
+    endpoint::{Frame, Peer, dispatch, file::Cut},
+    tasks,
+};
+
+/// Limits that no client can talk us out of.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub connections: usize,
+    pub header_time: Duration,
+    /// How long a connection may neither send nor take anything.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 8192, header_time: Duration::from_secs(10), idle: Duration::from_secs(120) }
+    }
+}
+
+/// Accepts until told to stop; then lets running answers end, up to `drain`, and cuts what is left.
+pub async fn listen(listener: TcpListener, frame: Frame, limits: Limits, stopping: Stopping, drain: Duration) -> Result<(), Fault> {
+    let router = Router::new();
+    #[allow(clippy::disallowed_methods, reason = "the one place where the list of endpoints meets axum")]
+    let router = router.fallback(move |request: Request<Body>| dispatch(frame.clone(), request));
+    let seats = Arc::new(Semaphore::new(limits.connections));
+    let mut stop = pin!(stopping.begun());
+    loop {
+        let seat = tokio::select! {
+            () = &mut stop => break,
+            seat = Arc::clone(&seats).acquire_owned() => seat.map_err(|e| Fault::because("waiting for a free connection", e))?,
+        };
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = connection(stream, peer, router.clone(), limits, stopping.clone());
+                tasks::spawn(async move {
+                    connection.await;
+                    drop(seat);
+                });
+            }
+            // Out of file descriptors, or a client that was gone before we looked: neither ends the gateway.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(drain, seats.acquire_many(all)).await.is_err() {
+        tracing::warn!("some answers were still running after the drain time and are cut");
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, stopping: Stopping) {
+    let _ = stream.set_nodelay(true);
+    let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
+    let cut = Cut::default();
+    let idle = Idle::default();
+    let watched = Watched { stream, idle: idle.clone() };
+    let handle = cut.clone();
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(handle.clone());
+        router.call(request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_headers(100);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).max_header_list_size(32 * 1024);
+    let serving = builder.serve_connection(TokioIo::new(watched), service);
+    let mut serving = pin!(serving);
+    let mut stop = pin!(stopping.begun());
+    let mut told = false;
+    loop {
+        tokio::select! {
+            _ = serving.as_mut() => return,
+            () = &mut stop, if !told => {
+                told = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            () = cut.asked_for() => break,
+            () = idle.over(limits.idle) => break,
+        }
+    }
+    // The client must see a broken connection, never a clean end: reset it, and with it what the kernel still holds.
+    let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+}
