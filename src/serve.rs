@@ -99,10 +99,16 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     let watched = Watched { stream, idle: idle.clone() };
     let handle = cut.clone();
     let router = TowerToHyperService::new(router);
+    let busy = idle.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
         request.extensions_mut().insert(handle.clone());
-        router.call(request)
+        let (held, answer) = (busy.hold(), router.call(request));
+        async move {
+            let answer = answer.await;
+            drop(held);
+            answer
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_headers(100);

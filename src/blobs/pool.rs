@@ -84,9 +84,9 @@ impl Drop for Buffer {
         let data = mem::take(&mut self.data);
         let size = data.len();
         self.pool.live.fetch_sub(size, Relaxed);
-        let mut shelf = self.pool.shelf(row(size));
-        if shelf.len() * size < IDLE {
-            shelf.push(data);
+        let mut idle = self.pool.shelf(row(size));
+        if idle.len() * size < IDLE {
+            idle.push(data);
         }
     }
 }

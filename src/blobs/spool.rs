@@ -217,8 +217,8 @@ impl Spool {
             Ok(hasher)
         });
         let both = async move {
-            let (written, hashed) = tokio::join!(writing, hashing);
-            written.and(hashed)
+            let (written, state) = tokio::join!(writing, hashing);
+            written.and(state)
         };
         self.work = Work::Busy(both.boxed());
         Ok(())

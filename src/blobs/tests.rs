@@ -1,5 +1,7 @@
 //! What the blob store promises, on a disk; `s3` says the same of a bucket.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod s3;
 
 use std::{

@@ -189,7 +189,12 @@ async fn enter(frame: Frame, parts: Parts, body: Body) -> Result<Response<Body>,
     let path = parts.uri.path();
     let prefix = frame.app.face.prefix.as_str();
     let inside = path.strip_prefix(prefix).filter(|rest| rest.starts_with('/') || rest.is_empty());
-    let inside = inside.map(|rest| if rest.is_empty() { "/" } else { rest }).ok_or_else(Refusal::not_found)?;
+    let inside = inside.map(|rest| match rest {
+        "" => "/",
+        "/-/" => "/-",
+        rest => rest,
+    });
+    let inside = inside.ok_or_else(Refusal::not_found)?;
     let segments = Segments::read(inside).ok_or_else(Refusal::not_found)?;
     let (endpoint, keys) = frame.endpoints.find(&parts.method, &segments)?;
     let reads = matches!(parts.method, Method::GET | Method::HEAD);

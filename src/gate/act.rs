@@ -4,7 +4,8 @@
 //! rows in `policies/access.csv`; nothing outside this file can be an act.
 
 use super::object::{
-    Account, BlobObject, Catalogue, DecisionId, File, FileAsked, Gateway, InEnvironment, Object, Repo, RepoAsked, RepoNamed, RequestId,
+    Account, BlobObject, Catalogue, DecisionId, File, FileAsked, Folder, FolderAsked, Gateway, InEnvironment, MainAsked, Object, Repo, RepoAsked,
+    RepoInEnvironment, RepoNamed, RequestId,
     Requests, Revision, RevisionAsked, RevisionNamed, TokenId, Tokens,
 };
 use crate::domain::event::Kind;
@@ -63,6 +64,10 @@ acts! {
     PullFile = "file.pull" on FileAsked => File, Durable, FileGranted;
     /// Reading what is known of a served revision: info, tree, paths.
     ViewRevision = "revision.view" on RevisionAsked => Revision, Counted, RevisionViewed;
+    /// The same of `main`, where the URL names no revision.
+    ViewMain = "revision.view" on MainAsked => Revision, Counted, RevisionViewed;
+    /// The same of one folder.
+    ViewFolder = "revision.view" on FolderAsked => Folder, Counted, RevisionViewed;
     /// Reading what is served of a repository: its refs.
     ViewRepository = "repository.view" on RepoAsked => Repo, Counted, RepositoryViewed;
     /// Listing what is approved here.
@@ -80,6 +85,7 @@ acts! {
     ExamineRevision = "revision.examine" on InEnvironment => InEnvironment, Counted, RevisionExamined;
     ApproveRevision = "revision.approve" on InEnvironment => InEnvironment, WithChange, RevisionApproved;
     RevokeRevision = "revision.revoke" on InEnvironment => InEnvironment, WithChange, RevisionRevoked;
+    RevokeRepository = "revision.revoke" on RepoInEnvironment => RepoInEnvironment, WithChange, RevisionRevoked;
     /// Work: writing down what the hub says a revision holds.
     ListRevision = "revision.list" on RevisionNamed => RevisionNamed, WithChange, RevisionListed;
     /// Work: learning that another name means a repository we know.

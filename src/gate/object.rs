@@ -72,6 +72,21 @@ pub struct RevisionAsked {
     pub rev: Rev,
 }
 
+/// `main` of a repository, where the URL names no revision.
+#[derive(Clone, Debug)]
+pub struct MainAsked(pub RepoName);
+
+/// A folder of a revision as named.
+#[derive(Clone, Debug)]
+pub struct FolderAsked(pub FileAsked);
+
+/// A folder of a served revision: whether it holds anything is the handler's query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    pub revision: Revision,
+    pub path: FilePath,
+}
+
 /// A revision that is served in this environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
@@ -107,6 +122,13 @@ pub struct InEnvironment {
     pub at: Where,
     pub repo: RepoName,
     pub rev: Rev,
+}
+
+/// A whole repository in an environment that the URL names.
+#[derive(Clone, Debug)]
+pub struct RepoInEnvironment {
+    pub at: Where,
+    pub repo: RepoName,
 }
 
 /// A revision that work is done for, whether it is served or not.
@@ -282,18 +304,10 @@ impl Object for InEnvironment {
     type Found = Self;
 
     fn from_keys(keys: &Keys) -> Option<Self> {
-        let at = match keys.get("environment")? {
-            "all" => Where::Everywhere,
-            name => Where::Named(Environment::new(name)?),
-        };
-        Some(Self { at, repo: keys.repo.clone()?, rev: Rev::new(keys.get("rev")?)? })
+        Some(Self { at: where_of(keys)?, repo: keys.repo.clone()?, rev: Rev::new(keys.get("rev")?)? })
     }
     fn to_keys(&self) -> Keys {
-        let environment = match &self.at {
-            Where::Named(name) => name.as_str(),
-            Where::Credential | Where::Everywhere => "all",
-        };
-        Keys::of(self.repo.clone()).with("environment", environment).with("rev", self.rev.as_str())
+        Keys::of(self.repo.clone()).with("environment", where_word(&self.at)).with("rev", self.rev.as_str())
     }
     fn sample() -> Self {
         let at = Environment::new("research").map_or(Where::Everywhere, Where::Named);
@@ -303,7 +317,7 @@ impl Object for InEnvironment {
         repo_place(&self.repo)
     }
     fn fact(&self) -> ObjectFact {
-        let environment = self.to_keys().get("environment").map(str::to_owned);
+        let environment = Some(where_word(&self.at));
         ObjectFact { rev: Some(self.rev.to_string()), environment, ..repo_fact("revision", &self.repo) }
     }
     fn at(&self) -> Where {
@@ -311,6 +325,115 @@ impl Object for InEnvironment {
     }
     async fn find(self, _: &Gate, _: &Actor, _: &Environment) -> Result<Self, Refusal> {
         Ok(self)
+    }
+}
+
+impl Object for MainAsked {
+    const KEYS: &'static [&'static str] = &["repo"];
+    type Found = Revision;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        keys.repo.clone().map(Self)
+    }
+    fn to_keys(&self) -> Keys {
+        Keys::of(self.0.clone())
+    }
+    fn sample() -> Self {
+        Self(sample_repo())
+    }
+    fn place(&self) -> String {
+        repo_place(&self.0)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact { rev: Some(Rev::main().to_string()), ..repo_fact("revision", &self.0) }
+    }
+    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Revision, Refusal> {
+        resolve::served_revision(gate, &self.0, &Rev::main(), environment).await
+    }
+}
+
+impl Object for FolderAsked {
+    const KEYS: &'static [&'static str] = FileAsked::KEYS;
+    type Found = Folder;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        FileAsked::from_keys(keys).map(Self)
+    }
+    fn to_keys(&self) -> Keys {
+        self.0.to_keys()
+    }
+    fn sample() -> Self {
+        Self(FileAsked::sample())
+    }
+    fn place(&self) -> String {
+        Object::place(&self.0)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact { kind: "revision", ..Object::fact(&self.0) }
+    }
+    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Folder, Refusal> {
+        let revision = resolve::served_revision(gate, &self.0.repo, &self.0.rev, environment).await?;
+        Ok(Folder { revision, path: self.0.path })
+    }
+}
+
+impl Found for Folder {
+    fn place(&self) -> String {
+        Found::place(&self.revision)
+    }
+    fn fact(&self) -> ObjectFact {
+        Found::fact(&self.revision)
+    }
+}
+
+impl Object for RepoInEnvironment {
+    const KEYS: &'static [&'static str] = &["environment", "repo"];
+    type Found = Self;
+
+    fn from_keys(keys: &Keys) -> Option<Self> {
+        Some(Self { at: where_of(keys)?, repo: keys.repo.clone()? })
+    }
+    fn to_keys(&self) -> Keys {
+        Keys::of(self.repo.clone()).with("environment", where_word(&self.at))
+    }
+    fn sample() -> Self {
+        Self { at: Where::Everywhere, repo: sample_repo() }
+    }
+    fn place(&self) -> String {
+        repo_place(&self.repo)
+    }
+    fn fact(&self) -> ObjectFact {
+        ObjectFact { environment: Some(where_word(&self.at)), ..repo_fact("repository", &self.repo) }
+    }
+    fn at(&self) -> Where {
+        self.at.clone()
+    }
+    async fn find(self, _: &Gate, _: &Actor, _: &Environment) -> Result<Self, Refusal> {
+        Ok(self)
+    }
+}
+
+impl Found for RepoInEnvironment {
+    fn place(&self) -> String {
+        Object::place(self)
+    }
+    fn fact(&self) -> ObjectFact {
+        Object::fact(self)
+    }
+}
+
+/// The environment in a URL: a name, or `all`.
+fn where_of(keys: &Keys) -> Option<Where> {
+    match keys.get("environment")? {
+        "all" => Some(Where::Everywhere),
+        name => Environment::new(name).map(Where::Named),
+    }
+}
+
+fn where_word(at: &Where) -> String {
+    match at {
+        Where::Named(name) => name.to_string(),
+        Where::Credential | Where::Everywhere => "all".to_owned(),
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct LeaseKey {
 
 /// A lease on a file's bytes: recorded once, then counting what leaves on it.
 #[derive(Debug)]
-pub struct Lease {
+pub(super) struct Lease {
     opened: Instant,
     /// Set once the grant is durable in the ledger; who comes second waits for it.
     pub(super) recorded: OnceCell<Granting>,
@@ -182,10 +182,6 @@ impl<K: Hash + Eq> Counted<K> {
             !over
         });
         out
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() >= MOST
     }
 
     /// Opens a minute for something whose first has just been written by itself.

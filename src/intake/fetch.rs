@@ -20,10 +20,11 @@ use crate::{
         rev::{Commit, Rev},
     },
     gate::{
-        act::{ReportMismatch, StoreBlob, SuspendRevision},
+        act::{CloseBlob, ReportMismatch, StoreBlob, SuspendRevision},
         object::{BlobObject, Object, RevisionNamed},
         tx::Change,
     },
+    jobs,
     upstream::Trouble,
 };
 
@@ -169,11 +170,30 @@ async fn mismatch(app: &App, wanted: &Wanted, what: &str) -> Result<Outcome, Fau
         tx.commit(may, change.and(Kind::BlobMismatched, fact, json!({"what": what}))).await?;
     }
     app.bells.tell_news();
-    Ok(Outcome::Failed(format!("{MISMATCH}{reason}")))
+    Ok(Outcome::Failed(format!("{}{reason}", jobs::MISMATCH)))
 }
 
-/// How a failed job's outcome begins when the hub's bytes were wrong.
-pub const MISMATCH: &str = "mismatch: ";
+/// A stored blob's file is not as it was left: read all of it, and keep it only if it still has its hash.
+pub async fn recheck(app: &App, sha256: Sha256, size: u64) -> Result<Outcome, Fault> {
+    let refused = |refusal: crate::domain::refusal::Refusal| Fault::new(refusal.line());
+    if let Some(seal) = app.blobs.rehash(sha256).await? {
+        let cause = "a stored blob's file had changed, and its bytes had not";
+        let may = app.gate.admit_work::<StoreBlob>(cause, BlobObject(sha256, size)).map_err(refused)?;
+        let tx = may.begin().await?;
+        sql::save_blob(&tx, &may, None, &seal.to_text(), clock::now()).await?;
+        tx.commit(may, Change::new(json!({"recheck": true}))).await?;
+    } else {
+        let cause = "a stored blob no longer has its hash";
+        tracing::error!(%sha256, cause);
+        let may = app.gate.admit_work::<CloseBlob>(cause, BlobObject(sha256, size)).map_err(refused)?;
+        let tx = may.begin().await?;
+        sql::close_blob(&tx, &may).await?;
+        tx.commit(may, Change::new(json!({"reason": cause}))).await?;
+        app.blobs.remove(sha256).await?;
+    }
+    app.bells.tell_news();
+    Ok(Outcome::Done)
+}
 
 /// Reads the wanted file back from a job's row.
 pub fn wanted(

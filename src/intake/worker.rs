@@ -143,6 +143,10 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
             (Some(repo), Some(rev)) => list::examine(app, &repo, &rev, &by).await,
             _ => Ok(unreadable()),
         },
+        Work::Recheck { sha256, size } => match sha256.parse() {
+            Ok(sha256) => fetch::recheck(app, sha256, size).await,
+            Err(_) => Ok(unreadable()),
+        },
         Work::Fetch { repo, revision_id, commit, path, size, git, lfs } => {
             match fetch::wanted(&repo, revision_id, &commit, &path, size, (&git, lfs.as_deref())) {
                 Some(wanted) => fetch::fetch(app, &wanted, lease).await,

@@ -27,6 +27,8 @@ use crate::{
 pub enum Work {
     /// List a revision and fetch what has no sha256 yet, so that it can be decided about.
     Examine { repo: String, rev: String, by: String },
+    /// Read a stored blob again, because its file is not as it was left.
+    Recheck { sha256: String, size: u64 },
     /// Fetch one file's bytes, verify them, and store them.
     Fetch { repo: String, revision_id: String, commit: String, path: String, size: u64, git: String, lfs: Option<String> },
 }
@@ -52,6 +54,7 @@ impl Work {
     pub fn key(&self) -> String {
         match self {
             Self::Examine { repo, rev, .. } => format!("examine {repo}@{rev}"),
+            Self::Recheck { sha256, .. } => format!("recheck {sha256}"),
             Self::Fetch { git, lfs, .. } => format!("fetch {}", lfs.as_ref().unwrap_or(git)),
         }
     }
@@ -59,6 +62,7 @@ impl Work {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Examine { .. } => "examine",
+            Self::Recheck { .. } => "recheck",
             Self::Fetch { .. } => "fetch",
         }
     }
@@ -78,6 +82,7 @@ pub enum State {
 pub async fn ask(app: &App, work: &Work) -> Result<(), Fault> {
     let total = match work {
         Work::Fetch { size, .. } => *size,
+        Work::Recheck { size, .. } => *size,
         Work::Examine { .. } => 0,
     };
     sql::push(&app.chores, work, total, clock::now()).await?;
@@ -101,3 +106,6 @@ fn state(row: &job::Model) -> State {
         },
     }
 }
+
+/// How a failed fetch's reason begins when the hub's bytes were not what it had listed.
+pub const MISMATCH: &str = "mismatch: ";

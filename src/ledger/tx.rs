@@ -3,7 +3,13 @@
 //! Never lends out what it holds: no deref, no nested transactions, no text that could end it. A module below this one
 //! would see its private fields, so there is none.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -21,6 +27,9 @@ use crate::{
 pub struct RawTx {
     inner: DatabaseTransaction,
     ledger: Arc<Inner>,
+    /// A statement failed. PostgreSQL refuses everything after that; SQLite may have ended the transaction without a
+    /// word, and then each further statement would be a change of its own, without an event.
+    failed: AtomicBool,
     _watch: Watch,
 }
 
@@ -28,7 +37,7 @@ impl RawTx {
     pub(super) async fn begin(ledger: Arc<Inner>) -> Result<Self, Fault> {
         let inner = ledger.store.begin_write().await?;
         let watch = Watch { since: Instant::now(), sqlite: ledger.store.is_sqlite() };
-        Ok(Self { inner, ledger, _watch: watch })
+        Ok(Self { inner, ledger, failed: AtomicBool::new(false), _watch: watch })
     }
 
     /// Commits the change with its events, or nothing.
@@ -40,6 +49,7 @@ impl RawTx {
         if events.is_empty() {
             return Err(Fault::new("committing a change: it has no event, and so it would be in no ledger"));
         }
+        self.whole().map_err(fault("committing a change"))?;
         let replica = &self.ledger.settings.replica;
         let bodies = events.iter().map(|event| Body::new(event, replica)).collect::<Result<Vec<_>, _>>()?;
         sql::insert_pending(&self.inner, &bodies).await?;
@@ -47,6 +57,25 @@ impl RawTx {
         // Told even after an error or a cancellation: it may have been committed, and a needless word does no harm.
         let _told = Told { ledger: self.ledger.clone(), moves };
         self.inner.commit().await.map_err(fault("committing a change"))
+    }
+
+    fn whole(&self) -> Result<(), DbErr> {
+        match self.failed.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => Err(DbErr::Custom("a statement of this change failed before".to_owned())),
+        }
+    }
+
+    fn may_run(&self, statement: &Statement) -> Result<(), DbErr> {
+        allowed(&statement.sql)?;
+        self.whole()
+    }
+
+    fn heard<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+        if result.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        result
     }
 }
 
@@ -57,8 +86,8 @@ impl ConnectionTrait for RawTx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        allowed(&statement.sql)?;
-        self.inner.execute_raw(statement).await
+        self.may_run(&statement)?;
+        self.heard(self.inner.execute_raw(statement).await)
     }
 
     async fn execute_unprepared(&self, _: &str) -> Result<ExecResult, DbErr> {
@@ -66,13 +95,13 @@ impl ConnectionTrait for RawTx {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        allowed(&statement.sql)?;
-        self.inner.query_one_raw(statement).await
+        self.may_run(&statement)?;
+        self.heard(self.inner.query_one_raw(statement).await)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        allowed(&statement.sql)?;
-        self.inner.query_all_raw(statement).await
+        self.may_run(&statement)?;
+        self.heard(self.inner.query_all_raw(statement).await)
     }
 }
 

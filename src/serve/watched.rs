@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -20,15 +20,34 @@ use tokio::{
 
 /// Notes whether a connection has moved a byte in either direction.
 #[derive(Clone, Default)]
-pub(super) struct Idle(Arc<AtomicBool>);
+pub(super) struct Idle {
+    moved: Arc<AtomicBool>,
+    /// Requests that are being thought about: a held answer is not a dead connection.
+    held: Arc<AtomicUsize>,
+}
+
+/// While it lives, the connection is not idle.
+pub(super) struct Held(Arc<AtomicUsize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Idle {
+    pub(super) fn hold(&self) -> Held {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        Held(Arc::clone(&self.held))
+    }
+
+
     /// Completes when nothing has moved for that long.
     pub(super) async fn over(&self, most: Duration) {
         loop {
-            self.0.store(false, Ordering::Relaxed);
+            self.moved.store(false, Ordering::Relaxed);
             tokio::time::sleep(most).await;
-            if !self.0.load(Ordering::Relaxed) {
+            if !self.moved.load(Ordering::Relaxed) && self.held.load(Ordering::Relaxed) == 0 {
                 return;
             }
         }
@@ -36,7 +55,7 @@ impl Idle {
 
     fn after<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.0.store(true, Ordering::Relaxed);
+            self.moved.store(true, Ordering::Relaxed);
         }
         polled
     }

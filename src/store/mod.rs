@@ -15,7 +15,10 @@ use std::{path::Path, time::Duration};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, prelude::async_trait::async_trait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        Connection as _,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use sea_orm_migration::MigratorTrait;
 use weighbridge_migrations::Migrator;
@@ -135,6 +138,9 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, Fault> {
         let o = o.busy_timeout(Duration::from_secs(5)).pragma("secure_delete", "ON").pragma("cache_size", "-32768");
         if purpose == Use::Read { o.read_only(true) } else { o.create_if_missing(true) }
     });
+    // After a full disk SQLite itself ends the transaction. sqlx then counts one that is not there, and what looks like
+    // begin and commit afterwards are savepoints that nothing makes durable. Such a connection is replaced.
+    options.map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
     if purpose == Use::Read {
         options.map_sqlx_postgres_opts(|o| o.options([("default_transaction_read_only", "on")]));
     }

@@ -5,44 +5,84 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{ConnectionTrait, Database};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::*;
-use crate::ledger::sql;
-use crate::store::testing::{databases, postgres, sqlite};
+use crate::store::testing::{databases, postgres};
+
+/// What a full disk looks like: every write fails, and SQLite ends the whole transaction by itself.
+async fn fill_the_disk(fresh: &Fresh, full: bool) {
+    let admin = Database::connect(&fresh.url).await.unwrap();
+    if !fresh.is_sqlite() {
+        let raise = "CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger AS \
+                     $$BEGIN RAISE EXCEPTION 'disk full'; END$$ LANGUAGE plpgsql";
+        admin.execute_unprepared(raise).await.unwrap();
+    }
+    for (table, verb) in [("ledger_entry", "INSERT"), ("ledger_pending", "INSERT"), ("ledger_head", "UPDATE")] {
+        let sql = match (full, fresh.is_sqlite()) {
+            (true, true) => format!(
+                "CREATE TRIGGER full_{table} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ROLLBACK, 'disk full'); END"
+            ),
+            (true, false) => {
+                format!("CREATE TRIGGER full_{table} BEFORE {verb} ON {table} EXECUTE FUNCTION full_disk()")
+            }
+            (false, true) => format!("DROP TRIGGER full_{table}"),
+            (false, false) => format!("DROP TRIGGER full_{table} ON {table}"),
+        };
+        admin.execute_unprepared(&sql).await.unwrap();
+    }
+    admin.close().await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_and_recovers_by_itself() {
-    let fresh = sqlite();
-    let ledger = fresh.ledger("a").await;
-    ledger.start().unwrap();
-    ledger.record(event(Kind::FileGranted)).await.unwrap();
-    let limit = async |pages: u32| {
-        let tx = ledger.0.store.begin_write().await.unwrap();
-        tx.execute_unprepared(&format!("PRAGMA max_page_count = {pages}")).await.unwrap();
-    };
-    limit(1).await;
-    let mut failed = 0;
-    while failed == 0 {
-        let mut long = event(Kind::FileGranted);
-        long.detail = Some(serde_json::json!({"long": "x".repeat(12_000)}));
-        let result = ledger.record(long).await;
-        failed += u32::from(result.is_err_and(|fault| fault.passing));
+    for fresh in databases().await {
+        let ledger = fresh.ledger("a").await;
+        ledger.start().unwrap();
+        ledger.record(event(Kind::FileGranted)).await.unwrap();
+        fill_the_disk(&fresh, true).await;
+        let since = Instant::now();
+        assert!(ledger.record(event(Kind::FileDenied)).await.is_err_and(|fault| fault.passing));
+        assert!(since.elapsed() < Duration::from_millis(2500));
+        assert_eq!(ledger.healthy(), Err("the ledger cannot write".into()));
+        assert!(change(&ledger).await.is_err_and(|fault| fault.passing));
+        fill_the_disk(&fresh, false).await;
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(ledger.healthy(), Ok(()), "without anybody asking for anything");
+        // Durable means durable: another connection sees it, even after a change that was dropped.
+        drop(ledger.begin().await.unwrap());
+        let recorded = ledger.record(event(Kind::FileGranted)).await.unwrap();
+        assert_eq!(entries(&ledger).await.last().map(|e| e.id.clone()), Some(recorded.id));
+        change(&ledger).await.unwrap();
+        ledger.stop().await;
+        whole(&ledger).await;
+        assert_eq!((changes(&ledger).await, entries_of(&ledger, Kind::DigestDenied).await), (1, 1));
+        assert_eq!(entries_of(&ledger, Kind::FileDenied).await, 0, "whoever waited was refused");
     }
-    assert_eq!(ledger.healthy(), Err("the ledger cannot write".into()));
-    assert!(change(&ledger).await.is_err() || entries(&ledger).await.len() < 1000);
-    limit(1_000_000).await;
-    sleep(Duration::from_secs(1)).await;
-    assert_eq!(ledger.healthy(), Ok(()), "without anybody asking for anything");
-    ledger.record(event(Kind::FileGranted)).await.unwrap();
-    ledger.stop().await;
-    whole(&ledger).await;
-    eprintln!("{:?}", sql::list_pending(ledger.0.store.reader(),10).await);
-    assert_eq!(changes(&ledger).await, entries_of(&ledger, Kind::DigestDenied).await);
+}
+
+#[tokio::test]
+async fn after_a_failed_statement_a_change_is_over() {
+    for fresh in databases().await {
+        let ledger = fresh.ledger("a").await;
+        let tx = ledger.begin().await.unwrap();
+        let row = |id: &str| denied_digest::ActiveModel {
+            sha256: Set(id.into()),
+            reason: Set("r".into()),
+            denied_at: Set(1),
+        };
+        let insert = |id| denied_digest::Entity::insert(row(id)).exec_without_returning(&tx);
+        insert("x").await.unwrap();
+        assert!(insert("x").await.is_err());
+        assert!(insert("y").await.is_err());
+        assert!(tx.commit(vec![event(Kind::DigestDenied)]).await.is_err());
+        change(&ledger).await.unwrap();
+        assert_eq!(changes(&ledger).await, 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,8 +108,8 @@ async fn a_database_that_cuts_connections_loses_and_doubles_nothing() {
     }
     let name = fresh.url.rsplit('/').next().unwrap();
     let admin = Database::connect(std::env::var("WEIGHBRIDGE_TEST_POSTGRES").unwrap()).await.unwrap();
-    for _ in 0..40 {
-        sleep(Duration::from_millis(50)).await;
+    for _ in 0..20 {
+        sleep(Duration::from_millis(100)).await;
         let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
         admin.execute_unprepared(&cut).await.unwrap();
     }
@@ -85,7 +125,7 @@ async fn a_database_that_cuts_connections_loses_and_doubles_nothing() {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].shard, found[0].seq.unsigned_abs()), (recorded.shard, recorded.seq));
     }
-    assert!(answered.len() > 100, "{}", answered.len());
+    assert!(answered.len() > 20, "{}", answered.len());
     assert_eq!(changes(&ledger).await, entries_of(&ledger, Kind::DigestDenied).await);
 }
 
@@ -110,4 +150,34 @@ async fn an_id_used_twice_is_one_entry_and_harms_nobody_else() {
         ledger.stop().await;
         assert_eq!(whole(&ledger).await.entries, 1 + 1 + 54 + 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore]
+async fn tmp_real() {
+    let dir = std::path::PathBuf::from(std::env::var("TINY").unwrap());
+    let store = crate::store::Store::open(&format!("sqlite://{}/db", dir.display()), true).await.unwrap();
+    let ledger = Ledger::open(store, Settings { data_dir: dir.clone(), replica: "a".into() }).await.unwrap();
+    ledger.start().unwrap();
+    let (mut ok, mut failed, mut made) = (vec![], 0, 0);
+    for round in 0..6 {
+        std::fs::write(dir.join("ballast"), vec![1; 1_000_000 - round * 150_000]).unwrap();
+        let before = failed;
+        while failed < before + 3 {
+            match ledger.record(event(Kind::FileGranted)).await { Ok(r) => ok.push(r), Err(f) => { eprintln!("{f} {:?}", ledger.healthy()); failed += 1 } }
+            if change(&ledger).await.is_ok() { made += 1 }
+        }
+        std::fs::remove_file(dir.join("ballast")).unwrap();
+        let t = Instant::now();
+        while ledger.healthy().is_err() { sleep(Duration::from_millis(20)).await }
+        eprintln!("round {round}: {} ok, {made} made, recovered in {:?}", ok.len(), t.elapsed());
+        drop(ledger.begin().await.unwrap());
+        for _ in 0..20 { ok.push(ledger.record(event(Kind::FileGranted)).await.unwrap()); }
+    }
+    ledger.stop().await;
+    whole(&ledger).await;
+    let e = entries(&ledger).await;
+    for r in &ok { assert!(e.iter().any(|e| e.id == r.id && e.seq as u64 == r.seq)); }
+    assert_eq!(changes(&ledger).await, entries_of(&ledger, Kind::DigestDenied).await);
+    assert!(made <= changes(&ledger).await);
 }

@@ -89,7 +89,7 @@ async fn a_gated_model_needs_a_token_that_may() {
     assert_eq!(robot.open(&asked, &commit, &missing, 0).await.err(), Some(Trouble::EntryNotFound));
     let nowhere = Rev::new("nowhere").unwrap();
     assert_eq!(robot.revision(&asked, &nowhere).await.err(), Some(Trouble::RevisionNotFound));
-    hub.offline(true);
+    hub.fault(Fault::disconnect());
     let offline = robot.refs(&asked).await;
     assert!(matches!(offline, Err(Trouble::Unreachable(_))), "{offline:?}");
 }
