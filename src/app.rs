@@ -20,6 +20,17 @@ pub struct App {
     pub stopping: Stopping,
 }
 
+impl App {
+    /// What keeps this replica from being sent requests, by name.
+    pub fn failing(&self) -> Vec<&'static str> {
+        let mut failing = self.gate.failing();
+        if self.stopping.has_begun() {
+            failing.push("stopping");
+        }
+        failing
+    }
+}
+
 /// How clients reach us.
 #[derive(Clone, Debug)]
 pub struct Face {
@@ -61,29 +72,50 @@ impl Bells {
     }
 }
 
-/// Whether the gateway has been told to stop: health answers say so, and listeners close.
+/// Whether the gateway has been told to stop, in two steps: first health answers say so, so that balancers send nobody
+/// any more; then, a while later, listeners close and workers end.
 #[derive(Clone, Debug)]
-pub struct Stopping(watch::Sender<bool>);
+pub struct Stopping(watch::Sender<Phase>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Announced,
+    Begun,
+}
 
 impl Default for Stopping {
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self(watch::Sender::new(Phase::Running))
     }
 }
 
 impl Stopping {
+    /// From now on this gateway is not ready; it still takes connections.
+    pub fn announce(&self) {
+        self.0.send_if_modified(|phase| {
+            let first = *phase == Phase::Running;
+            if first {
+                *phase = Phase::Announced;
+            }
+            first
+        });
+    }
+
     pub fn begin(&self) {
-        self.0.send_replace(true);
+        self.0.send_replace(Phase::Begun);
     }
 
+    /// Whether a stop was at least announced: what readiness looks at.
     pub fn has_begun(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() != Phase::Running
     }
 
+    /// The second step: when listeners close.
     pub fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut told = self.0.subscribe();
         async move {
-            let _ = told.wait_for(|stop| *stop).await;
+            let _ = told.wait_for(|phase| *phase == Phase::Begun).await;
         }
     }
 }

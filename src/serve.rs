@@ -112,6 +112,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_headers(100);
+    // hyper's own queue would add 400 KB to what each slow client holds.
+    builder.http1().max_buf_size(64 * 1024);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).max_header_list_size(32 * 1024);
     let serving = builder.serve_connection(TokioIo::new(watched), service);
     let mut serving = pin!(serving);

@@ -17,6 +17,8 @@ use std::{
 pub(super) struct Pool {
     shelves: [Mutex<Vec<Vec<u8>>>; SHELVES],
     readers: AtomicUsize,
+    /// Bytes in all buffers, and in those that are filled, being filled or being sent.
+    held: AtomicUsize,
     live: AtomicUsize,
 }
 
@@ -50,16 +52,36 @@ impl Pool {
     pub(super) fn take(self: &Arc<Self>, len: usize) -> Buffer {
         let row = row(len);
         let size = SMALLEST << row;
-        let old = self.shelf(row).pop();
-        let data = old.unwrap_or_else(|| vec![0; size]);
         self.live.fetch_add(size, Relaxed);
+        let old = self.shelf(row).pop();
+        let data = old.unwrap_or_else(|| {
+            self.make_room(size);
+            self.held.fetch_add(size, Relaxed);
+            vec![0; size]
+        });
         Buffer { data, len, pool: Arc::clone(self) }
     }
 
-    /// Bytes in buffers that are filled, being filled or being sent.
+    /// Gives back idle buffers of other sizes, largest first, until `size` more stays within the budget.
+    fn make_room(&self, size: usize) {
+        for row in (0..SHELVES).rev() {
+            while self.held.load(Relaxed) + size > BUDGET && self.let_go(row) {}
+        }
+    }
+
+    fn let_go(&self, row: usize) -> bool {
+        let gone = self.shelf(row).pop().map(|data| self.held.fetch_sub(data.len(), Relaxed));
+        gone.is_some()
+    }
+
     #[cfg(test)]
     pub(super) fn live(&self) -> usize {
         self.live.load(Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
     }
 
     fn shelf(&self, row: usize) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
@@ -84,16 +106,22 @@ impl Drop for Buffer {
         let data = mem::take(&mut self.data);
         let size = data.len();
         self.pool.live.fetch_sub(size, Relaxed);
-        let mut idle = self.pool.shelf(row(size));
-        if idle.len() * size < IDLE {
-            idle.push(data);
+        if self.pool.held.load(Relaxed) <= BUDGET {
+            self.pool.shelf(row(size)).push(data);
+        } else {
+            self.pool.held.fetch_sub(size, Relaxed);
         }
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.readers.fetch_sub(1, Relaxed);
+        if self.0.readers.fetch_sub(1, Relaxed) == 1 {
+            // The rush is over.
+            for row in 0..SHELVES {
+                while self.0.shelf(row).len() > IDLE && self.0.let_go(row) {}
+            }
+        }
     }
 }
 
@@ -107,8 +135,8 @@ pub(super) const LARGEST: usize = 1 << 20;
 const SHELVES: usize = 6;
 /// What all streams together should hold.
 pub(super) const BUDGET: usize = 64 << 20;
-/// What one shelf keeps while nobody needs it.
-const IDLE: usize = 4 << 20;
+/// How many buffers a shelf keeps while nobody reads.
+const IDLE: usize = 4;
 
 #[cfg(test)]
 mod tests {

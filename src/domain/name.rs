@@ -63,6 +63,10 @@ impl RepoName {
         if segments.next().is_some() || !good_segment(first) || second.is_some_and(|s| !good_segment(s)) {
             return None;
         }
+        // `_` stands for "no owner" in policy paths, so nobody may be called so.
+        if second.is_some() && first == "_" {
+            return None;
+        }
         if RESERVED.contains(&first.to_ascii_lowercase().as_str()) {
             return None;
         }
@@ -129,7 +133,7 @@ mod tests {
         for good in ["gpt2", "org/name", "Org-1/na.me_2", "_x/y"] {
             assert!(RepoName::new(RepoKind::Model, good).is_some(), "{good}");
         }
-        for bad in ["", "/", "a/b/c", "a//b", "../x", "a/..", "a/b.git", "api/x", "-/x", "a b/c", "é/x", ".hidden/x", "a/b\n"] {
+        for bad in ["", "/", "a/b/c", "a//b", "../x", "a/..", "a/b.git", "api/x", "-/x", "_/gpt2", "a b/c", "é/x", ".hidden/x", "a/b\n"] {
             assert!(RepoName::new(RepoKind::Model, bad).is_none(), "{bad:?}");
         }
     }

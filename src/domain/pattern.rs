@@ -120,6 +120,10 @@ impl Segments {
         body.split('/').map(decode).collect::<Option<Vec<_>>>().map(Self)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     pub fn first(&self) -> Option<&str> {
         self.0.first().map(String::as_str)
     }

@@ -138,6 +138,23 @@ impl Answer for Redirect {
     }
 }
 
+/// One of two answers.
+#[derive(Debug)]
+pub enum Either<A, B> {
+    First(A),
+    Second(B),
+}
+
+impl<A: Answer, B: Answer> sealed::Sealed for Either<A, B> {}
+impl<A: Answer, B: Answer> Answer for Either<A, B> {
+    fn into_response(self) -> Response<Body> {
+        match self {
+            Self::First(one) => one.into_response(),
+            Self::Second(other) => other.into_response(),
+        }
+    }
+}
+
 impl sealed::Sealed for super::file::FileAnswer {}
 
 /// A response with a type and a length; an empty type is left out.

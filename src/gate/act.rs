@@ -72,6 +72,8 @@ acts! {
     ViewRepository = "repository.view" on RepoAsked => Repo, Counted, RepositoryViewed;
     /// Listing what is approved here.
     SearchCatalogue = "catalogue.search" on Catalogue => Catalogue, Counted, CatalogueSearched;
+    /// Searching the public hub: ids, dates and counts, marked as such.
+    SearchUpstream = "upstream.search" on Catalogue => Catalogue, Counted, CatalogueSearched;
     /// Asking who one is.
     ReadAccount = "account.read" on Account => Account, Counted, AccountRead;
     /// Asking for a revision.
@@ -104,4 +106,19 @@ acts! {
     ListTokens = "token.list" on Tokens => Tokens, WithChange, TokensListed;
     StartGateway = "gateway.run" on Gateway => Gateway, WithChange, GatewayStarted;
     StopGateway = "gateway.run" on Gateway => Gateway, WithChange, GatewayStopped;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::WORDS;
+    use crate::gate::access::acts::ACTS;
+
+    #[test]
+    fn the_policy_knows_exactly_these_acts() {
+        let here: BTreeSet<_> = WORDS.iter().copied().collect();
+        let there: BTreeSet<_> = ACTS.iter().map(|act| act.word).collect();
+        assert_eq!(here, there);
+    }
 }

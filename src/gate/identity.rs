@@ -72,6 +72,10 @@ impl Actor {
         &self.0.reach
     }
 
+    pub fn expires_at(&self) -> Option<Micros> {
+        self.0.expires_at
+    }
+
     pub fn is_expired(&self, at: Micros) -> bool {
         self.0.expires_at.is_some_and(|end| end <= at)
     }

@@ -134,7 +134,7 @@ impl Gate {
         let place = asked.place();
         match self.decide::<A>(&actor, asked).await {
             Ok(decided) => self.grant(actor, decided, call).await,
-            Err((refusal, environment)) => Err(self.deny::<A>(&actor, refusal, fact, &place, &environment, call).await),
+            Err(denied) => Err(self.deny::<A>(&actor, denied, fact, &place, call).await),
         }
     }
 
@@ -169,6 +169,18 @@ impl Gate {
     /// The environment an actor pulls in.
     pub fn home(&self, actor: &Actor) -> Option<&Environment> {
         identity::home(actor.reach(), self.environments())
+    }
+
+    /// What keeps this replica from answering, by name.
+    pub fn failing(&self) -> Vec<&'static str> {
+        let mut failing = Vec::new();
+        if self.ledger().healthy().is_err() {
+            failing.push("ledger");
+        }
+        if self.ledger().feed_age() > STALE {
+            failing.push("database");
+        }
+        failing
     }
 
     /// Writes out what is counted and over; at the very end, everything.
@@ -249,20 +261,20 @@ impl Gate {
     }
 
     /// Access, then what the name means, then access to what it means, if that is something else.
-    async fn decide<A: Act>(&self, actor: &Actor, asked: A::Asked) -> Result<Decided<A>, (Refusal, String)> {
+    async fn decide<A: Act>(&self, actor: &Actor, asked: A::Asked) -> Result<Decided<A>, Denied> {
         let at = asked.at();
-        let environments = self.scope(actor, &at).map_err(|refusal| (refusal, scope_word(&at)))?;
+        let environments = self.scope(actor, &at).map_err(|refusal| Denied::of(refusal, &scope_word(&at)))?;
         let Some(environment) = environments.first().cloned() else {
             let refusal = Refusal::new(Code::NotAllowed, "This credential reaches no environment that is configured here.");
-            return Err((refusal, "none".to_owned()));
+            return Err(Denied::of(refusal, "none"));
         };
         let word = if at == Where::Everywhere { "all".to_owned() } else { environment.to_string() };
         let place = asked.place();
-        let mut matched = self.rule::<A>(actor, &environments, &place).map_err(|refusal| (refusal, word.clone()))?;
-        let object = asked.find(self, actor, &environment).await.map_err(|refusal| (refusal, word.clone()))?;
+        let mut matched = self.rule::<A>(actor, &environments, &place)?;
+        let object = asked.find(self, actor, &environment).await.map_err(|refusal| Denied::of(refusal, &word))?;
         let found_place = object.place();
         if found_place != place {
-            matched = self.rule::<A>(actor, &environments, &found_place).map_err(|refusal| (refusal, word))?;
+            matched = self.rule::<A>(actor, &environments, &found_place)?;
         }
         Ok(Decided { object, environment, everywhere: at == Where::Everywhere, matched })
     }
@@ -293,14 +305,15 @@ impl Gate {
         }
     }
 
-    fn rule<A: Act>(&self, actor: &Actor, environments: &[Environment], place: &str) -> Result<Vec<String>, Refusal> {
+    fn rule<A: Act>(&self, actor: &Actor, environments: &[Environment], place: &str) -> Result<Vec<String>, Denied> {
         let mut matched = Vec::new();
         for environment in environments {
             let ruling = self.parts().access.decide(actor.subject(), environment.as_str(), place, A::WORD);
             if !ruling.allow {
                 let who = actor.role().map_or("This credential", |role| role.word());
                 let sentence = format!("The role {who} may not do {} in {environment}.", A::WORD);
-                return Err(Refusal::new(Code::NotAllowed, sentence).hint("Ask your Weighbridge operator for another role."));
+                let refusal = Refusal::new(Code::NotAllowed, sentence).hint("Ask your Weighbridge operator for another role.");
+                return Err(Denied { refusal, environment: environment.to_string(), matched: ruling.matched });
             }
             matched = ruling.matched;
         }
@@ -394,33 +407,33 @@ impl Gate {
     async fn deny<A: Act>(
         &self,
         actor: &Actor,
-        refusal: Refusal,
+        denied: Denied,
         fact: ObjectFact,
         place: &str,
-        environment: &str,
         call: &Call,
     ) -> Refusal {
-        if !is_decision(refusal.code) {
-            return refusal;
+        if !is_decision(denied.refusal.code) {
+            return denied.refusal;
         }
+        let Denied { refusal, environment, .. } = &denied;
         let what = format!("{place}@{}", fact.rev.as_deref().or(fact.id.as_deref()).unwrap_or_default());
-        let key = (actor.reference().to_owned(), what, environment.to_owned(), refusal.code);
+        let key = (actor.reference().to_owned(), what, environment.clone(), refusal.code);
         if let Some(id) = self.0.denials.again(&key, clock::now()) {
-            return self.pointing(refusal, id);
+            return self.pointing(denied.refusal, id);
         }
         if let Err(too_many) = self.0.pace.denial(actor) {
             return too_many;
         }
         let id = clock::new_id();
-        match self.save_denial::<A>(actor, &refusal, &fact, environment, &id, call).await {
+        match self.save_denial::<A>(actor, &denied, &fact, &id, call).await {
             Ok(event) => {
                 self.0.denials.opened(key, clock::now(), event);
-                self.pointing(refusal, id)
+                self.pointing(denied.refusal, id)
             }
             // Nothing is served, so a denial stands even when it cannot be written down now.
             Err(fault) => {
                 tracing::error!(fault = %fault, "a denial could not be recorded");
-                refusal
+                denied.refusal
             }
         }
     }
@@ -428,12 +441,12 @@ impl Gate {
     async fn save_denial<A: Act>(
         &self,
         actor: &Actor,
-        refusal: &Refusal,
+        denied: &Denied,
         fact: &ObjectFact,
-        environment: &str,
         id: &str,
         call: &Call,
     ) -> Result<Event, Fault> {
+        let Denied { refusal, environment, matched } = denied;
         let pull = matches!(fact.kind, "file" | "revision" | "repository") && A::RECORD != Record::WithChange;
         let kind = if pull { Kind::FileDenied } else { Kind::ActDenied };
         let mut event = Event::new(clock::new_id(), kind, Outcome::Deny, actor.fact());
@@ -442,8 +455,8 @@ impl Gate {
         if let Some(source) = &call.source {
             event.source = Some(source.fact(self).await?);
         }
-        event.object = Some(ObjectFact { environment: Some(environment.to_owned()), ..fact.clone() });
-        let mut decision = self.fact::<A>(actor, "deny", Vec::new(), refusal.code.word());
+        event.object = Some(ObjectFact { environment: Some(environment.clone()), ..fact.clone() });
+        let mut decision = self.fact::<A>(actor, "deny", matched.clone(), refusal.code.word());
         decision.id = Some(id.to_owned());
         event.decision = Some(decision);
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -452,7 +465,7 @@ impl Gate {
             act: A::WORD.to_owned(),
             actor_ref: actor.reference().to_owned(),
             actor_name: actor.name().to_owned(),
-            environment: environment.to_owned(),
+            environment: environment.clone(),
             repo_kind: fact.repo_type.unwrap_or_default().to_owned(),
             repo: text(&fact.repo),
             rev: text(&fact.rev),
@@ -507,6 +520,19 @@ struct Decided<A: Act> {
     environment: Environment,
     everywhere: bool,
     matched: Vec<String>,
+}
+
+/// A no, where it was said, and the rows that said it.
+struct Denied {
+    refusal: Refusal,
+    environment: String,
+    matched: Vec<String>,
+}
+
+impl Denied {
+    fn of(refusal: Refusal, environment: &str) -> Self {
+        Self { refusal, environment: environment.to_owned(), matched: Vec::new() }
+    }
 }
 
 /// Which refusals are decisions about somebody's wish; the others say that a name means nothing, or that we are unwell.

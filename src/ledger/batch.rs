@@ -22,7 +22,7 @@ use crate::{domain::refusal::Fault, store::tables::ledger_head};
 /// What a batch did.
 #[derive(Debug, Default)]
 pub(super) struct Sealed {
-    /// Where the waiting events stand, in their order.
+    /// Where the waiting events stand, in their order; none when there were too many pending ones before them.
     pub(super) places: Vec<Recorded>,
     /// Whether there may be more pending events than one batch takes.
     pub(super) more: bool,
@@ -80,14 +80,15 @@ pub(super) async fn seal(
         let body = Body::from_bytes(&row.body);
         place(&body.ok_or_else(|| Fault::new("reading a pending event: it is damaged"))?);
     }
-    let places = waiting.iter().map(|w| place(&w.body)).collect();
+    let more = pending.len() == MOST_PENDING;
+    let places = if more { Vec::new() } else { waiting.iter().map(|w| place(&w.body)).collect() };
     if !pending.is_empty() {
         sql::delete_pending(&tx, pending.iter().map(|row| row.place).collect()).await?;
     }
     let new = write(inner, &tx, &head, tail).await?;
     commit(tx).await?;
     inner.feed.saw(new.shard, new.moves, since);
-    Ok(Sealed { places, more: pending.len() == MOST_PENDING })
+    Ok(Sealed { places, more })
 }
 
 /// The shard of the new year: it begins by naming the old one's end, which stays as it is for ever.

@@ -157,7 +157,7 @@ impl Sequencer {
                     tracing::info!("entries can be written again");
                 }
                 self.failed(0);
-                for (one, place) in self.waiting.drain(..).zip(places) {
+                for (one, place) in self.waiting.drain(..places.len()).zip(places) {
                     if let Some(answer) = one.answer {
                         let _ = answer.send(place);
                     }

@@ -60,10 +60,10 @@ impl RawTx {
     }
 
     fn whole(&self) -> Result<(), DbErr> {
-        match self.failed.load(Ordering::Acquire) {
-            false => Ok(()),
-            true => Err(DbErr::Custom("a statement of this change failed before".to_owned())),
+        if self.failed.load(Ordering::Acquire) {
+            return Err(DbErr::Custom("a statement of this change failed before".to_owned()));
         }
+        Ok(())
     }
 
     fn may_run(&self, statement: &Statement) -> Result<(), DbErr> {
@@ -108,7 +108,7 @@ impl ConnectionTrait for RawTx {
 /// Plain text could end the transaction without its events (`COMMIT`, or two statements in one), or change the ledger
 /// itself. Our statements are built, and none of theirs looks like that.
 fn allowed(sql: &str) -> Result<(), DbErr> {
-    let word = sql.split(' ').next().unwrap_or_default();
+    let word = sql.split_ascii_whitespace().next().unwrap_or_default();
     let verb = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&word);
     if verb && !sql.contains(';') && !sql.to_ascii_lowercase().contains("ledger_") {
         Ok(())
@@ -156,7 +156,9 @@ mod tests {
 
     #[test]
     fn text_that_could_end_the_transaction_or_touch_the_ledger_is_refused() {
-        for good in [r#"SELECT 1"#, r#"INSERT INTO "token" VALUES (?)"#, r#"WITH x AS (SELECT 1) SELECT * FROM x"#] {
+        for good in
+            ["SELECT 1", "SELECT\n1", r#"INSERT INTO "token" VALUES (?)"#, "WITH x AS (SELECT 1) SELECT * FROM x"]
+        {
             assert!(allowed(good).is_ok(), "{good}");
         }
         for bad in [
@@ -168,11 +170,10 @@ mod tests {
             "/* a */ COMMIT",
             "-- SELECT\nCOMMIT",
             " COMMIT",
-            "SELECT\n1",
             "select 1",
             r#"UPDATE "token" SET "name" = ''; COMMIT"#,
             r#"DELETE FROM "ledger_entry""#,
-            r#"UPDATE Ledger_Head SET size = 0"#,
+            "UPDATE Ledger_Head SET size = 0",
             "",
         ] {
             assert!(allowed(bad).is_err(), "{bad}");

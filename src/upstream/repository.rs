@@ -67,8 +67,8 @@ impl Upstream {
     /// One page of a search. Keys that the hub's own search does not have are left out; hits of reserved namespaces
     /// are somebody else's and left out too.
     pub async fn search(&self, kind: RepoKind, query: &[(String, String)]) -> Result<Vec<SearchHit>, Trouble> {
-        let mut text = Serializer::new(String::new());
         let mut limit = SEARCH_PAGE;
+        let mut kept = Vec::new();
         for (key, value) in query {
             // Part of the name is enough to tell the outside what the company works on.
             if self.0.is_ours(value.split('/').next().unwrap_or_default().trim()) {
@@ -76,11 +76,11 @@ impl Upstream {
             }
             match key.as_str() {
                 "limit" => limit = value.parse().unwrap_or(SEARCH_PAGE).clamp(1, SEARCH_PAGE),
-                key if SEARCH_KEYS.contains(&key) => drop(text.append_pair(key, value)),
+                key if SEARCH_KEYS.contains(&key) => kept.push((key, value)),
                 _ => {}
             }
         }
-        let query = text.append_pair("limit", &limit.to_string()).finish();
+        let query = Serializer::new(String::new()).extend_pairs(kept).append_pair("limit", &limit.to_string()).finish();
         let url = self.0.hosts.url(&format!("/api/{}", kind.word()), Some(&query));
         let Answer::Here(page) = self.0.json::<Vec<RawHit>>(&url, Asking::Other).await? else {
             return Err(Trouble::Refused("The hub redirects its own search.".to_owned()));

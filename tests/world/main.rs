@@ -1,1 +1,30 @@
-//! The world tests.
+//! The world tests: the built gateway as a process of its own, between a hub of ours and clients that nobody changed.
+//!
+//! `tests/run` starts what they need and says where it is; a test whose part is missing fails and says so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on stops"
+)]
+
+mod golden;
+mod stock;
+mod wire;
+mod world;
+
+mod bytes;
+mod clients;
+mod commands;
+mod crash;
+mod herd;
+mod leaks;
+mod names;
+mod offline;
+mod refused;
+mod revoking;
+mod stores;
+mod walk;

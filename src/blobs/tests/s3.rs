@@ -56,7 +56,7 @@ impl Server {
     /// Objects and half-done uploads, but for the probe and the server's own notes.
     fn left(&self) -> Vec<String> {
         let names = self.folder.files().into_iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned());
-        names.filter(|name| name != "probe" && !name.ends_with(".json")).collect()
+        names.filter(|name| name != "probe" && !name.contains(".json")).collect()
     }
 }
 

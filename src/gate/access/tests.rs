@@ -383,6 +383,7 @@ async fn trap_an_error_or_a_panic_is_a_refusal() -> Result<(), Fault> {
     });
     let panic = asking(ROWS, "r.act == p.act && falls(r.obj, p.obj) == 1", &[("falls", panics)]).await?;
     for access in [error, missing, panic] {
+        assert!(engine::ask(&access.enforcer, [DEVELOPER.word(), "prod", "/models/acme/x", "file.pull"]).is_err());
         assert_eq!(pull(&access, "prod", "/models/acme/x"), Ruling::trouble(BROKEN));
         access.remembered.run_pending_tasks();
         assert_eq!(access.remembered.entry_count(), 0);

@@ -12,7 +12,14 @@ use sea_orm::{ConnectionTrait, Database};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::*;
-use crate::store::testing::{databases, postgres};
+use crate::{
+    ledger::{
+        batch::{self, Manner},
+        entry::Body,
+        sequencer::Waiting,
+    },
+    store::testing::{databases, postgres},
+};
 
 /// What a full disk looks like: every write fails, and SQLite ends the whole transaction by itself.
 async fn fill_the_disk(fresh: &Fresh, full: bool) {
@@ -152,32 +159,24 @@ async fn an_id_used_twice_is_one_entry_and_harms_nobody_else() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore]
-async fn tmp_real() {
-    let dir = std::path::PathBuf::from(std::env::var("TINY").unwrap());
-    let store = crate::store::Store::open(&format!("sqlite://{}/db", dir.display()), true).await.unwrap();
-    let ledger = Ledger::open(store, Settings { data_dir: dir.clone(), replica: "a".into() }).await.unwrap();
-    ledger.start().unwrap();
-    let (mut ok, mut failed, mut made) = (vec![], 0, 0);
-    for round in 0..6 {
-        std::fs::write(dir.join("ballast"), vec![1; 1_000_000 - round * 150_000]).unwrap();
-        let before = failed;
-        while failed < before + 3 {
-            match ledger.record(event(Kind::FileGranted)).await { Ok(r) => ok.push(r), Err(f) => { eprintln!("{f} {:?}", ledger.healthy()); failed += 1 } }
-            if change(&ledger).await.is_ok() { made += 1 }
-        }
-        std::fs::remove_file(dir.join("ballast")).unwrap();
-        let t = Instant::now();
-        while ledger.healthy().is_err() { sleep(Duration::from_millis(20)).await }
-        eprintln!("round {round}: {} ok, {made} made, recovered in {:?}", ok.len(), t.elapsed());
-        drop(ledger.begin().await.unwrap());
-        for _ in 0..20 { ok.push(ledger.record(event(Kind::FileGranted)).await.unwrap()); }
+#[tokio::test]
+async fn a_batch_whose_commit_is_unknown_is_looked_up_and_not_written_twice() {
+    for fresh in databases().await {
+        let ledger = fresh.ledger("a").await;
+        let mut waiting: Vec<_> = (0..3)
+            .map(|_| Waiting { body: Body::new(&event(Kind::FileGranted), "a").unwrap(), answer: None })
+            .collect();
+        let first = batch::seal(&ledger.0, &mut waiting, |_| {}, Manner::default()).await.unwrap().places;
+        // The answer was lost. Written blindly again it would be refused as a whole; looked up, it is found.
+        let one_more = Waiting { body: Body::new(&event(Kind::FileDenied), "a").unwrap(), answer: None };
+        waiting.push(one_more);
+        assert!(batch::seal(&ledger.0, &mut waiting, |_| {}, Manner::default()).await.is_err());
+        assert_eq!(entries(&ledger).await.len(), 4);
+        let careful = Manner { careful: true, probe: true };
+        let again = batch::seal(&ledger.0, &mut waiting, |_| {}, careful).await.unwrap().places;
+        assert_eq!((&again[..3], again[3].seq), (&first[..], 4));
+        let last = batch::seal(&ledger.0, &mut waiting, |_| {}, careful).await.unwrap().places;
+        assert_eq!(last, again);
+        assert_eq!(whole(&ledger).await.entries, 5);
     }
-    ledger.stop().await;
-    whole(&ledger).await;
-    let e = entries(&ledger).await;
-    for r in &ok { assert!(e.iter().any(|e| e.id == r.id && e.seq as u64 == r.seq)); }
-    assert_eq!(changes(&ledger).await, entries_of(&ledger, Kind::DigestDenied).await);
-    assert!(made <= changes(&ledger).await);
 }

@@ -49,6 +49,39 @@ async fn a_new_year_opens_a_shard_that_names_the_old_ones_end() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_pass_the_year_together_open_one_shard() {
+    let Some(fresh) = postgres().await else { return };
+    let now = Arc::new(AtomicI64::new(Micros::parse("2026-12-31T23:59:59Z").unwrap().0));
+    let mut replicas = Vec::new();
+    for (name, behind) in [("a", 0), ("b", 0), ("c", 2 * Micros::SECOND)] {
+        let (now, settings) =
+            (now.clone(), Settings { data_dir: fresh.folder.path().to_owned(), replica: name.into() });
+        let read = Arc::new(move || Micros(now.load(Ordering::Relaxed) - behind));
+        let ledger = Ledger::open_at(fresh.store().await, settings, read).await.unwrap();
+        ledger.start().unwrap();
+        replicas.push(ledger);
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..12 {
+        let (ledger, now) = (replicas[n % 3].clone(), now.clone());
+        tasks.spawn(async move {
+            for turn in 0..30 {
+                ledger.record(event(Kind::FileGranted)).await.unwrap();
+                if n == 0 && turn == 10 {
+                    now.fetch_add(Micros::SECOND, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    for replica in &replicas {
+        replica.stop().await;
+    }
+    let report = whole(&replicas[0]).await;
+    assert_eq!((report.shards, report.entries), (2, 2 + 12 * 30));
+}
+
 #[tokio::test]
 async fn whatever_is_changed_behind_the_ledgers_back_is_found() {
     for fresh in databases().await {

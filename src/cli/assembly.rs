@@ -1,0 +1,76 @@
+//! Putting the parts together, as the configuration says.
+//!
+//! `Host` is what a host's command needs to change something: the gate and the ledger beside a running gateway.
+
+use std::sync::Arc;
+
+use crate::{
+    app::{App, Bells, Face, Stopping},
+    blobs::Blobs,
+    config::Config,
+    domain::refusal::Fault,
+    gate::{Gate, Parts, access::Access},
+    ledger::{self, Ledger},
+    store::{Store, sqlite_file},
+    upstream::Upstream,
+};
+
+/// The parts that have to be stopped in order at the end.
+pub struct Host {
+    pub gate: Gate,
+    pub ledger: Ledger,
+    pub store: Store,
+    pub upstream: Upstream,
+}
+
+impl Host {
+    pub async fn open(config: &Config, public_url: &str, migrate: bool) -> Result<Self, Fault> {
+        let store = Store::open(&config.database_url, migrate).await?;
+        let settings = ledger::Settings { data_dir: config.data_dir.clone(), replica: config.replica.clone() };
+        let ledger = Ledger::open(store.clone(), settings).await?;
+        let upstream = Upstream::new(config.upstream_settings())?;
+        let access = Access::built_in().await?;
+        let gate = Gate::new(Parts {
+            store: store.clone(),
+            ledger: ledger.clone(),
+            access,
+            upstream: upstream.clone(),
+            environments: config.environments.clone(),
+            public_url: public_url.to_owned(),
+        });
+        Ok(Self { gate, ledger, store, upstream })
+    }
+
+    /// For one command beside a gateway that may or may not be running. Only a database that does not exist yet gets
+    /// its schema: bringing an older one up to date is said aloud, by `serve` or `migrate`.
+    pub async fn for_command(config: &Config) -> Result<Self, Fault> {
+        let absent = sqlite_file(&config.database_url).is_some_and(|file| !file.exists());
+        Self::open(config, &config.public_url, absent).await
+    }
+
+    /// Ends a command: what it wrote gets its place in the ledger now, or within a second from whoever is running.
+    pub async fn close(self) {
+        if let Err(fault) = self.ledger.seal_pending().await {
+            tracing::warn!(%fault, "what was changed gets its ledger entry when the gateway starts");
+        }
+        self.ledger.stop().await;
+        self.store.close().await;
+    }
+
+    pub async fn app(&self, config: &Config, public_url: &str) -> Result<App, Fault> {
+        let blobs = Blobs::open(&config.blobs_url, &config.data_dir).await?;
+        let face = Face { public_url: public_url.to_owned(), prefix: config.prefix(), hold: HOLD };
+        Ok(App {
+            gate: self.gate.clone(),
+            blobs,
+            upstream: self.upstream.clone(),
+            chores: self.store.chores(),
+            bells: Arc::new(Bells::default()),
+            face: Arc::new(face),
+            stopping: Stopping::default(),
+        })
+    }
+}
+
+/// How long a request is held for something that is under way: clients give up after ten seconds.
+const HOLD: std::time::Duration = std::time::Duration::from_secs(8);

@@ -1,0 +1,168 @@
+//! The commands: what they take, and what they end with.
+//!
+//! Exit codes: 0 done, 1 refused or failed, 3 wrong use, 4 a step-up is needed. Commands of the host (`serve`, `token`,
+//! …) use the configuration; the others go through the API like anybody's client.
+
+mod assembly;
+mod out;
+mod schema;
+mod serve;
+mod span;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+use crate::{
+    config::{self, Config},
+    domain::refusal::{Fault, Refusal},
+    logs,
+};
+
+/// The checkpoint between a company and the public model hub.
+#[derive(Debug, Parser)]
+#[command(name = "weighbridge", version, disable_help_subcommand = true)]
+struct Cli {
+    /// The configuration file [default: weighbridge.toml in this folder, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway and, unless --no-work, its workers
+    Serve {
+        /// Leave the workers to others
+        #[arg(long)]
+        no_work: bool,
+    },
+    /// Run workers only
+    Work,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Make, list and end tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the effective configuration, with secrets hidden and where each setting comes from
+    Check(Json),
+}
+
+/// For scripts.
+#[derive(Clone, Copy, Debug, Args)]
+struct Json {
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a command did not do what it was told to.
+#[derive(Debug)]
+enum Failure {
+    /// Refused, or broken: exit 1.
+    Failed(String),
+    /// Not understood: exit 3.
+    Usage(String),
+    /// Somebody has to prove again who they are: exit 4.
+    StepUp(String),
+    /// Everything was said already.
+    Said,
+}
+
+impl From<Fault> for Failure {
+    /// Whoever runs a command on the host may see what broke.
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.to_string())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(refusal.line())
+    }
+}
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+        }
+    };
+    let runs = matches!(cli.command, Command::Serve { .. } | Command::Work);
+    if let Err(why) = logs::start(config::log_filter().as_deref(), if runs { "info" } else { "warn" }) {
+        out::tell(why);
+    }
+    // Both TLS users take the same library; a second installation of it is no error.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::tell(format!("Starting failed: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(Box::pin(run(cli)));
+    // Whatever still blocks a thread has had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (text, code) = match failure {
+                Failure::Failed(text) => (text, ExitCode::FAILURE),
+                Failure::Usage(text) => (text, ExitCode::from(USAGE)),
+                Failure::StepUp(text) => (text, ExitCode::from(STEP_UP)),
+                Failure::Said => (String::new(), ExitCode::FAILURE),
+            };
+            if !text.is_empty() {
+                out::tell(text);
+            }
+            code
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let path = cli.config;
+    match cli.command {
+        Command::Serve { no_work } => serve::run(&configuration(path)?, serve::Parts { listen: true, work: !no_work }).await,
+        Command::Work => serve::run(&configuration(path)?, serve::Parts { listen: false, work: true }).await,
+        Command::Migrate => schema::migrate(&configuration(path)?).await,
+        Command::Token(command) => token::run(&configuration(path)?, command).await,
+        Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
+    }
+}
+
+/// The configuration of a command of the host. What is odd about it is said once, here.
+fn configuration(path: Option<PathBuf>) -> Result<Config, Failure> {
+    let config = Config::load(path).map_err(Failure::Usage)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+fn check(config: &Config, json: bool) -> Result<(), Failure> {
+    crate::upstream::Upstream::new(config.upstream_settings()).map_err(|fault| Failure::Usage(fault.to_string()))?;
+    if json {
+        out::say_json(&config.to_json());
+    } else {
+        out::say(config.to_toml().trim_end());
+    }
+    Ok(())
+}
+
+const USAGE: u8 = 3;
+const STEP_UP: u8 = 4;

@@ -1,0 +1,185 @@
+//! `serve` and `work`: everything put together, run, and taken down in order.
+//!
+//! A stop has two steps: readiness says no while the listener still accepts, so that balancers can notice; then it
+//! closes, running answers end, and the ledger gets its last entry. A second signal ends the process at once.
+
+use std::{
+    io::{self, IsTerminal as _},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::Either;
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use super::{Failure, assembly::Host, out};
+use crate::{
+    app::App,
+    config::Config,
+    domain::refusal::{Fault, Refusal},
+    endpoint::Frame,
+    gate::{
+        self,
+        act::{Act, StartGateway, StopGateway},
+        object::Gateway,
+        tx::Change,
+    },
+    intake::worker,
+    routes,
+    serve::{Limits, listen},
+    tasks,
+};
+
+/// What this process is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    pub listen: bool,
+    pub work: bool,
+}
+
+pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let endpoints = routes::all().map_err(Failure::Failed)?;
+    let listener = if parts.listen { Some(bind(config).await?) } else { None };
+    let public_url = address(config, listener.as_ref());
+    let host = Host::open(config, &public_url, true).await?;
+    let app = host.app(config, &public_url).await?;
+    let _sequencer = host.ledger.start()?;
+    note::<StartGateway>(&host).await?;
+    tasks::spawn(gate::keep(host.gate.clone(), app.stopping.begun()));
+    if parts.work {
+        tasks::spawn(worker::run(app.clone(), config.replica.clone()));
+    }
+    tracing::info!(version = VERSION, listen = %config.listen, public_url, replica = config.replica, "weighbridge is ready");
+    if parts.listen {
+        welcome(config, &public_url);
+    }
+    let frame = Frame { app: app.clone(), endpoints: Arc::new(endpoints) };
+    until_told(config, &app, frame, listener, &mut signals).await?;
+    tokio::select! {
+        () = end(host) => Ok(()),
+        _ = signals.next() => Err(at_once()),
+    }
+}
+
+/// Answers until a signal comes and what runs has ended.
+async fn until_told(
+    config: &Config,
+    app: &App,
+    frame: Frame,
+    listener: Option<TcpListener>,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let stopping = &app.stopping;
+    let answering = match listener {
+        Some(listener) => Either::Left(listen(listener, frame, Limits::default(), stopping.clone(), config.drain_timeout)),
+        None => Either::Right(async {
+            stopping.begun().await;
+            Ok(())
+        }),
+    };
+    let mut answering = pin!(answering);
+    let told = tokio::select! {
+        ended = &mut answering => return Ok(ended?),
+        told = signals.next() => told,
+    };
+    tracing::info!("told to stop: not ready any more");
+    stopping.announce();
+    // Nobody balances between gateways that somebody started by hand.
+    if told == Told::Terminate && !io::stdin().is_terminal() {
+        tokio::select! {
+            () = tokio::time::sleep(config.drain_delay) => {}
+            ended = &mut answering => return Ok(ended?),
+            _ = signals.next() => return Err(at_once()),
+        }
+    }
+    stopping.begin();
+    tokio::select! {
+        ended = answering => Ok(ended?),
+        _ = signals.next() => Err(at_once()),
+    }
+}
+
+/// What has ended by now is written down, then the ledger closes, then the database.
+async fn end(host: Host) {
+    if !tasks::drain(LAST_WORK).await {
+        tracing::warn!("some work was still under way and goes on elsewhere, or at the next start");
+    }
+    host.gate.write_out(true).await;
+    if let Err(refusal) = note::<StopGateway>(&host).await {
+        tracing::error!(why = refusal.line(), "the stop could not be recorded");
+    }
+    host.ledger.stop().await;
+    host.store.close().await;
+    tracing::info!("weighbridge has stopped");
+}
+
+/// A start or a stop, with what a reader of the ledger needs to judge what lies between them.
+async fn note<A: Act<Asked = Gateway, Found = Gateway>>(host: &Host) -> Result<(), Refusal> {
+    let may = host.gate.admit_host::<A>("serve", Gateway)?;
+    let detail = json!({"version": VERSION, "vkey": host.ledger.vkey(), "policy": host.gate.policy_rev()});
+    Ok(may.begin().await?.commit(may, Change::new(detail)).await?)
+}
+
+async fn bind(config: &Config) -> Result<TcpListener, Fault> {
+    let failed = |e| Fault::because(format!("listening on {} (`listen`)", config.listen), e);
+    TcpListener::bind(config.listen).await.map_err(failed)
+}
+
+/// With port 0 the system chooses one, and only then is our own address known.
+fn address(config: &Config, listener: Option<&TcpListener>) -> String {
+    let chosen = listener.and_then(|l| l.local_addr().ok()).filter(|_| config.listen.port() == 0 && config.is_default("public_url"));
+    match chosen {
+        Some(local) => config.public_url.replacen(":0", &format!(":{}", local.port()), 1),
+        None => config.public_url.clone(),
+    }
+}
+
+fn welcome(config: &Config, public_url: &str) {
+    let file = config.named_file().map(|file| format!(" --config {}", file.display())).unwrap_or_default();
+    out::say(format!("Weighbridge is ready. Console: {public_url}/-/"));
+    out::say("For the tools that use the hub:");
+    out::say(format!("export HF_ENDPOINT={public_url}"));
+    out::say(format!("export HF_TOKEN=$(weighbridge{file} token create --name me --role developer)"));
+}
+
+fn at_once() -> Failure {
+    Failure::Failed("Stopped at once, because of a second signal; what was being sent is cut.".to_owned())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Interrupt,
+    Terminate,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Fault> {
+        let failed = |e| Fault::because("listening for signals", e);
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::Interrupt,
+            _ = self.terminate.recv() => Told::Terminate,
+        }
+    }
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// How long jobs and counters have to come to their end.
+const LAST_WORK: Duration = Duration::from_secs(10);

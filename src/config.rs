@@ -1,0 +1,319 @@
+//! The configuration: one TOML file, every key also an environment variable, read once at the start.
+//!
+//! A key in the file that nobody knows refuses to start, with the nearest right name; an unknown variable only warns,
+//! because orchestrators inject their own. This is the one place that reads environment variables, and it never shows a
+//! secret: `Secret` prints as `(hidden)`.
+
+mod keys;
+mod place;
+mod secret;
+mod show;
+mod sources;
+use std::{collections::BTreeMap, net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+
+use serde::Deserialize;
+use url::Url;
+
+pub use self::{
+    keys::nearest,
+    place::{read_secret_file, stored_sign_in},
+    secret::Secret,
+    sources::{Origin, Variables, log_filter, variables},
+};
+use crate::{
+    domain::{name::RepoName, role::Environment},
+    gate::EnvironmentSetting,
+    upstream,
+};
+
+/// Everything that can be configured, checked and with its defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Without a trailing slash.
+    pub public_url: String,
+    pub data_dir: PathBuf,
+    pub database_url: String,
+    pub blobs_url: String,
+    pub reserved_namespaces: Vec<String>,
+    pub environments: Vec<EnvironmentSetting>,
+    pub upstream: Upstream,
+    pub drain_delay: Duration,
+    pub drain_timeout: Duration,
+    pub replica: String,
+    /// The file that was named, rather than found in this folder.
+    named_file: Option<PathBuf>,
+    /// What was not left at its default, by key, and who said it.
+    origins: BTreeMap<String, Origin>,
+    /// What is allowed and still worth saying at the start.
+    warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pub url: Url,
+    pub token: Option<Secret>,
+    pub token_file: Option<PathBuf>,
+    pub allow_hosts: Vec<String>,
+    pub allow_private_addresses: bool,
+}
+
+impl Config {
+    /// Reads file and variables as they are for this process. `path` is what `--config` named.
+    pub fn load(path: Option<PathBuf>) -> Result<Self, String> {
+        Self::read(path, &variables())
+    }
+
+    fn read(path: Option<PathBuf>, variables: &Variables) -> Result<Self, String> {
+        let given = sources::gather(path, variables)?;
+        let origins = given.origins;
+        let raw: Raw = given.table.try_into().map_err(|e: toml::de::Error| format!("The configuration is wrong: {}", one_line(&e)))?;
+        let mut config = raw.check(&origins)?;
+        config.warnings.splice(0..0, given.warnings);
+        config.origins = origins;
+        config.named_file = given.named_file;
+        Ok(config)
+    }
+
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether anybody has configured anything: then we are probably on the gateway's own host.
+    pub fn is_given(&self) -> bool {
+        !self.origins.is_empty()
+    }
+
+    pub fn named_file(&self) -> Option<&Path> {
+        self.named_file.as_deref()
+    }
+
+    pub fn is_default(&self, key: &str) -> bool {
+        !self.origins.contains_key(key)
+    }
+
+    /// The path part of `public_url`: empty, or `/prefix`.
+    pub fn prefix(&self) -> String {
+        Url::parse(&self.public_url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+    }
+
+    pub fn upstream_settings(&self) -> upstream::Settings {
+        upstream::Settings {
+            url: self.upstream.url.clone(),
+            token: self.upstream.token.as_ref().map(|token| token.expose().to_owned()),
+            allow_hosts: self.upstream.allow_hosts.clone(),
+            allow_private_addresses: self.upstream.allow_private_addresses,
+            reserved_namespaces: self.reserved_namespaces.clone(),
+        }
+    }
+
+    /// The whole effective configuration as TOML, secrets hidden, each line that is not a default with its origin.
+    pub fn to_toml(&self) -> String {
+        show::toml(self)
+    }
+
+    /// The same as one JSON object, for scripts.
+    pub fn to_json(&self) -> serde_json::Value {
+        show::json(self)
+    }
+
+    /// The database's address without its password.
+    pub fn shown_database_url(&self) -> String {
+        secret::hide_in_url(&self.database_url)
+    }
+}
+
+/// The file as serde sees it, once the variables were laid over it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    listen: Option<String>,
+    public_url: Option<String>,
+    data_dir: Option<PathBuf>,
+    database_url: Option<String>,
+    blobs_url: Option<String>,
+    reserved_namespaces: Vec<String>,
+    environments: Vec<RawEnvironment>,
+    upstream: RawUpstream,
+    drain_delay_seconds: Option<u64>,
+    drain_timeout_seconds: Option<u64>,
+    replica: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnvironment {
+    name: String,
+    #[serde(default = "yes")]
+    production: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawUpstream {
+    url: Option<String>,
+    token: Option<Secret>,
+    token_file: Option<PathBuf>,
+    allow_hosts: Option<Vec<String>>,
+    allow_private_addresses: bool,
+}
+
+impl Raw {
+    fn check(self, origins: &BTreeMap<String, Origin>) -> Result<Config, String> {
+        let mut warnings = Vec::new();
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
+        let listen: SocketAddr =
+            listen.parse().map_err(|_| format!("`listen` must be an address with a port, such as 0.0.0.0:8080, not `{listen}`"))?;
+        let public_url = match &self.public_url {
+            Some(text) => public_url(text, &mut warnings)?,
+            None => own_url(listen, &mut warnings),
+        };
+        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
+        if data_dir.as_os_str().is_empty() {
+            return Err("`data_dir` is empty".to_owned());
+        }
+        let shown = data_dir.display();
+        let database_url = self.database_url.unwrap_or_else(|| format!("sqlite://{shown}/weighbridge.db"));
+        let blobs_url = self.blobs_url.unwrap_or_else(|| format!("file://{shown}/blobs"));
+        Ok(Config {
+            listen,
+            public_url,
+            database_url: one_of("database_url", database_url, &["sqlite:", "postgres://", "postgresql://"])?,
+            blobs_url: one_of("blobs_url", blobs_url, &["file://", "s3://"])?,
+            data_dir,
+            reserved_namespaces: self.reserved_namespaces.into_iter().map(namespace).collect::<Result<_, _>>()?,
+            environments: environments(self.environments)?,
+            upstream: upstream(self.upstream, origins)?,
+            drain_delay: seconds("drain_delay_seconds", self.drain_delay_seconds.unwrap_or(5))?,
+            drain_timeout: seconds("drain_timeout_seconds", self.drain_timeout_seconds.unwrap_or(600))?,
+            replica: replica(self.replica)?,
+            named_file: None,
+            origins: BTreeMap::new(),
+            warnings,
+        })
+    }
+}
+
+fn public_url(text: &str, warnings: &mut Vec<String>) -> Result<String, String> {
+    let wrong = |why: &str| format!("`public_url` {why}: write it as https://host[:port][/prefix], not `{}`", secret::hide_in_url(text));
+    let url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
+    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+        return Err(wrong("is not a web address"));
+    }
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("has more than a host and a path"));
+    }
+    if text.ends_with('/') {
+        return Err(wrong("ends with a slash"));
+    }
+    if url.path().contains("//") || url.path().contains('%') || url.path().split('/').any(|s| s == "-") {
+        return Err(wrong("has a path that cannot be a prefix"));
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        warnings.push("`public_url` is plain http: tokens and models cross the network unencrypted. Put TLS in front.".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Without a `public_url`, what this machine itself can use.
+fn own_url(listen: SocketAddr, warnings: &mut Vec<String>) -> String {
+    if listen.ip().is_loopback() {
+        return format!("http://{listen}");
+    }
+    warnings.push("`public_url` is not set, so links and sign-ins point to this machine only. Set what clients use.".to_owned());
+    if listen.ip().is_unspecified() { format!("http://127.0.0.1:{}", listen.port()) } else { format!("http://{listen}") }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+fn one_of(key: &str, url: String, schemes: &[&str]) -> Result<String, String> {
+    if schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(url);
+    }
+    Err(format!("`{key}` must begin with {}", schemes.join(" or ")))
+}
+
+/// A namespace of the company: what stands before the slash in a repository's name.
+fn namespace(text: String) -> Result<String, String> {
+    let name = text.trim();
+    if RepoName::parse(&format!("{name}/x")).is_some_and(|repo| repo.owner() == Some(name)) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("`reserved_namespaces` has `{text}`, which no repository's owner can be called"))
+    }
+}
+
+fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, String> {
+    if raw.is_empty() {
+        let setting = |name, production| Environment::new(name).map(|name| EnvironmentSetting { name, production });
+        return Ok([setting("research", false), setting("prod", true)].into_iter().flatten().collect());
+    }
+    let mut all: Vec<EnvironmentSetting> = Vec::new();
+    for RawEnvironment { name, production } in raw {
+        let wrong = || format!("`environments` has `{name}`: a name is up to 40 lower-case letters, digits and dashes, and not `all`");
+        let name = Environment::new(&name).ok_or_else(wrong)?;
+        if all.iter().any(|e| e.name == name) {
+            return Err(format!("`environments` has `{name}` twice"));
+        }
+        all.push(EnvironmentSetting { name, production });
+    }
+    Ok(all)
+}
+
+fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upstream, String> {
+    let text = raw.url.unwrap_or_else(|| HUB.to_owned());
+    let url = Url::parse(&text).map_err(|_| "`upstream.url` is not a URL such as https://huggingface.co".to_owned())?;
+    let mut allow_hosts = raw.allow_hosts.unwrap_or_else(|| HUB_HOSTS.map(str::to_owned).to_vec());
+    if let (true, Some(host)) = (origins.contains_key("upstream.url"), url.host_str())
+        && !allow_hosts.iter().any(|name| name == host)
+    {
+        allow_hosts.push(host.to_owned());
+    }
+    let token = match &raw.token_file {
+        Some(file) => Some(read_secret_file(file).map_err(|why| format!("`upstream.token_file`: {why}"))?),
+        None => raw.token.filter(|token| !token.expose().is_empty()),
+    };
+    Ok(Upstream {
+        url,
+        token,
+        token_file: raw.token_file,
+        allow_hosts,
+        allow_private_addresses: raw.allow_private_addresses,
+    })
+}
+
+fn seconds(key: &str, seconds: u64) -> Result<Duration, String> {
+    if seconds <= 86_400 { Ok(Duration::from_secs(seconds)) } else { Err(format!("`{key}` is more than a day")) }
+}
+
+/// What entries of the ledger call this process.
+fn replica(given: Option<String>) -> Result<String, String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(name) = given {
+        let good = (1..=64).contains(&name.len()) && name.chars().all(fine);
+        return if good { Ok(name) } else { Err("`replica` must be up to 64 letters, digits, dots and dashes".to_owned()) };
+    }
+    let host: String = place::host_name().chars().filter(|c| fine(*c)).take(50).collect();
+    let mut random = [0; 3];
+    crate::keys::fill(&mut random).map_err(|fault| fault.to_string())?;
+    Ok(format!("{host}-{:02x}{:02x}{:02x}", random[0], random[1], random[2]))
+}
+
+/// A parser's complaint without the excerpt it draws, which could hold a secret.
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', " ")
+}
+
+fn yes() -> bool {
+    true
+}
+
+const HUB: &str = "https://huggingface.co";
+const HUB_HOSTS: [&str; 2] = ["huggingface.co", "*.hf.co"];

@@ -1,0 +1,65 @@
+//! Every key there is, with the kind of its value: what a file may hold and a variable may set.
+
+/// How a variable's text becomes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Switch,
+    Number,
+    /// In a variable, separated by commas.
+    List,
+}
+
+/// By path; `#` is a place in a list of tables.
+pub(super) const KEYS: &[(&str, Kind)] = &[
+    ("listen", Kind::Text),
+    ("public_url", Kind::Text),
+    ("data_dir", Kind::Text),
+    ("database_url", Kind::Text),
+    ("blobs_url", Kind::Text),
+    ("reserved_namespaces", Kind::List),
+    ("environments.#.name", Kind::Text),
+    ("environments.#.production", Kind::Switch),
+    ("upstream.url", Kind::Text),
+    ("upstream.token", Kind::Text),
+    ("upstream.token_file", Kind::Text),
+    ("upstream.allow_hosts", Kind::List),
+    ("upstream.allow_private_addresses", Kind::Switch),
+    ("drain_delay_seconds", Kind::Number),
+    ("drain_timeout_seconds", Kind::Number),
+    ("replica", Kind::Text),
+];
+
+pub(super) fn kind(path: &str) -> Option<Kind> {
+    KEYS.iter().find(|(key, _)| *key == path).map(|(_, kind)| *kind)
+}
+
+/// Whether a path is on the way to a key: `upstream`, `environments.#`.
+pub(super) fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|(key, _)| key.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// What somebody who wrote `word` probably meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known.into_iter().map(|name| (distance(word, name), name)).min().filter(|(far, _)| *far <= word.len() / 2 + 1).map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out or changed.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
+            let above = *cell;
+            left = (diagonal + usize::from(x != *y)).min(above + 1).min(left + 1);
+            diagonal = above;
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,76 @@
+//! The effective configuration as `config check` prints it. Secrets are hidden before anything is put together.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use toml::Value;
+
+use super::{
+    Config,
+    secret::{HIDDEN, hide_in_url},
+};
+
+pub(super) fn toml(config: &Config) -> String {
+    let mut out = String::new();
+    for (section, lines) in sections(config) {
+        if !section.is_empty() {
+            let _ = writeln!(out, "\n{section}");
+        }
+        for (path, value) in lines {
+            let key = path.rsplit('.').next().unwrap_or(&path);
+            let _ = match config.origins.get(&path) {
+                Some(origin) => writeln!(out, "{key} = {value}    # {origin}"),
+                None => writeln!(out, "{key} = {value}"),
+            };
+        }
+    }
+    out
+}
+
+pub(super) fn json(config: &Config) -> serde_json::Value {
+    let lines = sections(config).into_iter().flat_map(|(_, lines)| lines);
+    let entry = |(path, value): (String, Value)| {
+        let origin = config.origins.get(&path).map(ToString::to_string);
+        (path, json!({"value": value, "from": origin}))
+    };
+    serde_json::Value::Object(lines.map(entry).collect())
+}
+
+type Lines = Vec<(String, Value)>;
+
+fn sections(config: &Config) -> Vec<(String, Lines)> {
+    let text = |text: &str| Value::String(text.to_owned());
+    let list = |list: &[String]| Value::Array(list.iter().map(|t| text(t)).collect());
+    let number = |seconds: u64| Value::Integer(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let line = |path: &str, value: Value| (path.to_owned(), value);
+    let mut all = vec![(
+        String::new(),
+        vec![
+            line("listen", text(&config.listen.to_string())),
+            line("public_url", text(&config.public_url)),
+            line("data_dir", text(&config.data_dir.to_string_lossy())),
+            line("database_url", text(&hide_in_url(&config.database_url))),
+            line("blobs_url", text(&hide_in_url(&config.blobs_url))),
+            line("reserved_namespaces", list(&config.reserved_namespaces)),
+            line("drain_delay_seconds", number(config.drain_delay.as_secs())),
+            line("drain_timeout_seconds", number(config.drain_timeout.as_secs())),
+            line("replica", text(&config.replica)),
+        ],
+    )];
+    for (index, environment) in config.environments.iter().enumerate() {
+        let path = |key: &str| format!("environments.{index}.{key}");
+        let name = (path("name"), text(environment.name.as_str()));
+        all.push(("[[environments]]".to_owned(), vec![name, (path("production"), Value::Boolean(environment.production))]));
+    }
+    let upstream = &config.upstream;
+    let mut lines = vec![line("upstream.url", text(&hide_in_url(upstream.url.as_str().trim_end_matches('/'))))];
+    match (&upstream.token_file, &upstream.token) {
+        (Some(file), _) => lines.push(line("upstream.token_file", text(&file.to_string_lossy()))),
+        (None, Some(_)) => lines.push(line("upstream.token", text(HIDDEN))),
+        (None, None) => {}
+    }
+    lines.push(line("upstream.allow_hosts", list(&upstream.allow_hosts)));
+    lines.push(line("upstream.allow_private_addresses", Value::Boolean(upstream.allow_private_addresses)));
+    all.push(("[upstream]".to_owned(), lines));
+    all
+}

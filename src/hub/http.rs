@@ -1,0 +1,230 @@
+//! The hub door's endpoints and their handlers.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    pull,
+    shape::{self, Content, Detail, Entry},
+    sql::{self, Wish},
+};
+use crate::{
+    app::App,
+    domain::{
+        pattern::{encode_path, encode_segment},
+        refusal::{Code, Refusal},
+        time::Micros,
+    },
+    endpoint::{
+        Endpoint,
+        answer::{Either, Json, Text},
+        endpoint,
+        file::FileAnswer,
+        input::{Asked, Form},
+    },
+    gate::{
+        act::{Act, PullFile, ReadAccount, SearchCatalogue, SearchUpstream, ViewFolder, ViewMain, ViewRepository, ViewRevision},
+        grant::Granted,
+        object::Revision,
+    },
+    upstream::Trouble,
+};
+
+/// Every path of the hub that is offered here.
+pub fn endpoints() -> Vec<Result<Endpoint, String>> {
+    let (get, post) = (Method::GET, Method::POST);
+    vec![
+        // Who am I, and what is there: hf auth whoami, list_models.
+        endpoint(get.clone(), "/api/whoami-v2", whoami),
+        endpoint(post.clone(), "/api/validate-yaml", validate_yaml),
+        endpoint(get.clone(), "/api/{kind}", search),
+        endpoint(get.clone(), "/-/api/v1/upstream/{kind}", search_upstream),
+        // Facts about a repository: model_info, snapshot_download, llama.cpp's first call.
+        endpoint(get.clone(), "/api/{typed-repo}/revision/{rev}", revision_info),
+        endpoint(get.clone(), "/api/{typed-repo}/tree/{rev}", tree),
+        endpoint(get.clone(), "/api/{typed-repo}/tree/{rev}/{path..}", folder),
+        endpoint(post, "/api/{typed-repo}/paths-info/{rev}", paths_info),
+        endpoint(get.clone(), "/api/{typed-repo}/refs", refs),
+        endpoint(get.clone(), "/api/{typed-repo}/commits/{rev}", commits),
+        endpoint(get.clone(), "/api/{typed-repo}/auth-check", auth_check),
+        // Files: everybody.
+        endpoint(get.clone(), "/api/resolve-cache/{typed-repo}/{rev}/{path..}", resolve),
+        endpoint(get.clone(), "/api/{typed-repo}", main_info),
+        endpoint(get.clone(), "/{repo}/resolve/{rev}/{path..}", resolve),
+        endpoint(get, "/{repo}/raw/{rev}/{path..}", raw),
+    ]
+}
+
+async fn resolve(app: App, may: Granted<PullFile>, asked: Asked) -> Result<FileAnswer, Refusal> {
+    pull::send(&app, may, &asked).await
+}
+
+/// What git holds: the pointer of an LFS file, the bytes of a plain one.
+async fn raw(app: App, may: Granted<PullFile>, asked: Asked) -> Result<Either<FileAnswer, Text>, Refusal> {
+    let file = may.object();
+    if let Some(lfs) = file.id.lfs {
+        let size = i64::try_from(file.size).unwrap_or(i64::MAX);
+        let commit = Some(file.revision.commit.clone());
+        return Ok(Either::Second(Text { text: shape::pointer_text(&lfs.to_string(), size), commit }));
+    }
+    pull::send(&app, may, &asked).await.map(Either::First)
+}
+
+async fn main_info(app: App, may: Granted<ViewMain>, asked: Asked) -> Result<Json, Refusal> {
+    info(&app, &may, may.object(), &asked).await
+}
+
+async fn revision_info(app: App, may: Granted<ViewRevision>, asked: Asked) -> Result<Json, Refusal> {
+    info(&app, &may, may.object(), &asked).await
+}
+
+async fn info<A: Act>(app: &App, may: &Granted<A>, at: &Revision, asked: &Asked) -> Result<Json, Refusal> {
+    let files = sql::list_files(may, at).await?;
+    let row = sql::find_revision(may, &at.id).await?;
+    let repository = sql::find_repository(may, &at.repo.id).await?.ok_or_else(Refusal::not_found)?;
+    let detail = Detail { blobs: asked.flag("blobs"), security: asked.flag("securityStatus") };
+    let content = Content { config: pull::small_json(app, may, &files, "config.json").await };
+    let value = shape::info(&repository, at, row.as_ref(), &files, detail, content);
+    Ok(about(Json::new(&value), at))
+}
+
+async fn tree(app: App, may: Granted<ViewRevision>, asked: Asked) -> Result<Json, Refusal> {
+    listing(&app, &may, may.object(), "", &asked).await
+}
+
+async fn folder(app: App, may: Granted<ViewFolder>, asked: Asked) -> Result<Json, Refusal> {
+    let folder = may.object();
+    listing(&app, &may, &folder.revision, folder.path.as_str(), &asked).await
+}
+
+async fn listing<A: Act>(app: &App, may: &Granted<A>, at: &Revision, folder: &str, asked: &Asked) -> Result<Json, Refusal> {
+    let files = sql::list_files(may, at).await?;
+    let row = sql::find_revision(may, &at.id).await?;
+    let entries = shape::tree(&files, folder, asked.flag("recursive"));
+    if entries.is_empty() && !folder.is_empty() {
+        let sentence = format!("{} has no folder {folder} at {}.", at.repo.name, at.commit);
+        return Err(Refusal::new(Code::EntryNotFound, sentence).in_commit(at.commit.clone()));
+    }
+    let limit = asked.query("limit").and_then(|n| n.parse::<usize>().ok()).unwrap_or(PAGE).clamp(1, PAGE);
+    let cursor = asked.query("cursor").unwrap_or_default();
+    let mut rest = entries.iter().skip_while(|entry| !cursor.is_empty() && entry.path() <= cursor.as_str()).peekable();
+    let page: Vec<&Entry> = rest.by_ref().take(limit).collect();
+    let expand = asked.flag("expand");
+    let values: Vec<Value> = page.iter().map(|entry| entry.to_json(at, row.as_ref(), expand)).collect();
+    let answer = about(Json::new(&values), at);
+    Ok(match (rest.peek(), page.last()) {
+        (Some(_), Some(last)) => answer.next(&next_page(app, at, folder, asked, last.path(), limit)),
+        _ => answer,
+    })
+}
+
+/// The address of the next page, on this host, under our prefix.
+fn next_page(app: &App, at: &Revision, folder: &str, asked: &Asked, last: &str, limit: usize) -> String {
+    let name = &at.repo.name;
+    let folder = if folder.is_empty() { String::new() } else { format!("/{}", encode_path(folder)) };
+    format!(
+        "{}/api/{}/{}/tree/{}{folder}?recursive={}&expand={}&limit={limit}&cursor={}",
+        app.face.public_url, name.kind().word(), name.path(), at.commit, asked.flag("recursive"), asked.flag("expand"),
+        encode_segment(last),
+    )
+}
+
+async fn paths_info(_: App, may: Granted<ViewRevision>, form: Form) -> Result<Json, Refusal> {
+    let at = may.object();
+    let files = sql::list_files(&may, at).await?;
+    let row = sql::find_revision(&may, &at.id).await?;
+    let all = shape::tree(&files, "", true);
+    let expand = form.all("expand").any(|v| matches!(v, "true" | "True" | "1"));
+    let wanted: std::collections::HashSet<&str> = form.all("paths").map(|p| p.trim_matches('/')).collect();
+    let found = all.iter().filter(|entry| wanted.contains(entry.path()));
+    let values: Vec<Value> = found.map(|entry| entry.to_json(at, row.as_ref(), expand)).collect();
+    Ok(about(Json::new(&values), at))
+}
+
+async fn refs(_: App, may: Granted<ViewRepository>, asked: Asked) -> Result<Json, Refusal> {
+    let pointers = sql::list_pointers(&may, &may.object().id).await?;
+    Ok(Json::new(&shape::refs(&pointers, asked.flag("include_prs"))))
+}
+
+async fn commits(_: App, may: Granted<ViewRevision>, (): ()) -> Result<Json, Refusal> {
+    let at = may.object();
+    let rows = sql::list_history(&may, at).await?;
+    let author = at.repo.name.owner();
+    let values: Vec<Value> = rows.iter().map(|row| shape::commit(row, author)).collect();
+    Ok(about(Json::new(&values), at))
+}
+
+async fn auth_check(_: App, _: Granted<ViewRepository>, (): ()) -> Result<Json, Refusal> {
+    Ok(Json::new(&json!({"ok": true})))
+}
+
+async fn whoami(app: App, may: Granted<ReadAccount>, (): ()) -> Result<Json, Refusal> {
+    let actor = may.actor();
+    let environments = app.gate.environments().iter().filter(|e| actor.reach().covers(&e.name));
+    let orgs: Vec<Value> = environments
+        .map(|e| json!({"type": "org", "id": e.name.as_str(), "name": e.name.as_str(), "fullname": e.name.as_str(), "isEnterprise": true}))
+        .collect();
+    let role = actor.role().map(|role| role.word()).unwrap_or_default();
+    Ok(Json::new(&json!({
+        "type": "user", "id": actor.token_id(), "name": actor.name(), "fullname": actor.name(), "email": null,
+        "emailVerified": false, "canPay": false, "isPro": false, "orgs": orgs,
+        "auth": {"type": "access_token", "accessToken": {"displayName": actor.name(), "role": "read", "weighbridgeRole": role}},
+    })))
+}
+
+/// Model cards are checked by clients before they are uploaded; nothing is uploaded here, so nothing is wrong with them.
+async fn validate_yaml(_: App, _: Granted<ReadAccount>, _: Form) -> Result<Json, Refusal> {
+    Ok(Json::new(&json!({"errors": [], "warnings": []})))
+}
+
+/// What is approved here.
+async fn search(app: App, may: Granted<SearchCatalogue>, asked: Asked) -> Result<Json, Refusal> {
+    let kind = may.object().0;
+    let limit = asked.query("limit").and_then(|n| n.parse::<u64>().ok()).unwrap_or(100).clamp(1, 1000);
+    let wish = Wish { kind, search: asked.query("search"), author: asked.query("author"), after: asked.query("cursor"), limit };
+    let rows = sql::list_catalogue(&may, &wish).await?;
+    let values: Vec<Value> = rows.iter().map(|one| shape::listed(kind, one)).collect();
+    let answer = Json::new(&values);
+    let full = u64::try_from(rows.len()).is_ok_and(|n| n == limit);
+    let Some(last) = rows.last().filter(|_| full) else { return Ok(answer) };
+    let mut next = format!("{}/api/{}?limit={limit}&cursor={}", app.face.public_url, kind.word(), encode_segment(&last.repository.name));
+    for (key, value) in [("search", &wish.search), ("author", &wish.author)] {
+        if let Some(value) = value {
+            next.push_str(&format!("&{key}={}", encode_segment(value)));
+        }
+    }
+    Ok(answer.next(&next))
+}
+
+/// What the hub has: ids, dates and counts, marked as such.
+async fn search_upstream(app: App, may: Granted<SearchUpstream>, asked: Asked) -> Result<Json, Refusal> {
+    let kind = may.object().0;
+    let hits = app.upstream.search(kind, &asked.queries()).await.map_err(|trouble| match trouble {
+        Trouble::Reserved => Refusal::new(Code::ReservedName, "A namespace of this company is never asked for at the hub."),
+        other => Refusal::new(Code::UpstreamUnreachable, format!("The hub could not be searched: {other}.")).retry_after(10),
+    })?;
+    let time = |at: Option<Micros>| at.map(Micros::to_millis_text);
+    let values: Vec<Value> = hits
+        .iter()
+        .map(|hit| {
+            json!({
+                "id": hit.name.path(), "author": hit.name.owner(), "lastModified": time(hit.last_modified),
+                "createdAt": time(hit.created_at), "downloads": hit.downloads, "likes": hit.likes, "private": false,
+                "tags": ["weighbridge:upstream"],
+            })
+        })
+        .collect();
+    Ok(Json::new(&values).header("x-weighbridge-source", "upstream".to_owned()))
+}
+
+/// Every answer about a revision says which commit, and which one the hub has moved on to.
+fn about(answer: Json, at: &Revision) -> Json {
+    let answer = answer.commit(&at.commit);
+    match &at.upstream_commit {
+        Some(newer) => answer.header("x-weighbridge-upstream-commit", newer.to_string()),
+        None => answer,
+    }
+}
+
+/// More than this in one answer is given out in pages. Some clients never ask for the second page, so it is large.
+const PAGE: usize = 10_000;

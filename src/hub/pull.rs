@@ -1,0 +1,140 @@
+//! Sending a granted file: from the store, or as soon as its bytes are verified there.
+//!
+//! A body that must wait is held a little and then told when to come back; nothing unverified ever leaves. Never fetches
+//! itself: it asks for a job and watches the row.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::sql;
+use crate::{
+    app::App,
+    blobs::Seal,
+    clock,
+    domain::{
+        refusal::{Code, Fault, Refusal},
+        time::Micros,
+    },
+    endpoint::{
+        file::{FileAnswer, SendTrouble},
+        input::Asked,
+    },
+    gate::{
+        act::{Act, PullFile},
+        grant::Granted,
+    },
+    jobs::{self, State, Work},
+    store::tables::file,
+};
+
+pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<FileAnswer, Refusal> {
+    if let Some(answer) = FileAnswer::without_bytes(&may, asked) {
+        return answer;
+    }
+    let until = Instant::now() + patience(app, asked);
+    let mut may = may;
+    let mut news = app.bells.news();
+    loop {
+        let work = match stored(&may).await? {
+            Some(seal) => match FileAnswer::send(may, &app.blobs, &seal, asked).await {
+                Ok(answer) => return Ok(answer),
+                Err(SendTrouble::Refused(refusal)) => return Err(refusal),
+                Err(SendTrouble::Absent(back) | SendTrouble::Changed(back)) => {
+                    may = *back;
+                    let file = may.object();
+                    Work::Recheck { sha256: file.sha256.to_string(), size: file.size }
+                }
+            },
+            None => {
+                let file = may.object();
+                let at = &file.revision;
+                Work::fetch(&at.repo.name, &at.id, &at.commit, &file.path, file.size, &file.id)
+            }
+        };
+        wait_for(app, &may, &work, until, &mut news).await?;
+    }
+}
+
+/// A small JSON file of the served commit, if its bytes are here: what model info tells of a model's configuration.
+pub async fn small_json<A: Act>(app: &App, may: &Granted<A>, files: &[file::Model], path: &str) -> Option<Value> {
+    let row = files.iter().find(|row| row.path == path && row.size <= 1 << 20)?;
+    let sha256 = row.sha256.as_ref()?.parse().ok()?;
+    let blob = sql::find_blob(may, &sha256).await.ok()??;
+    let seal = Seal::parse(&blob.seal)?;
+    let mut reader = app.blobs.read(sha256, &seal, 0, seal.size()).await.ok()?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = reader.next().await {
+        bytes.extend_from_slice(&chunk.ok()?);
+    }
+    serde_json::from_slice(&bytes).ok()
+}
+
+async fn stored(may: &Granted<PullFile>) -> Result<Option<Seal>, Fault> {
+    let row = sql::find_blob(may, &may.object().sha256).await?;
+    Ok(row.and_then(|row| Seal::parse(&row.seal)))
+}
+
+/// Waits until the work has moved on, or says when to come back.
+async fn wait_for(
+    app: &App,
+    may: &Granted<PullFile>,
+    work: &Work,
+    until: Instant,
+    news: &mut tokio::sync::watch::Receiver<u64>,
+) -> Result<(), Refusal> {
+    let path = &may.object().path;
+    let mut asked = false;
+    loop {
+        news.mark_unchanged();
+        match jobs::look(app, &work.key()).await? {
+            Some(State::UnderWay { done, total, since }) => {
+                if Instant::now() >= until {
+                    let sentence = format!("{path} is being fetched and verified: {done} of {total} bytes so far.");
+                    let again = come_back(done, total, since);
+                    return Err(Refusal::new(Code::Fetching, sentence).hint("Try again; it goes on meanwhile.").retry_after(again));
+                }
+            }
+            Some(State::Failed { why, .. }) if why.starts_with(jobs::MISMATCH) => {
+                let sentence = why.trim_start_matches(jobs::MISMATCH);
+                return Err(Refusal::new(Code::BytesMismatch, format!("Refused: {sentence}."))
+                    .hint("Nothing of it was kept. A reviewer has to look at this revision."));
+            }
+            Some(State::Failed { at, why }) if asked || clock::now().0 - at.0 < REST => {
+                let sentence = format!("{path} could not be fetched: {}.", why.trim_end_matches('.'));
+                return Err(Refusal::new(Code::Fetching, sentence).hint("It is tried again when asked for again.").retry_after(15));
+            }
+            Some(State::Done) if asked => return Ok(()),
+            None | Some(State::Done | State::Failed { .. }) => {
+                // A file that is there by now must not be asked for again: look at the store first.
+                if stored(may).await?.is_some() && matches!(work, Work::Fetch { .. }) {
+                    return Ok(());
+                }
+                jobs::ask(app, work).await?;
+            }
+        }
+        asked = true;
+        let _ = tokio::time::timeout(LOOK, news.changed()).await;
+        if matches!(work, Work::Fetch { .. }) && stored(may).await?.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+/// The old Rust client takes a "come back later" for the end; it is held for as long as it waits. Others retry.
+fn patience(app: &App, asked: &Asked) -> Duration {
+    let agent = asked.header(http::header::USER_AGENT).unwrap_or_default();
+    if agent.contains("hf-hub/0.") { Duration::from_secs(3600) } else { app.face.hold }
+}
+
+/// Seconds until the rest is probably there, at the speed so far.
+fn come_back(done: u64, total: u64, since: Micros) -> u32 {
+    let spent = (clock::now().0 - since.0).max(1);
+    let left = total.saturating_sub(done);
+    let guess = u64::try_from(spent).unwrap_or(1).saturating_mul(left) / done.max(1) / 1_000_000;
+    if done == 0 { 10 } else { u32::try_from(guess.clamp(1, 300)).unwrap_or(300) }
+}
+
+const LOOK: Duration = Duration::from_millis(500);
+/// How long a failed job rests before a new pull begins it again.
+const REST: i64 = 15 * Micros::SECOND;

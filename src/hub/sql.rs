@@ -1,0 +1,142 @@
+//! The hub door's questions to the database: files, refs, history and catalogue of what is served.
+//!
+//! Reads only. Revoked files are left out of every listing.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use crate::{
+    clock,
+    domain::{digest::Sha256, name::RepoKind, refusal::Fault, role::Environment},
+    gate::{act::Act, grant::Granted, object::Revision},
+    store::{
+        fault,
+        tables::{blob, file, history, pointer, repository, revision, revoked_file, standing},
+    },
+};
+
+/// The files of a served revision, by path, without those that were revoked.
+pub async fn list_files<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Vec<file::Model>, Fault> {
+    let revoked = revoked_file::Entity::find()
+        .filter(revoked_file::Column::RevisionId.eq(&at.id))
+        .filter(revoked_file::Column::Environment.eq(may.environment().as_str()))
+        .all(may.reader())
+        .await
+        .map_err(fault("reading revoked files"))?;
+    let revoked: HashSet<String> = revoked.into_iter().map(|row| row.path).collect();
+    let rows = file::Entity::find()
+        .filter(file::Column::RevisionId.eq(&at.id))
+        .order_by_asc(file::Column::Path)
+        .all(may.reader())
+        .await
+        .map_err(fault("reading a revision's files"))?;
+    Ok(rows.into_iter().filter(|row| !revoked.contains(&row.path)).collect())
+}
+
+pub async fn find_blob<A: Act>(may: &Granted<A>, sha256: &Sha256) -> Result<Option<blob::Model>, Fault> {
+    blob::Entity::find_by_id(sha256.to_string()).one(may.reader()).await.map_err(fault("looking a blob up"))
+}
+
+pub async fn find_repository<A: Act>(may: &Granted<A>, id: &str) -> Result<Option<repository::Model>, Fault> {
+    repository::Entity::find_by_id(id).one(may.reader()).await.map_err(fault("looking a repository up"))
+}
+
+pub async fn find_revision<A: Act>(may: &Granted<A>, id: &str) -> Result<Option<revision::Model>, Fault> {
+    revision::Entity::find_by_id(id).one(may.reader()).await.map_err(fault("looking a revision up"))
+}
+
+/// The commits of a repository that are served in the grant's environment now.
+async fn served_commits<A: Act>(may: &Granted<A>, repository_id: &str) -> Result<HashMap<String, revision::Model>, Fault> {
+    let standings = standing::Entity::find()
+        .filter(standing::Column::RepositoryId.eq(repository_id))
+        .filter(served_in(may.environment()))
+        .all(may.reader())
+        .await
+        .map_err(fault("reading standings"))?;
+    let ids = standings.into_iter().map(|row| row.revision_id);
+    let revisions = revision::Entity::find().filter(revision::Column::Id.is_in(ids)).all(may.reader()).await;
+    Ok(revisions.map_err(fault("reading revisions"))?.into_iter().map(|row| (row.commit_id.clone(), row)).collect())
+}
+
+/// Our pointers of a repository that lead to something served.
+pub async fn list_pointers<A: Act>(may: &Granted<A>, repository_id: &str) -> Result<Vec<pointer::Model>, Fault> {
+    let served = served_commits(may, repository_id).await?;
+    let rows = pointer::Entity::find()
+        .filter(pointer::Column::RepositoryId.eq(repository_id))
+        .filter(pointer::Column::Environment.eq(may.environment().as_str()))
+        .order_by_asc(pointer::Column::Name)
+        .all(may.reader())
+        .await
+        .map_err(fault("reading pointers"))?;
+    Ok(rows.into_iter().filter(|row| served.contains_key(&row.commit_id)).collect())
+}
+
+/// The served commits from one on backwards, newest first, along a branch that holds it; `main` before others.
+pub async fn list_history<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Vec<revision::Model>, Fault> {
+    let mut served = served_commits(may, &at.repo.id).await?;
+    let walks = history::Entity::find().filter(history::Column::RepositoryId.eq(&at.repo.id)).all(may.reader()).await;
+    let mut walks = walks.map_err(fault("reading a branch's history"))?;
+    walks.sort_by_key(|row| row.ref_name != "main");
+    let holds = |row: &&history::Model| row.commits.split(' ').any(|c| c == at.commit.as_str());
+    let Some(walk) = walks.iter().find(holds) else {
+        return Ok(served.remove(at.commit.as_str()).into_iter().collect());
+    };
+    let from = walk.commits.split(' ').skip_while(|c| *c != at.commit.as_str());
+    Ok(from.filter_map(|commit| served.remove(commit)).collect())
+}
+
+/// One repository in a listing: itself and its newest served revision.
+pub struct Listed {
+    pub repository: repository::Model,
+    pub commit: String,
+    pub committed_at: Option<i64>,
+}
+
+/// What a listing is narrowed to.
+pub struct Wish {
+    pub kind: RepoKind,
+    pub search: Option<String>,
+    pub author: Option<String>,
+    pub after: Option<String>,
+    pub limit: u64,
+}
+
+/// The repositories whose `main` is served in the grant's environment, by name.
+pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec<Listed>, Fault> {
+    let environment = may.environment();
+    let mut query = repository::Entity::find().filter(repository::Column::Kind.eq(wish.kind.word()));
+    if let Some(author) = &wish.author {
+        query = query.filter(repository::Column::Name.starts_with(format!("{author}/")));
+    }
+    if let Some(text) = &wish.search {
+        query = query.filter(repository::Column::Name.contains(text));
+    }
+    if let Some(after) = &wish.after {
+        query = query.filter(repository::Column::Name.gt(after));
+    }
+    let served = standing::Entity::find().select_only().column(standing::Column::RepositoryId).filter(served_in(environment));
+    let query = query.filter(repository::Column::Id.in_subquery(sea_orm::QueryTrait::into_query(served)));
+    let rows = query.order_by_asc(repository::Column::Name).limit(wish.limit).all(may.reader()).await;
+    let mut listed = Vec::new();
+    for repository in rows.map_err(fault("reading the catalogue"))? {
+        let pointers = list_pointers(may, &repository.id).await?;
+        let main = pointers.iter().find(|p| p.name == "main").or(pointers.first());
+        let commit = match main {
+            Some(pointer) => pointer.commit_id.clone(),
+            None => served_commits(may, &repository.id).await?.into_keys().next().unwrap_or_default(),
+        };
+        let served = served_commits(may, &repository.id).await?;
+        let committed_at = served.get(&commit).and_then(|row| row.committed_at);
+        listed.push(Listed { repository, commit, committed_at });
+    }
+    Ok(listed)
+}
+
+fn served_in(environment: &Environment) -> Condition {
+    let open = Condition::any().add(standing::Column::ExpiresAt.is_null()).add(standing::Column::ExpiresAt.gt(clock::now().0));
+    Condition::all()
+        .add(standing::Column::Environment.eq(environment.as_str()))
+        .add(standing::Column::State.eq("approved"))
+        .add(open)
+}

@@ -1,0 +1,135 @@
+//! Approving: one commit, in one environment, on the evidence its giver saw.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    examine, pointers,
+    sql::{self, Approved},
+};
+use crate::{
+    clock,
+    domain::{
+        event::{ApprovalFact, Kind},
+        name::{RepoKind, RepoName},
+        refusal::{Code, Fault, Refusal},
+        rev::Commit,
+        standing::{self, State, Step},
+        time::Micros,
+    },
+    gate::{
+        act::ApproveRevision,
+        grant::Granted,
+        object::Repo,
+        resolve::pointer_fact,
+        tx::Change,
+    },
+    store::tables::{repository, revision},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    evidence_digest: String,
+    reason: String,
+    expires_days: Option<i64>,
+}
+
+pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<Value, Refusal> {
+    let (reason, days) = checked(&may, &input)?;
+    let (repository, row, commit) = find(&may).await?;
+    let at = clock::now();
+    let expires_at = Micros(at.0 + days * Micros::DAY);
+    let environment = may.environment().clone();
+    let tx = may.begin().await?;
+    let files = sql::list_files(&tx, &row.id).await?;
+    if files.iter().any(|f| f.sha256.is_none()) {
+        return Err(Refusal::new(Code::Conflict, "This revision has not been examined yet.").hint("Examine it first."));
+    }
+    let (evidence_digest, tree_digest) = examine::digest(may.policy_rev(), &row, &commit, &files)?;
+    if evidence_digest != input.evidence_digest {
+        let sentence = "The evidence is no longer what you saw: its digest has changed.";
+        return Err(Refusal::new(Code::Conflict, sentence).hint("Examine it again and decide anew."));
+    }
+    if let Some((path, why)) = sql::find_denied(&tx, &files).await? {
+        let sentence = format!("It cannot be approved: the bytes of {path} are denied everywhere ({why}).");
+        return Err(Refusal::new(Code::Conflict, sentence));
+    }
+    let before = sql::find_standing(&tx, &row.id, &environment).await?;
+    let state = before.as_ref().and_then(|row| State::from_word(&row.state));
+    let now = standing::now(state, before.as_ref().and_then(|row| row.expires_at).map(Micros), at);
+    standing::step(now, Step::Approve)
+        .map_err(|why| Refusal::new(Code::Conflict, format!("It cannot be approved: {why}.")).hint("Approve another commit."))?;
+    let histories = sql::list_histories(&tx, &repository.id).await?;
+    let pointers_now = sql::list_pointers(&tx, &repository.id, &environment).await?;
+    let moves = pointers::moves(commit.as_str(), &histories, &pointers_now);
+    let approval_id = clock::new_id();
+    let approved = Approved {
+        revision: &row,
+        tree_digest: tree_digest.clone(),
+        evidence_digest: evidence_digest.clone(),
+        approval_id: &approval_id,
+        reason: &reason,
+        at,
+        expires_at,
+        moves: &moves,
+    };
+    sql::save_approval(&tx, &may, &approved).await?;
+    sql::close_requests(&tx, &may, commit.as_str(), at).await?;
+    let repo = repo_of(&repository)?;
+    let mut change = Change::new(json!({
+        "reason": reason, "evidence_digest": evidence_digest, "tree_digest": tree_digest, "commit": commit.as_str(),
+        "before": examine::standing_word(before.as_ref()),
+    }));
+    let by = vec![may.actor().reference().to_owned()];
+    change = change.approval(ApprovalFact { id: approval_id.clone(), by, expires: Some(expires_at.to_string()) });
+    for step in &moves {
+        let fact = pointer_fact(&repo, &step.name, &commit, &environment);
+        change = change.and(Kind::PointerMoved, fact, json!({"from": step.from, "to": step.to, "approval": approval_id}));
+    }
+    tx.commit(may, change).await?;
+    let pointers: Vec<Value> = moves.iter().map(|m| json!({"name": m.name, "commit": m.to})).collect();
+    Ok(json!({
+        "approval": approval_id, "commit": commit.as_str(), "environment": environment.as_str(),
+        "expires_at": expires_at.to_millis_text(), "pointers": pointers,
+    }))
+}
+
+fn checked(may: &Granted<ApproveRevision>, input: &Approval) -> Result<(String, i64), Refusal> {
+    if may.everywhere() {
+        return Err(Refusal::bad_input("An approval is for one environment; name it instead of `all`."));
+    }
+    let days = input.expires_days.unwrap_or(LONGEST);
+    if !(1..=LONGEST).contains(&days) {
+        return Err(Refusal::bad_input(format!("An approval lasts 1 to {LONGEST} days.")));
+    }
+    Ok((reason(&input.reason)?, days))
+}
+
+/// A reason is what an auditor reads later: it must say something, on one line.
+pub fn reason(text: &str) -> Result<String, Refusal> {
+    let text = text.trim();
+    let fine = (3..=1000).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fine { Ok(text.to_owned()) } else { Err(Refusal::bad_input("A reason of 3 to 1000 characters on one line is needed.")) }
+}
+
+async fn find(may: &Granted<ApproveRevision>) -> Result<(repository::Model, revision::Model, Commit), Refusal> {
+    let object = may.object();
+    let commit = object.rev.as_commit();
+    let commit = commit.ok_or_else(|| Refusal::bad_input("An approval names a full commit, never a branch."))?;
+    let unknown = || {
+        let sentence = format!("{}@{commit} has not been examined here.", object.repo);
+        Refusal::new(Code::NotFound, sentence).hint("Examine it first; weighbridge approve does.")
+    };
+    let repository = sql::find_repository(may, &object.repo).await?.ok_or_else(unknown)?;
+    let row = sql::find_revision(may, &repository.id, commit.as_str()).await?.ok_or_else(unknown)?;
+    Ok((repository, row, commit))
+}
+
+fn repo_of(row: &repository::Model) -> Result<Repo, Fault> {
+    let name = RepoKind::from_word(&row.kind).and_then(|kind| RepoName::new(kind, &row.name));
+    Ok(Repo { id: row.id.clone(), name: name.ok_or_else(|| Fault::new("reading a repository's name"))? })
+}
+
+/// The longest an approval lasts, and how long it lasts when nothing is said.
+const LONGEST: i64 = 365;

@@ -1,0 +1,173 @@
+//! Looking at a revision before deciding: is it listed, is every file's sha256 known, what is its evidence digest.
+
+use serde_json::{Value, json};
+
+use super::sql;
+use crate::{
+    app::App,
+    clock,
+    domain::{
+        digest::FileId,
+        evidence::{Evidence, EvidenceFile},
+        file::FilePath,
+        refusal::{Fault, Refusal},
+        rev::{Commit, Rev},
+        standing::{self, Now, State as Standing},
+        time::Micros,
+    },
+    gate::{act::ExamineRevision, grant::Granted},
+    jobs::{self, State, Work},
+    store::tables::{file, revision},
+};
+
+/// How an examination stands: asked for if it was not, and looked at.
+pub async fn look(app: &App, may: &Granted<ExamineRevision>) -> Result<Value, Refusal> {
+    let object = may.object();
+    let work = Work::examine(&object.repo, &object.rev, may.actor().reference());
+    let known = listed(may).await?;
+    let job = jobs::look(app, &work.key()).await?;
+    // A branch may have moved since; a commit is listed once and for all.
+    let fresh = match (&job, object.rev.as_commit()) {
+        (_, Some(_)) => known.is_some(),
+        (Some(State::Done), None) => true,
+        _ => false,
+    };
+    match (fresh, job) {
+        (true, _) => {}
+        (false, Some(State::UnderWay { .. })) => return Ok(under_way(may, "the hub is being asked what it holds")),
+        (false, Some(State::Failed { at, why })) if clock::now().0 - at.0 < REST => return Ok(failed(may, &why)),
+        _ => {
+            jobs::ask(app, &work).await?;
+            return Ok(under_way(may, "the hub is being asked what it holds"));
+        }
+    }
+    let Some((row, commit)) = known.or(listed_by_job(may).await?) else {
+        jobs::ask(app, &work).await?;
+        return Ok(under_way(may, "the hub is being asked what it holds"));
+    };
+    report(app, may, &row, &commit).await
+}
+
+async fn report(app: &App, may: &Granted<ExamineRevision>, row: &revision::Model, commit: &Commit) -> Result<Value, Refusal> {
+    let files = sql::list_files(may.reader(), &row.id).await?;
+    let left: Vec<&file::Model> = files.iter().filter(|f| f.sha256.is_none()).collect();
+    let standing = sql::look_at_standing(may, &row.id, may.environment()).await?;
+    let mut answer = json!({
+        "repo": may.object().repo.to_string(), "rev": may.object().rev.as_str(), "commit": commit.as_str(),
+        "environment": may.environment().as_str(), "files": files.len(), "files_left": left.len(),
+        "size": files.iter().map(|f| f.size).sum::<i64>(), "standing": standing_word(standing.as_ref()),
+        "verdict": "missing", "coverage": {"state": "incomplete", "reason": "not scanned"},
+    });
+    let (state, more) = if left.is_empty() {
+        ("ready", json!({"evidence_digest": digest(may.policy_rev(), row, commit, &files)?.0}))
+    } else {
+        match ask_for_rest(app, may, row, commit, &left).await? {
+            Some(why) => ("failed", json!({"why": why})),
+            None => ("under_way", json!({"why": format!("{} of {} files are still being fetched", left.len(), files.len())})),
+        }
+    };
+    if let (Some(answer), Some(more)) = (answer.as_object_mut(), more.as_object()) {
+        answer.insert("state".to_owned(), json!(state));
+        answer.extend(more.clone());
+    }
+    Ok(answer)
+}
+
+/// Asks again for small files whose fetch is over without having brought a digest; says why when that was just now.
+async fn ask_for_rest(
+    app: &App,
+    may: &Granted<ExamineRevision>,
+    row: &revision::Model,
+    commit: &Commit,
+    left: &[&file::Model],
+) -> Result<Option<String>, Fault> {
+    for one in left.iter().take(64) {
+        let git = one.git_id.parse().map_err(|e| Fault::because("reading a git id", e))?;
+        let path = FilePath::new(&one.path).ok_or_else(|| Fault::new("reading a file's path"))?;
+        let size = u64::try_from(one.size).unwrap_or_default();
+        let work = Work::fetch(&may.object().repo, &row.id, commit, &path, size, &FileId { git, lfs: None });
+        match jobs::look(app, &work.key()).await? {
+            Some(State::UnderWay { .. }) => {}
+            Some(State::Failed { at, why }) if clock::now().0 - at.0 < REST => {
+                let why = why.trim_start_matches(jobs::MISMATCH);
+                return Ok(Some(format!("{} could not be fetched: {why}", one.path)));
+            }
+            _ => jobs::ask(app, &work).await?,
+        }
+    }
+    Ok(None)
+}
+
+/// The tree digest and the evidence digest of a revision whose files are all known.
+pub fn digest(
+    policy: &str,
+    row: &revision::Model,
+    commit: &Commit,
+    files: &[file::Model],
+) -> Result<(String, String), Fault> {
+    let mut evidence = Vec::with_capacity(files.len());
+    for one in files {
+        let sha256 = one.sha256.as_deref().ok_or_else(|| Fault::new("a file's digest is missing"))?;
+        evidence.push(EvidenceFile {
+            path: one.path.clone(),
+            size: u64::try_from(one.size).unwrap_or_default(),
+            git: one.git_id.parse().map_err(|e| Fault::because("reading a git id", e))?,
+            sha256: sha256.parse().map_err(|e| Fault::because("reading a digest", e))?,
+        });
+    }
+    let tree = crate::domain::evidence::tree_digest(&evidence).to_string();
+    let all = Evidence { repository_id: &row.repository_id, commit, files: &evidence, policy_version: policy };
+    Ok((all.digest().to_string(), tree))
+}
+
+pub fn standing_word(row: Option<&crate::store::tables::standing::Model>) -> &'static str {
+    let state = row.and_then(|row| Standing::from_word(&row.state));
+    match standing::now(state, row.and_then(|row| row.expires_at).map(Micros), clock::now()) {
+        Now::Undecided => "undecided",
+        Now::Approved => "approved",
+        Now::Expired => "expired",
+        Now::Revoked => "revoked",
+        Now::Suspended => "suspended",
+    }
+}
+
+/// The revision's row, when the URL names a commit that is listed.
+async fn listed(may: &Granted<ExamineRevision>) -> Result<Option<(revision::Model, Commit)>, Fault> {
+    let Some(commit) = may.object().rev.as_commit() else { return Ok(None) };
+    let Some(repository) = sql::find_repository(may, &may.object().repo).await? else { return Ok(None) };
+    let row = sql::find_revision(may, &repository.id, commit.as_str()).await?;
+    Ok(row.map(|row| (row, commit)))
+}
+
+/// The revision's row, when the URL names a branch: the head that was just listed.
+async fn listed_by_job(may: &Granted<ExamineRevision>) -> Result<Option<(revision::Model, Commit)>, Fault> {
+    let object = may.object();
+    let Some(repository) = sql::find_repository(may, &object.repo).await? else { return Ok(None) };
+    let histories = sql::list_histories(may.reader(), &repository.id).await?;
+    let name = crate::gate::resolve::branch(&object.rev);
+    let walk = histories.iter().find(|walk| walk.ref_name == name);
+    let Some(commit) = walk.and_then(|walk| walk.commits.split(' ').next()).and_then(|c| c.parse::<Commit>().ok()) else {
+        return Ok(None);
+    };
+    let row = sql::find_revision(may, &repository.id, commit.as_str()).await?;
+    Ok(row.map(|row| (row, commit)))
+}
+
+fn under_way(may: &Granted<ExamineRevision>, why: &str) -> Value {
+    state(may, "under_way", why)
+}
+
+fn failed(may: &Granted<ExamineRevision>, why: &str) -> Value {
+    state(may, "failed", why)
+}
+
+fn state(may: &Granted<ExamineRevision>, state: &str, why: &str) -> Value {
+    let object = may.object();
+    let rev: &Rev = &object.rev;
+    json!({
+        "state": state, "repo": object.repo.to_string(), "rev": rev.as_str(), "environment": may.environment().as_str(), "why": why,
+    })
+}
+
+/// How long a failure is shown before it is tried again.
+const REST: i64 = 10 * Micros::SECOND;

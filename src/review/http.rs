@@ -1,0 +1,82 @@
+//! The endpoints of deciding, under `/-/api/v1/`.
+
+use http::Method;
+use serde_json::Value;
+
+use super::{
+    approve::{self, Approval},
+    examine,
+    requests::{self, Wish},
+    revoke::{self, Revocation},
+};
+use crate::{
+    app::App,
+    domain::refusal::Refusal,
+    endpoint::{
+        Endpoint,
+        answer,
+        endpoint,
+        input::Json,
+    },
+    gate::{
+        act::{
+            ApproveRevision, ExamineRevision, ReadDecision, ReadRequest, ReadRequests, RequestRevision, RevokeRepository,
+            RevokeRevision,
+        },
+        grant::Granted,
+    },
+};
+
+type Answered = Result<answer::Json, Refusal>;
+
+pub fn endpoints() -> Vec<Result<Endpoint, String>> {
+    let (get, post) = (Method::GET, Method::POST);
+    vec![
+        endpoint(post.clone(), "/-/api/v1/environments/{environment}/examinations/{typed-repo}/{rev}", examine),
+        endpoint(post.clone(), "/-/api/v1/environments/{environment}/approvals/{typed-repo}/{rev}", approve),
+        endpoint(post.clone(), "/-/api/v1/environments/{environment}/revocations/{typed-repo}/{rev}", revoke_revision),
+        endpoint(post.clone(), "/-/api/v1/environments/{environment}/repository-revocations/{typed-repo}", revoke_repository),
+        endpoint(post, "/-/api/v1/environments/{environment}/requests/{typed-repo}/{rev}", request),
+        endpoint(get.clone(), "/-/api/v1/requests", list_requests),
+        endpoint(get.clone(), "/-/api/v1/requests/{id}", show_request),
+        endpoint(get, "/-/api/v1/decisions/{id}", show_decision),
+    ]
+}
+
+async fn examine(app: App, may: Granted<ExamineRevision>, (): ()) -> Answered {
+    answered(examine::look(&app, &may).await)
+}
+
+async fn approve(app: App, may: Granted<ApproveRevision>, Json(input): Json<Approval>) -> Answered {
+    let answer = approve::approve(may, input).await;
+    app.bells.tell_news();
+    answered(answer)
+}
+
+async fn revoke_revision(app: App, may: Granted<RevokeRevision>, Json(input): Json<Revocation>) -> Answered {
+    answered(revoke::revoke_revision(&app.gate, may, input).await)
+}
+
+async fn revoke_repository(app: App, may: Granted<RevokeRepository>, Json(input): Json<Revocation>) -> Answered {
+    answered(revoke::revoke_repository(&app.gate, may, input).await)
+}
+
+async fn request(_: App, may: Granted<RequestRevision>, Json(input): Json<Wish>) -> Answered {
+    answered(requests::make(may, input).await)
+}
+
+async fn list_requests(_: App, may: Granted<ReadRequests>, (): ()) -> Answered {
+    answered(requests::list(&may).await)
+}
+
+async fn show_request(_: App, may: Granted<ReadRequest>, (): ()) -> Answered {
+    answered(requests::show(&may).await)
+}
+
+async fn show_decision(_: App, may: Granted<ReadDecision>, (): ()) -> Answered {
+    answered(requests::decision(&may).await)
+}
+
+fn answered(answer: Result<Value, Refusal>) -> Answered {
+    answer.map(|value| answer::Json::new(&value))
+}
