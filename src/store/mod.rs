@@ -141,6 +141,10 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, Fault> {
     // After a full disk SQLite itself ends the transaction. sqlx then counts one that is not there, and what looks like
     // begin and commit afterwards are savepoints that nothing makes durable. Such a connection is replaced.
     options.map_sqlx_sqlite_before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
+    if purpose == Use::Write {
+        // A frozen replica that holds the ledger's head must not stop all the others.
+        options.map_sqlx_postgres_opts(|o| o.options([("idle_in_transaction_session_timeout", "10000")]));
+    }
     if purpose == Use::Read {
         options.map_sqlx_postgres_opts(|o| o.options([("default_transaction_read_only", "on")]));
     }

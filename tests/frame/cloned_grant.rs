@@ -1,4 +1,4 @@
-//! expects: E0599
+//! expects: E0277
 //! A grant copied, to be used after the decision behind it has changed.
 
 use crate::gate::{act::PullFile, grant::Granted};

@@ -176,7 +176,7 @@ async fn transformers_load_config_and_tokenizer() {
     let desk = Desk::new(&world).await;
     let told = desk.script(TRANSFORMERS, "config.py", &json!({ "repo": "acme/tiny", "tokenizer": true })).await.good();
     assert_eq!(told.json()["config"], json!({ "model_type": "bert", "hidden_size": 32 }));
-    assert_eq!(told.json()["tokens"], json!(["the", "model", "is", "weigh", "##ed"].map(|word| if word == "weigh" { "[UNK]" } else { word })).clone(), "{}", told.all());
+    assert_eq!(told.json()["tokens"], json!(["the", "model", "is", "weighed"]));
     let asked = json!({ "repo": "acme/revs", "revision": "refs/pr/1" });
     let told = desk.script(TRANSFORMERS, "config.py", &asked).await.good().json();
     assert_eq!(told["config"]["hidden_size"], 96);
