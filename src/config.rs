@@ -9,7 +9,16 @@ mod place;
 mod secret;
 mod show;
 mod sources;
-use std::{collections::BTreeMap, net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use url::Url;
@@ -67,7 +76,10 @@ impl Config {
     fn read(path: Option<PathBuf>, variables: &Variables) -> Result<Self, String> {
         let given = sources::gather(path, variables)?;
         let origins = given.origins;
-        let raw: Raw = given.table.try_into().map_err(|e: toml::de::Error| format!("The configuration is wrong: {}", one_line(&e)))?;
+        let raw: Raw = given
+            .table
+            .try_into()
+            .map_err(|e: toml::de::Error| format!("The configuration is wrong: {}", one_line(&e)))?;
         let mut config = raw.check(&origins)?;
         config.warnings.splice(0..0, given.warnings);
         config.origins = origins;
@@ -162,8 +174,9 @@ impl Raw {
     fn check(self, origins: &BTreeMap<String, Origin>) -> Result<Config, String> {
         let mut warnings = Vec::new();
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
-        let listen: SocketAddr =
-            listen.parse().map_err(|_| format!("`listen` must be an address with a port, such as 0.0.0.0:8080, not `{listen}`"))?;
+        let listen: SocketAddr = listen
+            .parse()
+            .map_err(|_| format!("`listen` must be an address with a port, such as 0.0.0.0:8080, not `{listen}`"))?;
         let public_url = match &self.public_url {
             Some(text) => public_url(text, &mut warnings)?,
             None => own_url(listen, &mut warnings),
@@ -181,7 +194,11 @@ impl Raw {
             database_url: one_of("database_url", database_url, &["sqlite:", "postgres://", "postgresql://"])?,
             blobs_url: one_of("blobs_url", blobs_url, &["file://", "s3://"])?,
             data_dir,
-            reserved_namespaces: self.reserved_namespaces.into_iter().map(namespace).collect::<Result<_, _>>()?,
+            reserved_namespaces: self
+                .reserved_namespaces
+                .iter()
+                .map(|text| namespace(text))
+                .collect::<Result<_, _>>()?,
             environments: environments(self.environments)?,
             upstream: upstream(self.upstream, origins)?,
             drain_delay: seconds("drain_delay_seconds", self.drain_delay_seconds.unwrap_or(5))?,
@@ -195,7 +212,9 @@ impl Raw {
 }
 
 fn public_url(text: &str, warnings: &mut Vec<String>) -> Result<String, String> {
-    let wrong = |why: &str| format!("`public_url` {why}: write it as https://host[:port][/prefix], not `{}`", secret::hide_in_url(text));
+    let wrong = |why: &str| {
+        format!("`public_url` {why}: write it as https://host[:port][/prefix], not `{}`", secret::hide_in_url(text))
+    };
     let url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
         return Err(wrong("is not a web address"));
@@ -210,7 +229,9 @@ fn public_url(text: &str, warnings: &mut Vec<String>) -> Result<String, String> 
         return Err(wrong("has a path that cannot be a prefix"));
     }
     if url.scheme() == "http" && !is_loopback(&url) {
-        warnings.push("`public_url` is plain http: tokens and models cross the network unencrypted. Put TLS in front.".to_owned());
+        warnings.push(
+            "`public_url` is plain http: tokens and models cross the network unencrypted. Put TLS in front.".to_owned(),
+        );
     }
     Ok(text.to_owned())
 }
@@ -220,8 +241,14 @@ fn own_url(listen: SocketAddr, warnings: &mut Vec<String>) -> String {
     if listen.ip().is_loopback() {
         return format!("http://{listen}");
     }
-    warnings.push("`public_url` is not set, so links and sign-ins point to this machine only. Set what clients use.".to_owned());
-    if listen.ip().is_unspecified() { format!("http://127.0.0.1:{}", listen.port()) } else { format!("http://{listen}") }
+    warnings.push(
+        "`public_url` is not set, so links and sign-ins point to this machine only. Set what clients use.".to_owned(),
+    );
+    if listen.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", listen.port())
+    } else {
+        format!("http://{listen}")
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -241,7 +268,7 @@ fn one_of(key: &str, url: String, schemes: &[&str]) -> Result<String, String> {
 }
 
 /// A namespace of the company: what stands before the slash in a repository's name.
-fn namespace(text: String) -> Result<String, String> {
+fn namespace(text: &str) -> Result<String, String> {
     let name = text.trim();
     if RepoName::parse(&format!("{name}/x")).is_some_and(|repo| repo.owner() == Some(name)) {
         Ok(name.to_owned())
@@ -257,7 +284,11 @@ fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, Str
     }
     let mut all: Vec<EnvironmentSetting> = Vec::new();
     for RawEnvironment { name, production } in raw {
-        let wrong = || format!("`environments` has `{name}`: a name is up to 40 lower-case letters, digits and dashes, and not `all`");
+        let wrong = || {
+            format!(
+                "`environments` has `{name}`: a name is up to 40 lower-case letters, digits and dashes, and not `all`"
+            )
+        };
         let name = Environment::new(&name).ok_or_else(wrong)?;
         if all.iter().any(|e| e.name == name) {
             return Err(format!("`environments` has `{name}` twice"));
@@ -298,7 +329,11 @@ fn replica(given: Option<String>) -> Result<String, String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if let Some(name) = given {
         let good = (1..=64).contains(&name.len()) && name.chars().all(fine);
-        return if good { Ok(name) } else { Err("`replica` must be up to 64 letters, digits, dots and dashes".to_owned()) };
+        return if good {
+            Ok(name)
+        } else {
+            Err("`replica` must be up to 64 letters, digits, dots and dashes".to_owned())
+        };
     }
     let host: String = place::host_name().chars().filter(|c| fine(*c)).take(50).collect();
     let mut random = [0; 3];

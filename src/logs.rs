@@ -11,7 +11,10 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 pub fn start(filter: Option<&str>, usual: &str) -> Result<(), String> {
     let wanted = filter.filter(|f| !f.trim().is_empty()).unwrap_or(usual);
     let read = EnvFilter::builder().parse(wanted);
-    let wrong = read.as_ref().err().map(|_| format!("WEIGHBRIDGE_LOG: `{wanted}` is not a filter such as info or weighbridge=debug"));
+    let wrong = read
+        .as_ref()
+        .err()
+        .map(|_| format!("WEIGHBRIDGE_LOG: `{wanted}` is not a filter such as info or weighbridge=debug"));
     let mut levels = read.unwrap_or_else(|_| EnvFilter::new(usual));
     for quiet in QUIET {
         if let Ok(directive) = quiet.parse() {

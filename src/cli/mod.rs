@@ -3,10 +3,14 @@
 //! Exit codes: 0 done, 1 refused or failed, 3 wrong use, 4 a step-up is needed. Commands of the host (`serve`, `token`,
 //! …) use the configuration; the others go through the API like anybody's client.
 
+mod api;
 mod assembly;
+mod doctor;
 mod out;
+mod review;
 mod schema;
 mod serve;
+mod sign_in;
 mod span;
 mod token;
 
@@ -49,6 +53,15 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Ask for a revision, or see what was asked for
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Request(review::RequestArgs),
+    /// Approve a revision in an environment
+    Approve(review::ApproveArgs),
+    /// Stop a revision or a whole repository
+    Revoke(review::RevokeArgs),
+    /// Find out why something does not work
+    Doctor(doctor::DoctorArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,11 +150,17 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     let path = cli.config;
     match cli.command {
-        Command::Serve { no_work } => serve::run(&configuration(path)?, serve::Parts { listen: true, work: !no_work }).await,
+        Command::Serve { no_work } => {
+            serve::run(&configuration(path)?, serve::Parts { listen: true, work: !no_work }).await
+        }
         Command::Work => serve::run(&configuration(path)?, serve::Parts { listen: false, work: true }).await,
         Command::Migrate => schema::migrate(&configuration(path)?).await,
         Command::Token(command) => token::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
+        Command::Request(args) => review::request(args).await,
+        Command::Approve(args) => review::approve(args).await,
+        Command::Revoke(args) => review::revoke(args).await,
+        Command::Doctor(args) => doctor::run(path, args).await,
     }
 }
 

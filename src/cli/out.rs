@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn sizes_are_read_by_people() {
-        let cases = [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (4_930_000_000, "4.9 GB"), (999_999, "999.9 kB")];
+        let cases =
+            [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (4_930_000_000, "4.9 GB"), (999_999, "999.9 kB")];
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text);
         }

@@ -1,6 +1,10 @@
 //! `migrate`: the schema, brought up to date before the gateway starts.
 
-use crate::{cli::{Failure, out}, config::Config, store::Store};
+use crate::{
+    cli::{Failure, out},
+    config::Config,
+    store::Store,
+};
 
 pub async fn migrate(config: &Config) -> Result<(), Failure> {
     let place = config.shown_database_url();

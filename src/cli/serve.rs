@@ -77,7 +77,9 @@ async fn until_told(
 ) -> Result<(), Failure> {
     let stopping = &app.stopping;
     let answering = match listener {
-        Some(listener) => Either::Left(listen(listener, frame, Limits::default(), stopping.clone(), config.drain_timeout)),
+        Some(listener) => {
+            Either::Left(listen(listener, frame, Limits::default(), stopping.clone(), config.drain_timeout))
+        }
         None => Either::Right(async {
             stopping.begun().await;
             Ok(())
@@ -133,7 +135,9 @@ async fn bind(config: &Config) -> Result<TcpListener, Fault> {
 
 /// With port 0 the system chooses one, and only then is our own address known.
 fn address(config: &Config, listener: Option<&TcpListener>) -> String {
-    let chosen = listener.and_then(|l| l.local_addr().ok()).filter(|_| config.listen.port() == 0 && config.is_default("public_url"));
+    let chosen = listener
+        .and_then(|l| l.local_addr().ok())
+        .filter(|_| config.listen.port() == 0 && config.is_default("public_url"));
     match chosen {
         Some(local) => config.public_url.replacen(":0", &format!(":{}", local.port()), 1),
         None => config.public_url.clone(),

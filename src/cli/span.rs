@@ -12,7 +12,11 @@ pub fn seconds(text: &str) -> Result<i64, String> {
         _ => return Err(wrong()),
     };
     let digits = text.get(..text.len() - 1).unwrap_or_default();
-    let number: i64 = if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().map_err(|_| wrong())? } else { return Err(wrong()) };
+    let number: i64 = if digits.bytes().all(|b| b.is_ascii_digit()) {
+        digits.parse().map_err(|_| wrong())?
+    } else {
+        return Err(wrong());
+    };
     number.checked_mul(each).filter(|span| *span > 0).ok_or_else(wrong)
 }
 
@@ -33,7 +37,21 @@ mod tests {
         assert_eq!(seconds("30d"), Ok(2_592_000));
         assert_eq!(seconds("12h"), Ok(43_200));
         assert_eq!(seconds("15m"), Ok(900));
-        for bad in ["", "d", "30", "0d", "-1d", "+1d", "1.5h", "30 d", "30D", "30w", "99999999999999999999d", "9223372036854775807d", "1é"] {
+        for bad in [
+            "",
+            "d",
+            "30",
+            "0d",
+            "-1d",
+            "+1d",
+            "1.5h",
+            "30 d",
+            "30D",
+            "30w",
+            "99999999999999999999d",
+            "9223372036854775807d",
+            "1é",
+        ] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
         assert_eq!(days("48h"), Ok(2));

@@ -110,7 +110,10 @@ async fn create(config: &Config, host: &Host, wanted: Wanted, json: bool) -> Res
     out::say(&made.text);
     let reach = if told.reach == Reach::All { "every environment".to_owned() } else { told.reach.to_string() };
     let ends = told.expires_at.to_day_text();
-    out::tell(format!("Token {} for {}: {} in {reach}, until {ends}. It is shown only now.", made.id, told.name, told.role));
+    out::tell(format!(
+        "Token {} for {}: {} in {reach}, until {ends}. It is shown only now.",
+        made.id, told.name, told.role
+    ));
     out::tell(format!("It is kept in {}, for {}", config.shown_database_url(), config.public_url));
     Ok(())
 }
@@ -144,7 +147,17 @@ async fn list(host: &Host, json: bool) -> Result<(), Failure> {
         };
         let cluster = row.cluster.clone().unwrap_or_else(|| "-".to_owned());
         let (made, ends) = (day(Some(row.created_at)), day(Some(row.expires_at)));
-        vec![row.id.clone(), row.name.clone(), row.role.clone(), row.reach.clone(), cluster, made, ends, day(*last_used_at), state]
+        vec![
+            row.id.clone(),
+            row.name.clone(),
+            row.role.clone(),
+            row.reach.clone(),
+            cluster,
+            made,
+            ends,
+            day(*last_used_at),
+            state,
+        ]
     };
     let rows: Vec<_> = all.iter().map(line).collect();
     out::say_table(&["ID", "NAME", "ROLE", "REACH", "CLUSTER", "CREATED", "EXPIRES", "LAST USED", "STATE"], &rows);
@@ -187,7 +200,8 @@ fn wanted(config: &Config, args: Create) -> Result<Wanted, String> {
     if args.cluster.is_some() && role != Role::Cluster {
         return Err("--cluster goes only with --role cluster.".to_owned());
     }
-    let plain = |c: &String| (1..=60).contains(&c.len()) && c.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let plain =
+        |c: &String| (1..=60).contains(&c.len()) && c.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if args.cluster.as_ref().is_some_and(|c| !plain(c)) {
         return Err("--cluster must be up to 60 letters, digits, dots and dashes.".to_owned());
     }

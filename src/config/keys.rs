@@ -41,7 +41,12 @@ pub(super) fn is_section(path: &str) -> bool {
 
 /// What somebody who wrote `word` probably meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known.into_iter().map(|name| (distance(word, name), name)).min().filter(|(far, _)| *far <= word.len() / 2 + 1).map(|(_, name)| name)
+    known
+        .into_iter()
+        .map(|name| (distance(word, name), name))
+        .min()
+        .filter(|(far, _)| *far <= word.len() / 2 + 1)
+        .map(|(_, name)| name)
 }
 
 /// How many letters must be put in, taken out or changed.

@@ -60,7 +60,10 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
     for (index, environment) in config.environments.iter().enumerate() {
         let path = |key: &str| format!("environments.{index}.{key}");
         let name = (path("name"), text(environment.name.as_str()));
-        all.push(("[[environments]]".to_owned(), vec![name, (path("production"), Value::Boolean(environment.production))]));
+        all.push((
+            "[[environments]]".to_owned(),
+            vec![name, (path("production"), Value::Boolean(environment.production))],
+        ));
     }
     let upstream = &config.upstream;
     let mut lines = vec![line("upstream.url", text(&hide_in_url(upstream.url.as_str().trim_end_matches('/'))))];

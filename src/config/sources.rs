@@ -16,7 +16,9 @@ pub type Variables = BTreeMap<String, String>;
 /// Reads them. What is not UTF-8 cannot be one of ours.
 #[allow(clippy::disallowed_methods, reason = "the one place that reads them")]
 pub fn variables() -> Variables {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// What `WEIGHBRIDGE_LOG` says: needed before anything can be complained about.
@@ -66,7 +68,9 @@ pub(super) fn gather(path: Option<PathBuf>, variables: &Variables) -> Result<Giv
         let Some(rest) = name.strip_prefix(PREFIX).filter(|rest| !is_someone_elses(rest)) else { continue };
         match key_of(rest) {
             // An empty variable is how orchestrators say that there is none.
-            Some((path, kind)) if !text.is_empty() => settings.push((place_in_list(&path), path, name, parse(name, kind, text)?)),
+            Some((path, kind)) if !text.is_empty() => {
+                settings.push((place_in_list(&path), path, name, parse(name, kind, text)?))
+            }
             Some(_) => {}
             None => given.warnings.push(unknown_variable(name, rest)),
         }
@@ -88,7 +92,8 @@ impl Given {
                 table.insert(key.to_owned(), value);
             }
             [section, key] => {
-                let section = table.entry(section).or_insert_with(|| Table::new().into()).as_table_mut().ok_or_else(wrong)?;
+                let section =
+                    table.entry(section).or_insert_with(|| Table::new().into()).as_table_mut().ok_or_else(wrong)?;
                 // A variable outranks the file, also where the two name the secret differently.
                 let twin = if key == "token" { "token_file" } else { "token" };
                 if key.starts_with("token") {
@@ -101,7 +106,8 @@ impl Given {
                 section.insert(key.to_owned(), value);
             }
             [list, index, key] => {
-                let list = table.entry(list).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().ok_or_else(wrong)?;
+                let list =
+                    table.entry(list).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().ok_or_else(wrong)?;
                 let index: usize = index.parse().map_err(|_| wrong())?;
                 if index > list.len() {
                     return Err(format!("The variable {name} leaves a gap: there are only {} before it.", list.len()));
@@ -122,7 +128,8 @@ impl Given {
 #[allow(clippy::disallowed_methods, reason = "the configuration file")]
 fn read(path: &Path) -> Result<Table, String> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| format!("The configuration file {shown} cannot be read: {e}"))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("The configuration file {shown} cannot be read: {e}"))?;
     text.parse::<Table>().map_err(|e| {
         let line = e.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
         format!("The configuration file {shown}, line {line}: {}", e.message())
@@ -136,7 +143,9 @@ fn walk(table: &Table, shape: &str, path: &str, keys: &mut Vec<String>) -> Resul
         let (shape, path) = (join(shape, name), join(path, name));
         match value {
             _ if kind(&shape).is_some() => keys.push(path),
-            Value::Table(inner) if is_section(&shape) => walk(inner, &shape, &path, keys)?,
+            Value::Table(inner) if is_section(&shape) && !is_section(&format!("{shape}.#")) => {
+                walk(inner, &shape, &path, keys)?
+            }
             Value::Array(list) if is_section(&format!("{shape}.#")) => {
                 for (index, entry) in list.iter().enumerate() {
                     let entry = entry.as_table().ok_or_else(|| format!("`{path}` is a list of tables: [[{path}]]"))?;
@@ -185,7 +194,9 @@ fn parse(name: &str, kind: Kind, text: &str) -> Result<Value, String> {
             let words = text.split(',').map(str::trim).filter(|t| !t.is_empty());
             Ok(Value::Array(words.map(|t| Value::String(t.to_owned())).collect()))
         }
-        Kind::Number => text.trim().parse::<i64>().map(Value::Integer).map_err(|_| format!("{name} must be a whole number")),
+        Kind::Number => {
+            text.trim().parse::<i64>().map(Value::Integer).map_err(|_| format!("{name} must be a whole number"))
+        }
         Kind::Switch => match text.trim().to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
             "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),

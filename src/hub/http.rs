@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    pull,
+    card, pull,
     shape::{self, Content, Detail, Entry},
     sql::{self, Wish},
 };
@@ -83,7 +83,12 @@ async fn info<A: Act>(app: &App, may: &Granted<A>, at: &Revision, asked: &Asked)
     let row = sql::find_revision(may, &at.id).await?;
     let repository = sql::find_repository(may, &at.repo.id).await?.ok_or_else(Refusal::not_found)?;
     let detail = Detail { blobs: asked.flag("blobs"), security: asked.flag("securityStatus") };
-    let content = Content { config: pull::small_json(app, may, &files, "config.json").await };
+    let config = pull::small_file(app, may, &files, "config.json").await;
+    let card = pull::small_file(app, may, &files, "README.md").await;
+    let content = Content {
+        config: config.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+        card: card.and_then(|bytes| card::front_matter(&String::from_utf8_lossy(&bytes))),
+    };
     let value = shape::info(&repository, at, row.as_ref(), &files, detail, content);
     Ok(about(Json::new(&value), at))
 }

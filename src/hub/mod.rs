@@ -6,6 +6,7 @@
 //! Invariants: what is not approved in the caller's environment does not appear in any listing; every answer about a
 //! revision carries its commit.
 
+mod card;
 pub mod elsewhere;
 pub mod http;
 mod pull;

@@ -5,8 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::sql;
 use crate::{
     app::App,
@@ -56,8 +54,8 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
     }
 }
 
-/// A small JSON file of the served commit, if its bytes are here: what model info tells of a model's configuration.
-pub async fn small_json<A: Act>(app: &App, may: &Granted<A>, files: &[file::Model], path: &str) -> Option<Value> {
+/// A small file of the served commit, if its bytes are here: what model info tells of configuration and card.
+pub async fn small_file<A: Act>(app: &App, may: &Granted<A>, files: &[file::Model], path: &str) -> Option<Vec<u8>> {
     let row = files.iter().find(|row| row.path == path && row.size <= 1 << 20)?;
     let sha256 = row.sha256.as_ref()?.parse().ok()?;
     let blob = sql::find_blob(may, &sha256).await.ok()??;
@@ -67,7 +65,7 @@ pub async fn small_json<A: Act>(app: &App, may: &Granted<A>, files: &[file::Mode
     while let Some(chunk) = reader.next().await {
         bytes.extend_from_slice(&chunk.ok()?);
     }
-    serde_json::from_slice(&bytes).ok()
+    Some(bytes)
 }
 
 async fn stored(may: &Granted<PullFile>) -> Result<Option<Seal>, Fault> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
 
-use super::sql::Listed;
+use super::{card, sql::Listed};
 use crate::{
     domain::{digest::Sha256, name::RepoKind, time::Micros},
     gate::object::Revision,
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Default)]
 pub struct Content {
     pub config: Option<Value>,
+    pub card: Option<Map<String, Value>>,
 }
 
 /// How much of each file an info answer tells.
@@ -44,6 +45,15 @@ pub fn info(
         let known = |key: &str| config.get(key).map(|value| (key.to_owned(), value.clone()));
         let config: Map<_, _> = ["architectures", "model_type", "auto_map", "quantization_config"].into_iter().filter_map(known).collect();
         object.insert("config".into(), Value::Object(config));
+    }
+    if let Some(card) = content.card {
+        object.insert("tags".into(), json!(card::tags(&card)));
+        for key in ["pipeline_tag", "library_name"] {
+            if let Some(value) = card.get(key).filter(|v| v.is_string()) {
+                object.insert(key.into(), value.clone());
+            }
+        }
+        object.insert("cardData".into(), Value::Object(card));
     }
     if detail.security {
         object.insert("securityRepoStatus".into(), json!({"scansDone": false, "filesWithIssues": []}));

@@ -88,7 +88,7 @@ async fn upstream_renames_deletes_and_reregisters_change_no_approved_answer() {
     let world = World::bare().await;
     let token = world.developer().await;
     for id in ["acme/renamed", "acme/deleted", "acme/taken"] {
-        world.hub.model(id).push_file("config.json", format!("{{\"id\": \"{id}\"}}").as_str());
+        world.hub.model(id).push_file("config.json", format!("{{\"id\": \"{id}\"}}"));
         world.approve(&format!("{id}@main")).await;
         assert_eq!(world.get(&format!("/{id}/resolve/main/config.json"), &token).await.status, 200);
     }

@@ -34,11 +34,11 @@ impl Ran {
         self
     }
 
-    /// Its output as JSON; what it printed before the last line is not looked at.
+    /// Its output as JSON, or the last line of it.
     #[track_caller]
     pub fn json(&self) -> Value {
         let line = self.out.lines().last().unwrap_or_default();
-        serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {}\n{}", self.out, self.err))
+        serde_json::from_str(&self.out).or_else(|_| serde_json::from_str(line)).unwrap_or_else(|_| panic!("no JSON: {}\n{}", self.out, self.err))
     }
 
     pub fn all(&self) -> String {

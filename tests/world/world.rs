@@ -337,7 +337,7 @@ impl Gateway {
     fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+        lines[lines.len().saturating_sub(30)..].join("\n")
     }
 }
 

@@ -1,0 +1,190 @@
+"""Benchmarks of the gateway beside nginx and beside the hub itself, in one run on one machine.
+
+Prints a table of figures and ratios. Reads no clock but the monotonic one and asserts nothing: a slow machine is not a
+wrong program. Usage: tests/bench/run [--gib N]
+"""
+
+import argparse, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request
+from pathlib import Path
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+def wait_for(url, seconds=30):
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        try:
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                if answer.status == 200:
+                    return time.monotonic() - began
+        except OSError:
+            time.sleep(0.01)
+    sys.exit(f"nothing answers at {url}")
+
+def cpu_seconds(pids):
+    tick, total = os.sysconf("SC_CLK_TCK"), 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / tick
+
+def resident_mib(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+
+def children(pid):
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+class Bench:
+    def __init__(self, binaries, gib):
+        self.bin, self.gib = Path(binaries), gib
+        self.dir = Path(tempfile.mkdtemp(prefix="weighbridge-bench-"))
+        self.procs = []
+
+    def start(self, args, env=None, **kw):
+        out = open(self.dir / f"{Path(args[0]).name}-{len(self.procs)}.log", "w")
+        proc = subprocess.Popen(args, stdout=kw.get("stdout", out), stderr=out, env={**os.environ, **(env or {})}, text=True)
+        self.procs.append(proc)
+        return proc
+
+    def hub(self):
+        proc = self.start([str(self.bin / "weighbridge-simulator"), "--sample"], stdout=subprocess.PIPE)
+        said = json.loads(proc.stdout.readline())
+        self.hub_url = said["hub"]
+        size = int(self.gib * (1 << 30))
+        self.sim("/-sim/repos", {"kind": "models", "id": "bench/big"})
+        self.sim("/-sim/commit", {"kind": "models", "id": "bench/big", "title": "big", "files": [
+            {"path": "model.safetensors", "generated": {"seed": 7, "len": size}},
+            {"path": "config.json", "text": "{}" + " " * 1000}]})
+
+    def sim(self, path, body):
+        request = urllib.request.Request(self.hub_url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+        return urllib.request.urlopen(request).read()
+
+    def gateway(self):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.env = {"WEIGHBRIDGE_LISTEN": f"127.0.0.1:{port}", "WEIGHBRIDGE_DATA_DIR": str(self.dir / "data"),
+                    "WEIGHBRIDGE_UPSTREAM__URL": self.hub_url, "WEIGHBRIDGE_UPSTREAM__ALLOW_HOSTS": "127.0.0.1",
+                    "WEIGHBRIDGE_UPSTREAM__ALLOW_PRIVATE_ADDRESSES": "true"}
+        self.gw = self.start([str(self.bin / "weighbridge"), "serve"], self.env)
+        self.started = wait_for(self.url + "/-/readyz")
+        time.sleep(1)
+        self.idle = resident_mib(self.gw.pid)
+        self.token = self.run("token", "create", "--name", "bench", "--role", "developer")
+        self.reviewer = self.run("token", "create", "--name", "rev", "--role", "reviewer")
+        self.run("approve", "bench/big@main", "--reason", "benchmark", "--env", "research", "--yes",
+                 env={"WEIGHBRIDGE_URL": self.url, "WEIGHBRIDGE_TOKEN": self.reviewer})
+
+    def run(self, *args, env=None):
+        done = subprocess.run([str(self.bin / "weighbridge"), *args], env={**os.environ, **self.env, **(env or {})},
+                              capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"weighbridge {' '.join(args)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def nginx(self):
+        port, root = free_port(), self.dir / "www"
+        root.mkdir()
+        blob = max((self.dir / "data/blobs").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
+        os.symlink(blob, root / "model.safetensors")
+        (root / "config.json").write_text("{}" + " " * 1000)
+        os.chmod(self.dir, 0o755)
+        conf = self.dir / "nginx.conf"
+        conf.write_text(f"""
+user root; worker_processes 2; daemon off; pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.err;
+events {{ worker_connections 1024; }}
+http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; client_body_temp_path {self.dir}/t1; proxy_temp_path {self.dir}/t2;
+  fastcgi_temp_path {self.dir}/t3; uwsgi_temp_path {self.dir}/t4; scgi_temp_path {self.dir}/t5;
+  server {{ listen 127.0.0.1:{port} reuseport; root {root}; }} }}""")
+        self.ng = self.start([shutil.which("nginx"), "-c", str(conf)])
+        self.ng_url = f"http://127.0.0.1:{port}"
+        wait_for(self.ng_url + "/config.json")
+
+    def fetch(self, url, clients, token=None):
+        header = ["-H", f"Authorization: Bearer {token}"] if token else []
+        began = time.monotonic()
+        procs = [subprocess.Popen(["curl", "-sf", *header, "-o", "/dev/null", url]) for _ in range(clients)]
+        if any(p.wait() for p in procs):
+            sys.exit(f"a download of {url} failed")
+        return time.monotonic() - began
+
+    def warm(self, clients):
+        """Best of five for each, taken in turns so that a busy neighbour hits both."""
+        ours_url = f"{self.url}/bench/big/resolve/main/model.safetensors"
+        rows = {"gateway": [], "nginx": []}
+        for _ in range(5):
+            for name, url, token, pids in (("nginx", self.ng_url + "/model.safetensors", None, children(self.ng.pid)),
+                                           ("gateway", ours_url, self.token, [self.gw.pid])):
+                before = cpu_seconds(pids)
+                took = self.fetch(url, clients, token)
+                gb = clients * self.gib * (1 << 30) / 1e9
+                rows[name].append((gb / took, (cpu_seconds(pids) - before) / gb))
+        best = {name: (max(r[0] for r in row), min(r[1] for r in row)) for name, row in rows.items()}
+        (ours, our_cpu), (theirs, their_cpu) = best["gateway"], best["nginx"]
+        self.say(f"warm GET, {clients} client{'s' if clients > 1 else ''}", f"{ours:.2f} GB/s", f"{theirs:.2f} GB/s", ours / theirs)
+        self.say("  server CPU per GB", f"{our_cpu:.3f} s", f"{their_cpu:.3f} s", our_cpu / their_cpu)
+
+    def heads(self):
+        script = self.dir / "head.lua"
+        script.write_text(f'wrk.method = "HEAD"\nwrk.headers["Authorization"] = "Bearer {self.token}"\n')
+        def rate(url):
+            out = subprocess.run(["wrk", "-t2", "-c64", "-d5s", "--latency", "-s", str(script), url], capture_output=True, text=True).stdout
+            per_second = float(next(l for l in out.splitlines() if "Requests/sec" in l).split()[1])
+            p99 = next(l for l in out.splitlines() if l.strip().startswith("99%")).split()[1]
+            if "Non-2xx" in out:
+                sys.exit(out)
+            return per_second, p99
+        ng, ng99 = rate(self.ng_url + "/config.json")
+        head, head99 = rate(f"{self.url}/bench/big/resolve/main/config.json")
+        self.say(f"HEAD resolve, 64 connections (p99 {head99}, nginx {ng99})", f"{head:,.0f}/s", f"{ng:,.0f}/s", head / ng)
+        script.write_text(f'wrk.headers["Authorization"] = "Bearer {self.token}"\n')
+        ng, _ = rate(self.ng_url + "/config.json")
+        info, info99 = rate(f"{self.url}/api/models/bench/big")
+        self.say(f"model info, 64 connections (p99 {info99})", f"{info:,.0f}/s", f"{ng:,.0f}/s", info / ng)
+
+    def cold(self):
+        began = time.monotonic()
+        subprocess.run(["curl", "-sfL", "-o", "/dev/null", f"{self.hub_url}/bench/big/resolve/main/model.safetensors"], check=True)
+        direct = time.monotonic() - began
+        began = time.monotonic()
+        subprocess.run(["curl", "-sf", "--retry", "60", "-H", f"Authorization: Bearer {self.token}", "-o", "/dev/null",
+                        f"{self.url}/bench/big/resolve/main/model.safetensors"], check=True)
+        through = time.monotonic() - began
+        self.say(f"cold pull of {self.gib} GiB, against the hub itself (time)", f"{through:.2f} s", f"{direct:.2f} s", through / direct)
+
+    def say(self, what, ours, theirs, ratio):
+        print(f"| {what} | {ours} | {theirs} | {ratio:.2f} |", flush=True)
+
+    def stop(self):
+        for proc in reversed(self.procs):
+            proc.send_signal(signal.SIGKILL if proc is not self.procs[-1] else signal.SIGTERM)
+            proc.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binaries")
+    parser.add_argument("--gib", type=float, default=1.0)
+    asked = parser.parse_args()
+    bench = Bench(asked.binaries, asked.gib)
+    try:
+        bench.hub()
+        bench.gateway()
+        print("| figure | gateway | peer | ratio |\n|---|---|---|---|")
+        bench.cold()
+        bench.nginx()
+        bench.warm(1)
+        bench.warm(8)
+        bench.heads()
+        print(f"| start until ready | {bench.started * 1000:.0f} ms | - | - |")
+        print(f"| resident when idle | {bench.idle:.0f} MiB | - | - |")
+        print(f"| resident after all of this | {resident_mib(bench.gw.pid):.0f} MiB | - | - |")
+    finally:
+        bench.stop()
+
+if __name__ == "__main__":
+    main()

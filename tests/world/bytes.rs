@@ -1,0 +1,262 @@
+//! Wrong bytes from the hub never become a complete file anywhere, whatever is wrong about them.
+//!
+//! The client is told, the revision is suspended, the gateway goes on.
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use weighbridge_simulator::{Content, Fault, Side};
+
+use crate::{
+    stock::{Desk, HUBS, begin_file},
+    wire::patient,
+    world::World,
+};
+
+const PATH: &str = "/acme/weights/resolve/main/model.safetensors";
+
+#[tokio::test]
+async fn one_wrong_byte_of_the_right_length() {
+    never_a_file(Wrong::Fault(|_| Fault::flip_byte(2_000_000))).await;
+}
+
+#[tokio::test]
+async fn a_wrong_first_byte() {
+    never_a_file(Wrong::Fault(|_| Fault::flip_byte(0))).await;
+}
+
+#[tokio::test]
+async fn a_wrong_last_byte() {
+    never_a_file(Wrong::Fault(|len| Fault::flip_byte(len - 1))).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_shorter_than_listed() {
+    never_a_file(Wrong::Fault(|len| Fault::wrong_length(len - 1))).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_longer_than_listed() {
+    never_a_file(Wrong::Fault(|len| Fault::wrong_length(len + 1))).await;
+}
+
+#[tokio::test]
+async fn a_file_that_changed_after_it_was_listed() {
+    never_a_file(Wrong::Changed).await;
+}
+
+#[tokio::test]
+async fn a_file_that_never_had_the_digest_it_claims() {
+    never_a_file(Wrong::Claimed).await;
+}
+
+enum Wrong {
+    Fault(fn(u64) -> Fault),
+    Changed,
+    Claimed,
+}
+
+async fn never_a_file(wrong: Wrong) {
+    let world = World::bare().await;
+    let good = Content::safetensors(3, 3_000_000);
+    let repo = world.hub.model("acme/weights");
+    let push = repo.commit("Add").file("config.json", "{}");
+    let sha = match wrong {
+        Wrong::Claimed => push.lfs_claiming("model.safetensors", Content::generated(8, good.len()), good.sha256()).push(),
+        _ => push.file("model.safetensors", good.clone()).push(),
+    };
+    world.approve("acme/weights@main").await;
+    match wrong {
+        Wrong::Fault(fault) => drop(world.hub.fault(fault(good.len()).on("model.safetensors").side(Side::Cdn))),
+        Wrong::Changed => {
+            let other = Content::safetensors(4, 3_000_000);
+            repo.commit("Add").sha(&sha).file("config.json", "{}").file("model.safetensors", other).push();
+        }
+        Wrong::Claimed => {}
+    }
+    let mut told = String::new();
+    for venv in HUBS {
+        let desk = Desk::new(&world).await;
+        let steps = json!([
+            { "do": "download", "repo": "acme/weights", "file": "model.safetensors" },
+            { "do": "snapshot", "repo": "acme/weights", "revision": sha },
+            { "do": "left_behind" },
+        ]);
+        let seen = desk.steps(venv, &steps).await;
+        for n in [0, 1] {
+            assert!(seen[n].get("error").is_some(), "{venv}: {}", seen[n]);
+        }
+        assert_eq!(seen[2]["value"]["wrong"], json!([]), "{venv}: a wrong file lies in the cache");
+        told.push_str(seen[0]["text"].as_str().unwrap_or_default());
+    }
+    assert!(told.contains("model.safetensors") || told.contains("suspended"), "nobody was told why: {told}");
+
+    // Nor by going on from a part that somebody has.
+    let token = world.developer().await;
+    let desk = Desk::new(&world).await;
+    begin_file(&desk.home().join("part"), &good.read(0, 1_000_000));
+    let ran = desk.curl(&["-fL", "-C", "-", "-o", "part"], PATH).await;
+    assert_ne!(ran.code, 0);
+    assert_eq!(std::fs::metadata(desk.home().join("part")).unwrap().len(), 1_000_000);
+    for range in ["bytes=0-0", "bytes=1000000-", "bytes=-1"] {
+        for path in [PATH, &format!("/acme/weights/resolve/{sha}/model.safetensors")] {
+            let reply = patient(&format!("{}{path}", world.url()), &token, &[("range", range)]).await.unwrap();
+            assert!(reply.status >= 400, "{range} of {path}: {}", reply.status);
+        }
+    }
+    for way in ["tokio", "sync"] {
+        assert_ne!(desk.rust(&[way, "model", "acme/weights", "main", "model.safetensors"]).await.code, 0, "{way}");
+    }
+
+    // The store holds nothing wrong, the revision is stopped, and its sound file with it.
+    assert!(world.blobs().iter().all(|(_, sound)| *sound), "{:?}", world.blobs());
+    assert!(!world.blobs().iter().any(|(name, _)| name == good.sha256()));
+    for path in ["/acme/weights/resolve/main/config.json", "/api/models/acme/weights/revision/main"] {
+        let reply = world.get(path, &token).await;
+        assert_eq!((reply.status, reply.header("x-error-code")), (404, "RevisionNotFound"), "{path}: {}", reply.text());
+        assert!(reply.header("x-hf-warning").contains("suspended"), "{}", reply.header("x-hf-warning"));
+    }
+    assert_eq!(world.get("/-/readyz", "").await.status, 200);
+    world.ledger_is_whole().await;
+
+    // Also when the hub comes to its senses: a person has to look first.
+    world.hub.clear_faults();
+    assert_eq!(world.get(PATH, &token).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_hub_that_breaks_off_is_gone_on_with() {
+    let world = World::bare().await;
+    let good = Content::safetensors(6, 8_000_000);
+    world.hub.model("acme/weights").commit("Add").file("model.safetensors", good.clone()).push();
+    world.approve("acme/weights@main").await;
+    world.hub.fault(Fault::cut_after(1_500_000).on("model.safetensors").side(Side::Cdn).times(3));
+    world.hub.fault(Fault::status(503).on("model.safetensors").side(Side::Cdn).times(1).after(1));
+    let url = format!("{}{PATH}", world.url());
+    let reply = patient(&url, &world.developer().await, &[]).await.unwrap();
+    assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, good.sha256()));
+    let sent = world.hub.bytes_sent("model.safetensors");
+    assert!(sent < good.len() + 3_000_000, "{sent} bytes were fetched for {}", good.len());
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_resumed_by_every_client() {
+    let world = World::bare().await;
+    let good = Content::safetensors(7, 30_000_000);
+    world.hub.model("acme/weights").commit("Add").file("config.json", "{}").file("model.safetensors", good.clone()).push();
+    world.approve("acme/weights@main").await;
+    let token = world.developer().await;
+    patient(&format!("{}{PATH}", world.url()), &token, &[]).await.unwrap();
+    for venv in HUBS {
+        let cutter = Cutter::start(world.gateway.address(), 10_000_000).await;
+        let desk = Desk::with(&cutter.url, &token);
+        let seen = desk.steps(venv, &json!([{ "do": "download", "repo": "acme/weights", "file": "model.safetensors" }])).await;
+        assert_eq!(seen[0]["value"]["sha256"], good.sha256(), "{venv}: {}", seen[0]);
+        assert!(cutter.asked_for_the_rest(), "{venv} began again instead of going on");
+    }
+    let cutter = Cutter::start(world.gateway.address(), 10_000_000).await;
+    let desk = Desk::with(&cutter.url, &token);
+    assert_eq!(desk.curl(&["-fL", "-o", "part"], PATH).await.code, 18, "curl saw the cut");
+    desk.curl(&["-fL", "-C", "-", "-o", "part"], PATH).await.good();
+    assert_eq!(Content::bytes(std::fs::read(desk.home().join("part")).unwrap()).sha256(), good.sha256());
+    assert!(cutter.asked_for_the_rest());
+}
+
+#[tokio::test]
+async fn what_an_interrupted_process_left_is_gone_on_with() {
+    let world = World::bare().await;
+    let good = Content::safetensors(9, 3_000_000);
+    world.hub.model("acme/weights").commit("Add").file("model.safetensors", good.clone()).push();
+    world.approve("acme/weights@main").await;
+    let part = good.read(0, 1000);
+    let hexed: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+    // 2.4.0 takes a new file for every process and never goes on with another one's.
+    for venv in &HUBS[..2] {
+        let steps = json!([
+            { "do": "incomplete", "repo": "acme/weights", "etag": good.sha256(), "hexed": hexed },
+            { "do": "download", "repo": "acme/weights", "file": "model.safetensors" },
+            { "do": "left_behind" },
+        ]);
+        let seen = Desk::new(&world).await.steps(venv, &steps).await;
+        assert_eq!(seen[1]["value"]["sha256"], good.sha256(), "{venv}: {}", seen[1]);
+        assert_eq!(seen[2]["value"], json!({ "wrong": [], "half": [] }), "{venv}");
+    }
+}
+
+/// Stands between a client and the gateway and breaks the first connection that has carried so many bytes.
+struct Cutter {
+    url: String,
+    seen: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+impl Cutter {
+    async fn start(gateway: &str, after: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (gateway, requests) = (gateway.to_owned(), std::sync::Arc::clone(&seen));
+        let mut cuts = 1_u32;
+        tokio::spawn(async move {
+            let (told, mut cut) = tokio::sync::mpsc::unbounded_channel::<()>();
+            while let Ok((client, _)) = listener.accept().await {
+                while cut.try_recv().is_ok() {
+                    cuts = cuts.saturating_sub(1);
+                }
+                let limit = if cuts > 0 { after } else { u64::MAX };
+                let (gateway, requests, told) = (gateway.clone(), std::sync::Arc::clone(&requests), told.clone());
+                tokio::spawn(async move {
+                    if pass(client, &gateway, limit, &requests).await {
+                        let _ = told.send(());
+                    }
+                });
+            }
+        });
+        Self { url, seen }
+    }
+
+    fn asked_for_the_rest(&self) -> bool {
+        let seen = String::from_utf8_lossy(&self.seen.lock().unwrap()).to_lowercase();
+        seen.lines().filter_map(|line| line.strip_prefix("range: bytes=")).any(|range| !range.starts_with('0'))
+    }
+}
+
+/// True when the connection was cut.
+async fn pass(client: TcpStream, gateway: &str, limit: u64, requests: &std::sync::Mutex<Vec<u8>>) -> bool {
+    let Ok(server) = TcpStream::connect(gateway).await else { return false };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = async {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(n @ 1..) = from_client.read(&mut buffer).await {
+            requests.lock().unwrap().extend_from_slice(&buffer[..n]);
+            if to_server.write_all(&buffer[..n]).await.is_err() {
+                break;
+            }
+        }
+        let _ = to_server.shutdown().await;
+    };
+    let down = async {
+        let (mut buffer, mut carried) = (vec![0; 64 << 10], 0);
+        while let Ok(n @ 1..) = from_server.read(&mut buffer).await {
+            carried += n as u64;
+            if carried > limit {
+                return true;
+            }
+            if to_client.write_all(&buffer[..n]).await.is_err() {
+                return false;
+            }
+        }
+        false
+    };
+    // A client that is done asking still wants its answer.
+    let up = async {
+        up.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        cut = down => cut,
+        () = up => false,
+    }
+}

@@ -1,0 +1,171 @@
+//! The commands as people and scripts use them: what they print, what they end with, and what they never do.
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_request_leads_to_an_approval() {
+    let world = World::new().await;
+    let (developer, reviewer) = (world.developer().await, world.token("reviewer", "").await);
+    let path = "/acme/tiny/resolve/main/config.json";
+    let refused = world.get(path, &developer).await;
+    let message = refused.header("x-error-message").to_owned();
+    let link = message.split_whitespace().find(|word| word.contains("/-/r/")).unwrap_or_else(|| panic!("no link: {message}"));
+    let id = link.rsplit('/').next().unwrap();
+    let page = world.get(&format!("/-/r/{id}"), "").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains(&format!("weighbridge request show {id}")), "{}", page.text());
+    let same = world.get("/-/r/01JD0000000000000000000000", "").await;
+    assert_eq!(same.text().replace("01JD0000000000000000000000", id), page.text(), "the same for any id");
+
+    let asked = world.api_command(&["request", "acme/tiny@main", "--reason", "for the demo", "--json"], &developer).await.good();
+    let request = asked.json();
+    let listed = world.api_command(&["request", "list"], &reviewer).await.good();
+    assert!(listed.out.contains("acme/tiny"), "{}", listed.out);
+    let shown = world.api_command(&["request", "show", request["id"].as_str().unwrap()], &developer).await.good();
+    assert!(shown.out.contains("for the demo"), "{}", shown.out);
+    world.api_command(&["request", "show", id], &reviewer).await.good();
+
+    let approve = ["approve", "acme/tiny@main", "--reason", "fine", "--env", "research"];
+    let asks = world.api_command(&approve, &reviewer).await;
+    assert_eq!(asks.code, 3, "without a terminal and without --yes nothing happens: {}", asks.all());
+    assert_eq!(world.get(path, &developer).await.status, 403);
+    let done = world.api_command(&[&approve[..], &["--yes"]].concat(), &reviewer).await.good();
+    let commit = world.hub.model("acme/tiny").head("main").unwrap();
+    assert!(done.all().contains(&commit), "the commit is shown: {}", done.all());
+    assert_eq!(world.get(path, &developer).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_reviewers_decide() {
+    let world = World::new().await;
+    for role in ["developer", "auditor", "operator", "admin", "policy-admin"] {
+        let token = world.token(role, "").await;
+        for words in [
+            ["approve", "acme/tiny@main", "--reason", "x", "--env", "research", "--yes"],
+            ["revoke", "acme/tiny@main", "--reason", "x", "--env", "research", "--yes"],
+        ] {
+            let ran = world.api_command(&words, &token).await;
+            assert_eq!(ran.code, 1, "{role}: {words:?}: {}", ran.all());
+        }
+    }
+    let only_prod = world.token("reviewer", "prod").await;
+    let ran = world.api_command(&["approve", "acme/tiny@main", "--reason", "x", "--env", "research", "--yes"], &only_prod).await;
+    assert_eq!(ran.code, 1, "{}", ran.all());
+    assert_eq!(world.get("/acme/tiny/resolve/main/config.json", &world.developer().await).await.status, 403);
+}
+
+#[tokio::test]
+async fn an_approval_can_end() {
+    let world = World::new().await;
+    let reviewer = world.token("reviewer", "").await;
+    let words = ["approve", "acme/tiny@main", "--reason", "for today", "--env", "research", "--expires", "2s", "--yes"];
+    world.api_command(&words, &reviewer).await.good();
+    let (token, path) = (world.developer().await, "/acme/tiny/resolve/main/config.json");
+    assert_eq!(world.get(path, &token).await.status, 200);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let reply = world.get(path, &token).await;
+    assert_eq!(reply.status, 403, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn wrong_use_ends_with_three_and_failure_with_one() {
+    let world = World::new().await;
+    let token = world.token("reviewer", "").await;
+    for words in [
+        &["no-such-command"][..],
+        &["approve"],
+        &["approve", "acme/tiny@main", "--reason", "x", "--env", "nowhere", "--nonsense"],
+        &["token", "create", "--name", "x", "--role", "king"],
+        &["token", "create", "--name", "x", "--role", "cluster"],
+        &["token", "create", "--name", "x", "--role", "developer", "--ttl", "soon"],
+    ] {
+        let ran = world.api_command(words, &token).await;
+        assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{words:?}: {}", ran.err);
+        assert!(!ran.err.is_empty(), "{words:?}");
+    }
+    for words in [
+        &["approve", "acme/nowhere@main", "--reason", "x", "--env", "research", "--yes"][..],
+        &["approve", "acme/tiny@nope", "--reason", "x", "--env", "research", "--yes"],
+        &["request", "show", "01JD0000000000000000000000"],
+    ] {
+        let ran = world.api_command(words, &token).await;
+        assert_eq!(ran.code, 1, "{words:?}: {}", ran.all());
+        assert!(!ran.err.contains("panicked"), "{}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn a_pair_of_address_and_token_is_never_mixed() {
+    let world = World::new().await;
+    let token = world.token("reviewer", "").await;
+    let words = ["request", "list"];
+    let ran = world.gateway.command(&words, &[("HF_ENDPOINT", world.url()), ("HF_TOKEN", &token)]).await;
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let ran = world.gateway.command(&words, &[("WEIGHBRIDGE_URL", world.url()), ("HF_TOKEN", &token)]).await;
+    assert_ne!(ran.code, 0, "an address of one pair went with a token of the other");
+    let ran = world.gateway.command(&words, &[("HF_ENDPOINT", "https://huggingface.co"), ("HF_TOKEN", &token)]).await;
+    assert_ne!(ran.code, 0, "{}", ran.all());
+    assert!(ran.err.contains("huggingface.co"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_ended() {
+    let world = World::new().await;
+    let shaped = ["token", "create", "--name", "llama", "--role", "developer", "--env", "research", "--shape", "hf"];
+    let made = world.gateway.command(&shaped, &[]).await.good();
+    let token = made.out.trim();
+    assert!(token.starts_with("hf_wbg") && token[3..].bytes().all(|b| b.is_ascii_alphanumeric()), "{token}");
+    assert_eq!(made.out.lines().count(), 1, "the token alone is on stdout");
+    assert_eq!(world.get("/api/whoami-v2", token).await.json()["name"], "llama");
+    let listed = world.gateway.command(&["token", "list", "--json"], &[]).await.good();
+    assert!(!listed.all().contains(token), "a token is shown once");
+    let listed = listed.json();
+    let row = listed["tokens"].as_array().unwrap().iter().find(|row| row["name"] == "llama").unwrap().clone();
+    world.gateway.command(&["token", "revoke", row["id"].as_str().unwrap()], &[]).await.good();
+    let began = std::time::Instant::now();
+    while world.get("/api/whoami-v2", token).await.status != 401 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "a revoked token still works");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_is_checked_and_its_secrets_hidden() {
+    let world = World::new().await;
+    let shown = world.gateway.command(&["config", "check"], &[]).await.good();
+    assert!(shown.out.contains(world.hub.url()), "{}", shown.out);
+    assert!(!shown.all().contains("hf_gateway"), "the hub's token is shown");
+    let file = world.folder.path().join("wrong.toml");
+    std::fs::write(&file, "lisen = \"127.0.0.1:1\"\n").unwrap();
+    let ran = world.gateway.command(&["config", "check", "--config", file.to_str().unwrap()], &[]).await;
+    assert_ne!(ran.code, 0);
+    assert!(ran.err.contains("lisen") && ran.err.contains("listen"), "the nearest right name is named: {}", ran.err);
+    let ran = world.gateway.command(&["config", "check"], &[("WEIGHBRIDGE_PORT", "tcp://10.0.0.1:80")]).await.good();
+    assert!(ran.code == 0, "a variable of an orchestrator stops nothing");
+}
+
+#[tokio::test]
+async fn the_doctor_looks_at_everything() {
+    let world = World::new().await;
+    let ran = world.gateway.command(&["doctor"], &[]).await;
+    assert!(ran.code == 0 && ran.out.contains("127.0.0.1"), "{}", ran.all());
+    assert!(!ran.all().contains("hf_gateway"), "the hub's token is shown");
+    world.hub.offline(true);
+    let ran = world.gateway.command(&["doctor"], &[]).await;
+    assert_eq!(ran.code, 1, "{}", ran.all());
+}
+
+#[tokio::test]
+async fn one_data_folder_takes_one_gateway() {
+    let world = World::new().await;
+    let mut second = world.gateway.weighbridge();
+    second.arg("serve").env("WEIGHBRIDGE_LISTEN", "127.0.0.1:0");
+    let ran = crate::stock::run(second, std::time::Duration::from_secs(20)).await;
+    assert!(ran.code > 0, "a second gateway runs on the same SQLite database: {}", ran.all());
+}
+
+#[tokio::test]
+async fn migrate_is_done_before_and_again() {
+    let world = World::new().await;
+    world.gateway.command(&["migrate"], &[]).await.good();
+}

@@ -1,0 +1,96 @@
+//! When others are down: what is approved and stored flows, everything else is refused clearly, nothing opens.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use weighbridge_simulator::{Content, Fault};
+
+use crate::{
+    stock::{Desk, HUBS},
+    wire::patient,
+    world::World,
+};
+
+#[tokio::test]
+async fn without_the_hub_stored_files_flow_and_the_rest_is_refused() {
+    let mut world = World::new().await;
+    for revision in ["acme/tiny@main", "acme/revs@main"] {
+        world.approve(revision).await;
+    }
+    let steps = json!([{ "do": "snapshot", "repo": "acme/tiny" }, { "do": "snapshot", "repo": "oldorg/tiny" }]);
+    let before = Desk::new(&world).await.steps(HUBS[2], &steps).await;
+    world.hub.offline(true);
+    for venv in HUBS {
+        let seen = Desk::new(&world).await.steps(venv, &steps).await;
+        assert_eq!(seen, before, "{venv}");
+    }
+    world.restart().await;
+    let seen = Desk::new(&world).await.steps(HUBS[1], &steps).await;
+    assert_eq!(seen, before, "after a new start");
+    let token = world.developer().await;
+    for path in ["/acme/unsafe/resolve/main/config.json", "/api/models/gpt2", "/api/models/acme/tiny/revision/nope"] {
+        let began = Instant::now();
+        let reply = world.get(path, &token).await;
+        assert!((400..600).contains(&reply.status), "{path}: {}", reply.status);
+        assert!(!reply.header("x-error-message").is_empty(), "{path}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{path} took {:?}", began.elapsed());
+    }
+    let reviewer = world.token("reviewer", "").await;
+    let words = ["approve", "gpt2@main", "--reason", "x", "--env", "research", "--yes"];
+    let ran = world.api_command(&words, &reviewer).await;
+    assert_eq!(ran.code, 1, "{}", ran.all());
+    assert_eq!(world.get("/-/readyz", "").await.status, 200, "a hub that is down does not make us unready");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_fetched_now_is_said_to_come_later() {
+    let world = World::bare().await;
+    let content = Content::generated(1, 3_000_000);
+    world.hub.model("acme/late").commit("Add").lfs("weights.bin", content.clone()).push();
+    world.approve("acme/late@main").await;
+    world.hub.offline(true);
+    let token = world.developer().await;
+    let path = "/acme/late/resolve/main/weights.bin";
+    let head = world.head(path, &token).await;
+    assert_eq!(head.status, 200, "what is known of a decided revision is answered at once");
+    assert_eq!(head.header("content-length"), content.len().to_string());
+    let began = Instant::now();
+    let reply = world.get(path, &token).await;
+    assert!(reply.status == 429 && !reply.header("retry-after").is_empty(), "{}: {}", reply.status, reply.text());
+    assert!(began.elapsed() < Duration::from_secs(10), "a body is held for 8 seconds at most: {:?}", began.elapsed());
+    world.hub.offline(false);
+    let reply = patient(&format!("{}{path}", world.url()), &token, &[]).await.unwrap();
+    assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, content.sha256()));
+}
+
+#[tokio::test]
+async fn a_slow_hub_is_waited_for_by_every_client() {
+    let world = World::bare().await;
+    // Longer than a body is held, so that everybody has to come back at least once.
+    world.hub.fault(Fault::bandwidth(1 << 20).on("weights.bin"));
+    for (n, venv) in HUBS.into_iter().enumerate() {
+        let content = Content::generated(n as u64, 12 << 20);
+        let id = format!("acme/slow{n}");
+        world.hub.model(&id).commit("Add").lfs("weights.bin", content.clone()).push();
+        world.approve(&format!("{id}@main")).await;
+        let seen = Desk::new(&world).await.steps(venv, &json!([{ "do": "download", "repo": id, "file": "weights.bin" }])).await;
+        assert_eq!(seen[0]["value"]["sha256"], content.sha256(), "{venv}: {}", seen[0]);
+        assert_eq!(world.hub.bytes_sent(&format!("{id}/weights.bin")), content.len(), "{venv}");
+    }
+    for (n, way) in ["tokio", "sync"].into_iter().enumerate() {
+        let content = Content::generated(10 + n as u64, 12 << 20);
+        let id = format!("acme/slow-{way}");
+        world.hub.model(&id).commit("Add").lfs("weights.bin", content.clone()).push();
+        world.approve(&format!("{id}@main")).await;
+        Desk::new(&world).await.rust(&[way, "model", &id, "main", "weights.bin"]).await.good();
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_limits_us_is_not_pressed() {
+    let world = World::new().await;
+    world.hub.fault(Fault::status_retry_after(429, 2).on("/api/models/acme/tiny").times(2));
+    world.approve("acme/tiny@main").await;
+    let token = world.developer().await;
+    assert_eq!(world.get("/acme/tiny/resolve/main/config.json", &token).await.status, 200);
+}
