@@ -82,6 +82,7 @@ enum Phase {
     Running,
     Announced,
     Begun,
+    Over,
 }
 
 impl Default for Stopping {
@@ -106,6 +107,16 @@ impl Stopping {
         self.0.send_replace(Phase::Begun);
     }
 
+    /// The drain time is over: whatever still runs is cut.
+    pub fn cut(&self) {
+        self.0.send_replace(Phase::Over);
+    }
+
+    /// Completes when what still runs has to end at once.
+    pub fn is_over(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.reached(&[Phase::Over])
+    }
+
     /// Whether a stop was at least announced: what readiness looks at.
     pub fn has_begun(&self) -> bool {
         *self.0.borrow() != Phase::Running
@@ -113,9 +124,13 @@ impl Stopping {
 
     /// The second step: when listeners close.
     pub fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.reached(&[Phase::Begun, Phase::Over])
+    }
+
+    fn reached(&self, phases: &'static [Phase]) -> impl Future<Output = ()> + Send + 'static {
         let mut told = self.0.subscribe();
         async move {
-            let _ = told.wait_for(|phase| *phase == Phase::Begun).await;
+            let _ = told.wait_for(|phase| phases.contains(phase)).await;
         }
     }
 }

@@ -4,13 +4,7 @@
 
 mod watched;
 
-use std::{
-    net::SocketAddr,
-    os::fd::AsFd,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, os::fd::AsFd, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::Request;
@@ -48,12 +42,18 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 8192, header_time: Duration::from_secs(10), idle: Duration::from_secs(120) }
+        Self { connections: 8192, header_time: Duration::from_secs(10), idle: Duration::from_mins(2) }
     }
 }
 
 /// Accepts until told to stop; then lets running answers end, up to `drain`, and cuts what is left.
-pub async fn listen(listener: TcpListener, frame: Frame, limits: Limits, stopping: Stopping, drain: Duration) -> Result<(), Fault> {
+pub async fn listen(
+    listener: TcpListener,
+    frame: Frame,
+    limits: Limits,
+    stopping: Stopping,
+    drain: Duration,
+) -> Result<(), Fault> {
     let router = Router::new();
     #[allow(clippy::disallowed_methods, reason = "the one place where the list of endpoints meets axum")]
     let router = router.fallback(move |request: Request<Body>| dispatch(frame.clone(), request));
@@ -87,6 +87,9 @@ pub async fn listen(listener: TcpListener, frame: Frame, limits: Limits, stoppin
     let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
     if tokio::time::timeout(drain, seats.acquire_many(all)).await.is_err() {
         tracing::warn!("some answers were still running after the drain time and are cut");
+        stopping.cut();
+        // Each cut stream still has to say how many bytes it sent.
+        let _ = tokio::time::timeout(Duration::from_secs(5), seats.acquire_many(all)).await;
     }
     Ok(())
 }
@@ -118,6 +121,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     let serving = builder.serve_connection(TokioIo::new(watched), service);
     let mut serving = pin!(serving);
     let mut stop = pin!(stopping.begun());
+    let mut over = pin!(stopping.is_over());
     let mut told = false;
     loop {
         tokio::select! {
@@ -127,6 +131,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
                 serving.as_mut().graceful_shutdown();
             }
             () = cut.asked_for() => break,
+            () = &mut over => break,
             () = idle.over(limits.idle) => break,
         }
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what went wrong by panicking")]
 
 use std::{
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -13,13 +14,11 @@ use std::{
 
 /// Compiles the library with these cases in it; gives the compiler's errors, or nothing.
 fn check(cases: &[PathBuf], side: &str) -> Result<(), String> {
-    let all: String = cases
-        .iter()
-        .map(|case| {
-            let name = case.file_stem().unwrap().to_string_lossy();
-            format!("#[path = {case:?}] mod {name};\n")
-        })
-        .collect();
+    let mut all = String::new();
+    for case in cases {
+        let name = case.file_stem().unwrap().to_string_lossy();
+        let _ = writeln!(all, "#[path = \"{}\"] mod {name};", case.display());
+    }
     let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cases-{side}.rs"));
     fs::write(&list, all).unwrap();
     let output = Command::new(env!("CARGO"))
@@ -50,7 +49,11 @@ fn forgetting_the_gate_does_not_compile() {
     let mut wrong = Vec::new();
     for case in &cases {
         let text = fs::read_to_string(case).unwrap();
-        let code = text.lines().next().and_then(|line| line.strip_prefix("//! expects: ")).expect("a first line that says the error");
+        let code = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("//! expects: "))
+            .expect("a first line that says the error");
         match check(std::slice::from_ref(case), "wrong") {
             Ok(()) => wrong.push(format!("{}: compiles, and must not", case.display())),
             Err(errors) if only(&errors, code) => {}

@@ -21,7 +21,8 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Adapters and features are blind to each other; the exceptions are said here.
-const MAY_SEE: &[(&str, &str)] = &[("store", "clock"), ("jobs", "app"), ("upstream", "tasks"), ("blobs", "tasks"), ("endpoint", "app")];
+const MAY_SEE: &[(&str, &str)] =
+    &[("store", "clock"), ("jobs", "app"), ("upstream", "tasks"), ("blobs", "tasks"), ("endpoint", "app")];
 
 /// Doors that open without a grant. This list only ever shrinks.
 const OPEN: [&str; 6] = ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz"];
@@ -56,21 +57,24 @@ fn is_test(file: &str) -> bool {
     file.ends_with("tests.rs") || file.contains("/tests/") || file.ends_with("testing.rs") || file.ends_with("stub.rs")
 }
 
-/// The code above the unit tests at a file's end.
-fn code(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+/// The code above the unit tests at a file's end, without comments.
+fn code(text: &str) -> String {
+    let above = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    above.lines().filter(|line| !line.trim_start().starts_with("//")).fold(String::new(), |all, line| all + line + "\n")
 }
 
 #[test]
 fn files_import_only_from_lower_floors() {
     let mut wrong = Vec::new();
     for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
-        let here = room(file);
+        let (here, code) = (room(file), code(text));
         for other in FLOORS.iter().flat_map(|floor| floor.iter()).filter(|other| **other != here) {
             let named = [format!("crate::{other}"), format!("\n    {other}::"), format!("{{{other}::")];
-            let imports = code(text).split("\nuse crate::").skip(1).map(|block| block.split(';').next().unwrap());
-            let grouped = imports.clone().any(|block| block.starts_with(&format!("{other}::")) || named[1..].iter().any(|n| block.contains(n)));
-            let used = grouped || code(text).contains(&named[0]);
+            let imports = code.split("\nuse crate::").skip(1).map(|block| block.split(';').next().unwrap());
+            let grouped = imports
+                .clone()
+                .any(|block| block.starts_with(&format!("{other}::")) || named[1..].iter().any(|n| block.contains(n)));
+            let used = grouped || code.contains(&named[0]);
             let sideways = floor(other) == floor(here) && floor(here) < 6 && !MAY_SEE.contains(&(here, other));
             if used && (floor(other) > floor(here) || sideways) {
                 wrong.push(format!("{file} uses {other}"));
@@ -82,16 +86,19 @@ fn files_import_only_from_lower_floors() {
 
 #[test]
 fn only_the_named_files_touch_the_database_axum_casbin_and_the_network() {
-    let allowed: [(&str, &dyn Fn(&str) -> bool); 5] = [
-        ("sea_orm", &|f| f.starts_with("store/") || f.starts_with("ledger/") || f.ends_with("sql.rs") || f == "gate/tx.rs"),
-        ("axum::", &|f| f.starts_with("endpoint/") || f.starts_with("serve") || f.ends_with("http.rs")),
-        ("casbin", &|f| f.starts_with("gate/")),
-        ("reqwest", &|f| f.starts_with("upstream/") || f.starts_with("cli/")),
-        ("RawTx", &|f| f.starts_with("ledger/") || f == "gate/tx.rs"),
+    let allowed: [(&str, fn(&str) -> bool); 5] = [
+        ("sea_orm", |f| {
+            f.starts_with("store/") || f.starts_with("ledger/") || f.ends_with("sql.rs") || f == "gate/tx.rs"
+        }),
+        ("axum::", |f| f.starts_with("endpoint/") || f.starts_with("serve") || f.ends_with("http.rs")),
+        ("casbin", |f| f.starts_with("gate/")),
+        ("reqwest", |f| f.starts_with("upstream/") || f.starts_with("cli/")),
+        ("RawTx", |f| f.starts_with("ledger/") || f == "gate/tx.rs"),
     ];
     let mut wrong = Vec::new();
     for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
-        let lines = code(text).lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = code(text);
+        let lines = code.lines();
         for (word, may) in &allowed {
             if !may(file) && lines.clone().any(|line| line.contains(word)) {
                 wrong.push(format!("{file} touches {word}"));
@@ -107,10 +114,12 @@ fn only_the_named_files_touch_the_database_axum_casbin_and_the_network() {
 
 #[test]
 fn every_file_says_first_what_it_is() {
-    let unnamed: Vec<_> = sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(file, _)| file).collect();
+    let unnamed: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(file, _)| file).collect();
     assert!(unnamed.is_empty(), "no first line: {unnamed:?}");
     let bad = ["helper", "util", "common", "misc", "manager", "service", "dto", "artifact"];
-    let named: Vec<_> = sources().into_iter().map(|(file, _)| file).filter(|f| bad.iter().any(|b| f.contains(b))).collect();
+    let named: Vec<_> =
+        sources().into_iter().map(|(file, _)| file).filter(|f| bad.iter().any(|b| f.contains(b))).collect();
     assert!(named.is_empty(), "a name that says nothing: {named:?}");
 }
 

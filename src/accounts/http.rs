@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     app::App,
-    domain::{refusal::Refusal, time::Micros},
+    domain::{refusal::Refusal, role::Role, time::Micros},
     endpoint::{Endpoint, answer::Json, endpoint},
     gate::{act::ReadAccount, grant::Granted},
 };
@@ -19,7 +19,7 @@ async fn account(app: App, may: Granted<ReadAccount>, (): ()) -> Result<Json, Re
     let reached = app.gate.environments().iter().filter(|e| actor.reach().covers(&e.name));
     let environments: Vec<&str> = reached.map(|e| e.name.as_str()).collect();
     Ok(Json::new(&json!({
-        "name": actor.name(), "role": actor.role().map(|role| role.word()), "environments": environments,
+        "name": actor.name(), "role": actor.role().map(Role::word), "environments": environments,
         "home": may.environment().as_str(), "token_id": actor.token_id(), "cluster": actor.cluster(),
         "expires_at": actor.expires_at().map(Micros::to_millis_text),
     })))

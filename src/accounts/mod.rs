@@ -91,7 +91,8 @@ pub async fn list(may: Granted<ListTokens>) -> Result<Vec<Listed>, Refusal> {
 /// Ends a token at once. One that was ended before stays as it is: then the answer is when that was.
 pub async fn revoke(may: Granted<RevokeToken>, reason: &str) -> Result<Option<Micros>, Refusal> {
     let id = may.object().0.clone();
-    let missing = || Refusal::new(Code::NotFound, format!("There is no token {id}.")).hint("See: weighbridge token list");
+    let missing =
+        || Refusal::new(Code::NotFound, format!("There is no token {id}.")).hint("See: weighbridge token list");
     let row = sql::find_token(may.reader(), &id).await?.ok_or_else(missing)?;
     if let Some(at) = row.revoked_at {
         return Ok(Some(Micros(at)));

@@ -46,7 +46,9 @@ pub async fn run(path: Option<PathBuf>, args: DoctorArgs) -> Result<(), Failure>
     match (&config, here) {
         (Err(why), _) => report.fail("configuration", why, "weighbridge config check"),
         (Ok(_), Some(config)) => checks::hub(config, &mut report).await,
-        (Ok(_), None) => report.skip("upstream", "no configuration here; run doctor on the gateway's host to try the hub"),
+        (Ok(_), None) => {
+            report.skip("upstream", "no configuration here; run doctor on the gateway's host to try the hub");
+        }
     }
     report.end()
 }

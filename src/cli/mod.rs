@@ -14,7 +14,7 @@ mod sign_in;
 mod span;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
@@ -128,8 +128,8 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = runtime.block_on(Box::pin(run(cli)));
-    // Whatever still blocks a thread has had its time.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    // What was worth waiting for has been waited for; whatever still holds a thread has had its time.
+    runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

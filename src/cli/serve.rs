@@ -55,9 +55,11 @@ pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
     if parts.work {
         tasks::spawn(worker::run(app.clone(), config.replica.clone()));
     }
-    tracing::info!(version = VERSION, listen = %config.listen, public_url, replica = config.replica, "weighbridge is ready");
     if parts.listen {
+        tracing::info!(version = VERSION, listen = %config.listen, public_url, replica = config.replica, "weighbridge is ready");
         welcome(config, &public_url);
+    } else {
+        tracing::info!(version = VERSION, replica = config.replica, "weighbridge works");
     }
     let frame = Frame { app: app.clone(), endpoints: Arc::new(endpoints) };
     until_told(config, &app, frame, listener, &mut signals).await?;
@@ -76,6 +78,7 @@ async fn until_told(
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let stopping = &app.stopping;
+    let listens = listener.is_some();
     let answering = match listener {
         Some(listener) => {
             Either::Left(listen(listener, frame, Limits::default(), stopping.clone(), config.drain_timeout))
@@ -92,8 +95,8 @@ async fn until_told(
     };
     tracing::info!("told to stop: not ready any more");
     stopping.announce();
-    // Nobody balances between gateways that somebody started by hand.
-    if told == Told::Terminate && !io::stdin().is_terminal() {
+    // Nobody balances between workers, nor between gateways that somebody started by hand.
+    if listens && told == Told::Terminate && !io::stdin().is_terminal() {
         tokio::select! {
             () = tokio::time::sleep(config.drain_delay) => {}
             ended = &mut answering => return Ok(ended?),
@@ -112,7 +115,7 @@ async fn end(host: Host) {
     if !tasks::drain(LAST_WORK).await {
         tracing::warn!("some work was still under way and goes on elsewhere, or at the next start");
     }
-    host.gate.write_out(true).await;
+    host.gate.write_out(true);
     if let Err(refusal) = note::<StopGateway>(&host).await {
         tracing::error!(why = refusal.line(), "the stop could not be recorded");
     }

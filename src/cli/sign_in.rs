@@ -72,9 +72,9 @@ fn base(text: &str, from: &str) -> Result<String, String> {
         return Err(wrong("has more than a host and a path"));
     }
     if is_public_hub(&url) {
-        return Err(format!(
-            "{from} is the public hub. This command talks only to a Weighbridge, so nothing was sent."
-        ));
+        let hub = url.host_str().unwrap_or_default();
+        let why = "This command talks only to a Weighbridge, so nothing was sent.";
+        return Err(format!("{from} names the public hub, {hub}. {why}"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -97,19 +97,20 @@ mod tests {
             Some("/elsewhere") => Ok(Secret::new("in HF_TOKEN_PATH")),
             _ => Err("no such file".to_owned()),
         };
-        choose(&variables, stored).map(|found| (found.base, found.token.map(|token| token.expose().to_owned()).unwrap_or_default()))
+        choose(&variables, stored)
+            .map(|found| (found.base, found.token.map(|token| token.expose().to_owned()).unwrap_or_default()))
     }
 
-    fn pair(base: &str, token: &str) -> Result<(String, String), String> {
-        Ok((base.to_owned(), token.to_owned()))
+    fn pair(base: &str, token: &str) -> (String, String) {
+        (base.to_owned(), token.to_owned())
     }
 
     #[test]
     fn the_first_whole_pair_counts_and_pairs_are_never_mixed() {
         let own = [("WEIGHBRIDGE_URL", "https://wb.corp/hub/"), ("WEIGHBRIDGE_TOKEN", "w")];
         let hub = [("HF_ENDPOINT", "http://127.0.0.1:8080"), ("HF_TOKEN", "h")];
-        assert_eq!(chosen(&[own[0], own[1], hub[0], hub[1]]), pair("https://wb.corp/hub", "w"));
-        assert_eq!(chosen(&hub), pair("http://127.0.0.1:8080", "h"));
+        assert_eq!(chosen(&[own[0], own[1], hub[0], hub[1]]), Ok(pair("https://wb.corp/hub", "w")));
+        assert_eq!(chosen(&hub), Ok(pair("http://127.0.0.1:8080", "h")));
         for half in [&[own[0], hub[0], hub[1]], &[own[1], hub[0], hub[1]]] {
             assert!(chosen(half).is_err_and(|why| why.contains("set both")));
         }
@@ -117,7 +118,7 @@ mod tests {
         assert!(chosen(&[hub[1]]).is_err() && chosen(&[hub[0]]).is_err() && chosen(&[]).is_err());
         assert_eq!(
             chosen(&[("WEIGHBRIDGE_URL", ""), hub[0], hub[1]]),
-            pair("http://127.0.0.1:8080", "h"),
+            Ok(pair("http://127.0.0.1:8080", "h")),
             "empty is not set"
         );
     }
@@ -125,11 +126,11 @@ mod tests {
     #[test]
     fn a_stored_sign_in_is_found_where_hf_puts_it() {
         let (endpoint, home) = (("HF_ENDPOINT", "https://wb.corp"), ("HOME", "/home/me"));
-        assert_eq!(chosen(&[endpoint, home]), pair("https://wb.corp", "stored"));
-        assert_eq!(chosen(&[endpoint, home, ("HF_HOME", "/hf")]), pair("https://wb.corp", "in HF_HOME"));
+        assert_eq!(chosen(&[endpoint, home]), Ok(pair("https://wb.corp", "stored")));
+        assert_eq!(chosen(&[endpoint, home, ("HF_HOME", "/hf")]), Ok(pair("https://wb.corp", "in HF_HOME")));
         assert_eq!(
             chosen(&[endpoint, ("HF_HOME", "/hf"), ("HF_TOKEN_PATH", "/elsewhere")]),
-            pair("https://wb.corp", "in HF_TOKEN_PATH")
+            Ok(pair("https://wb.corp", "in HF_TOKEN_PATH"))
         );
         assert!(chosen(&[endpoint, ("HOME", "/nobody")]).is_err_and(|why| why.contains("hf auth login")));
     }

@@ -69,7 +69,7 @@ pub(super) fn gather(path: Option<PathBuf>, variables: &Variables) -> Result<Giv
         match key_of(rest) {
             // An empty variable is how orchestrators say that there is none.
             Some((path, kind)) if !text.is_empty() => {
-                settings.push((place_in_list(&path), path, name, parse(name, kind, text)?))
+                settings.push((place_in_list(&path), path, name, parse(name, kind, text)?));
             }
             Some(_) => {}
             None => given.warnings.push(unknown_variable(name, rest)),
@@ -144,7 +144,7 @@ fn walk(table: &Table, shape: &str, path: &str, keys: &mut Vec<String>) -> Resul
         match value {
             _ if kind(&shape).is_some() => keys.push(path),
             Value::Table(inner) if is_section(&shape) && !is_section(&format!("{shape}.#")) => {
-                walk(inner, &shape, &path, keys)?
+                walk(inner, &shape, &path, keys)?;
             }
             Value::Array(list) if is_section(&format!("{shape}.#")) => {
                 for (index, entry) in list.iter().enumerate() {

@@ -117,7 +117,7 @@ fn environments_come_by_index_over_those_of_the_file() {
     let names = |config: &Config| {
         config.environments.iter().map(|e| format!("{}:{}", e.name, e.production)).collect::<Vec<_>>()
     };
-    let named = read(
+    let only = read(
         "",
         &[
             ("WEIGHBRIDGE_ENVIRONMENTS__0__NAME", "lab"),
@@ -125,7 +125,7 @@ fn environments_come_by_index_over_those_of_the_file() {
             ("WEIGHBRIDGE_ENVIRONMENTS__1__NAME", "live"),
         ],
     );
-    assert_eq!(names(&named.unwrap()), ["lab:false", "live:true"]);
+    assert_eq!(names(&only.unwrap()), ["lab:false", "live:true"]);
     let file = "[[environments]]\nname = 'a'\nproduction = false\n[[environments]]\nname = 'b'";
     let over = read(file, &[("WEIGHBRIDGE_ENVIRONMENTS__1__NAME", "c"), ("WEIGHBRIDGE_ENVIRONMENTS__2__NAME", "d")]);
     assert_eq!(names(&over.unwrap()), ["a:false", "c:true", "d:true"]);

@@ -76,7 +76,12 @@ mod tests {
     #[test]
     fn every_fact_counts_and_order_does_not() {
         let commit = "a".repeat(40).parse().unwrap_or_else(|_| unreachable!());
-        let file = |path: &str, byte| EvidenceFile { path: path.into(), size: 1, git: GitId([0; 20]), sha256: Sha256([byte; 32]) };
+        let file = |path: &str, byte| EvidenceFile {
+            path: path.into(),
+            size: 1,
+            git: GitId([0; 20]),
+            sha256: Sha256([byte; 32]),
+        };
         let digest = |files: &[EvidenceFile], policy| {
             Evidence { repository_id: "r", commit: &commit, files, policy_version: policy }.digest()
         };

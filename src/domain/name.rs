@@ -111,7 +111,8 @@ impl fmt::Display for RepoName {
 
 /// First words of the hub's own paths and of ours: no repository can be called so, or a path would have two readings.
 pub const RESERVED: [&str; 13] = [
-    "api", "models", "datasets", "spaces", "kernels", "oauth", "-", "v2", "resolve", "raw", "tree", "buckets", "settings",
+    "api", "models", "datasets", "spaces", "kernels", "oauth", "-", "v2", "resolve", "raw", "tree", "buckets",
+    "settings",
 ];
 
 fn good_segment(segment: &str) -> bool {
@@ -133,7 +134,22 @@ mod tests {
         for good in ["gpt2", "org/name", "Org-1/na.me_2", "_x/y"] {
             assert!(RepoName::new(RepoKind::Model, good).is_some(), "{good}");
         }
-        for bad in ["", "/", "a/b/c", "a//b", "../x", "a/..", "a/b.git", "api/x", "-/x", "_/gpt2", "a b/c", "é/x", ".hidden/x", "a/b\n"] {
+        for bad in [
+            "",
+            "/",
+            "a/b/c",
+            "a//b",
+            "../x",
+            "a/..",
+            "a/b.git",
+            "api/x",
+            "-/x",
+            "_/gpt2",
+            "a b/c",
+            "é/x",
+            ".hidden/x",
+            "a/b\n",
+        ] {
             assert!(RepoName::new(RepoKind::Model, bad).is_none(), "{bad:?}");
         }
     }

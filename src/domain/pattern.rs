@@ -95,10 +95,10 @@ impl Pattern {
                 Token::One(key) => path.push_str(&encode(keys.get(key)?, ONE)),
                 Token::Rest(key) => path.push_str(&encode(keys.get(key)?, REST)),
                 Token::Repo => path.push_str(&keys.repo.as_ref()?.to_string()),
-                Token::GitRepo => path.push_str(&format!("{}.git", keys.repo.as_ref()?)),
+                Token::GitRepo => path.extend([keys.repo.as_ref()?.to_string().as_str(), ".git"]),
                 Token::TypedRepo => {
                     let repo = keys.repo.as_ref()?;
-                    path.push_str(&format!("{}/{}", repo.kind().word(), repo.path()));
+                    path.extend([repo.kind().word(), "/", repo.path()]);
                 }
             }
         }
@@ -227,6 +227,7 @@ mod tests {
         Some((keys.repo.map(|r| r.to_string()).unwrap_or_default(), values))
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it stands beside None in the table")]
     fn some(repo: &str, values: &[&str]) -> Option<(String, Vec<String>)> {
         Some((repo.to_owned(), values.iter().map(|v| (*v).to_owned()).collect()))
     }
@@ -267,11 +268,10 @@ mod tests {
         fn any_bytes_are_matched_or_refused_without_panic(path in "\\PC{0,60}|(/[a-z%./0-9]{0,12}){0,6}") {
             if let Some(segments) = Segments::read(&path) {
                 for text in ["/{repo}/resolve/{rev}/{path..}", "/api/{typed-repo}/tree/{rev}/{path..}", "/{repo}.git/{rest..}"] {
-                    if let Ok(pattern) = Pattern::parse(text) {
-                        if let Some(keys) = pattern.find(&segments) {
-                            let filled = pattern.fill(&keys).and_then(|p| Segments::read(&p)).and_then(|s| pattern.find(&s));
-                            prop_assert_eq!(filled, Some(keys));
-                        }
+                    let Ok(pattern) = Pattern::parse(text) else { continue };
+                    if let Some(keys) = pattern.find(&segments) {
+                        let filled = pattern.fill(&keys).and_then(|p| Segments::read(&p)).and_then(|s| pattern.find(&s));
+                        prop_assert_eq!(filled, Some(keys));
                     }
                 }
             }

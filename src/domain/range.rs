@@ -7,7 +7,10 @@
 pub enum Part {
     Whole,
     /// `start..end`, end exclusive, never empty, inside the file.
-    Slice { start: u64, end: u64 },
+    Slice {
+        start: u64,
+        end: u64,
+    },
     /// Nothing of the file lies in the range: 416.
     Outside,
 }

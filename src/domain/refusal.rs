@@ -175,7 +175,8 @@ impl Refusal {
 
     /// One line that any header and any terminal can carry: printable ASCII, at most 400 characters.
     pub fn line(&self) -> String {
-        let text = if self.hint.is_empty() { self.sentence.clone() } else { format!("{} {}", self.sentence, self.hint) };
+        let text =
+            if self.hint.is_empty() { self.sentence.clone() } else { format!("{} {}", self.sentence, self.hint) };
         ascii_line(&text, 400)
     }
 }

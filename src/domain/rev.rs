@@ -49,13 +49,14 @@ pub struct Rev(String);
 impl Rev {
     /// Git's own rules for ref names, and no `%`: a name that still looks encoded would be decoded a second time upstream.
     pub fn new(text: &str) -> Option<Self> {
-        let bad = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\%\"<>".contains(c) || super::file::deceptive(c);
+        let bad =
+            |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\%\"<>".contains(c) || super::file::deceptive(c);
         let fine = (1..=250).contains(&text.len())
             && !text.chars().any(bad)
             && !text.contains("..")
             && !text.contains("@{")
             && text.split('/').all(|s| !s.is_empty() && !s.starts_with('.') && !s.starts_with('-'))
-            && !text.ends_with(".lock");
+            && !text.to_ascii_lowercase().ends_with(LOCK);
         fine.then(|| Self(text.to_owned()))
     }
 
@@ -83,6 +84,9 @@ impl fmt::Display for Rev {
         f.write_str(&self.0)
     }
 }
+
+/// Git keeps this ending for itself.
+const LOCK: &str = ".lock";
 
 /// `org/name@rev` as it is written on the command line; without `@rev` it means `main`.
 pub fn parse_revision(text: &str) -> Option<(RepoName, Rev)> {

@@ -61,12 +61,13 @@ pub enum Step {
 pub fn step(from: Now, step: Step) -> Result<(State, Kind), &'static str> {
     match (step, from) {
         (Step::Approve, Now::Undecided | Now::Approved | Now::Expired) => Ok((State::Approved, Kind::RevisionApproved)),
-        (Step::Approve, Now::Revoked) => Err("it was revoked, and a revoked revision never goes straight back to approved"),
+        (Step::Approve, Now::Revoked) => {
+            Err("it was revoked, and a revoked revision never goes straight back to approved")
+        }
         (Step::Approve, Now::Suspended) => Err("it is suspended because its bytes were not what the hub had listed"),
         (Step::Revoke, Now::Undecided) => Err("it was never approved here, so there is nothing to revoke"),
-        (Step::Revoke, Now::Revoked) => Err("it is revoked already"),
+        (Step::Revoke | Step::Suspend, Now::Revoked) => Err("it is revoked already"),
         (Step::Revoke, _) => Ok((State::Revoked, Kind::RevisionRevoked)),
-        (Step::Suspend, Now::Revoked) => Err("it is revoked already"),
         (Step::Suspend, _) => Ok((State::Suspended, Kind::RevisionSuspended)),
     }
 }

@@ -69,7 +69,10 @@ mod tests {
         let at = Micros(1_795_204_800_123_456);
         assert_eq!(at.to_string().len(), 27);
         assert_eq!(Micros::parse(&at.to_string()), Some(at));
-        assert_eq!(Micros::parse("2026-11-20T20:00:00.000Z").map(Micros::to_millis_text).as_deref(), Some("2026-11-20T20:00:00.000Z"));
+        assert_eq!(
+            Micros::parse("2026-11-20T20:00:00.000Z").map(Micros::to_millis_text).as_deref(),
+            Some("2026-11-20T20:00:00.000Z")
+        );
         assert_eq!(Micros(0).to_day_text(), "1 Jan 1970");
     }
 }

@@ -23,7 +23,9 @@ pub fn compose(shape: Shape, digits: &[u8; 43]) -> String {
 /// Whether a text can be one of our tokens at all: asked before any database is, so that guesses cost nothing.
 pub fn plausible(text: &str) -> bool {
     let Some(shape) = [Shape::Own, Shape::Hf].into_iter().find(|s| text.starts_with(prefix(*s))) else { return false };
-    if text.len() != prefix(shape).len() + 49 || !text.bytes().skip(prefix(shape).len()).all(|b| b.is_ascii_alphanumeric()) {
+    if text.len() != prefix(shape).len() + 49
+        || !text.bytes().skip(prefix(shape).len()).all(|b| b.is_ascii_alphanumeric())
+    {
         return false;
     }
     let (body, sum) = text.split_at(text.len() - 6);

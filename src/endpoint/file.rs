@@ -95,7 +95,7 @@ impl FileAnswer {
             });
             Watch(task.abort_handle())
         });
-        let body = FileBody { reader, state: State::Ready(sending), left: end - start, _watch: watch };
+        let body = FileBody { reader, state: State::Ready(Box::new(sending)), left: end - start, _watch: watch };
         Ok(Self { response: head.map(|_| Body::new(body)) })
     }
 }
@@ -168,7 +168,9 @@ fn headers(file: &File, length: u64) -> Response<Body> {
 fn content_type(name: &str) -> &'static str {
     let ending = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
-        "json" | "md" | "txt" | "py" | "yaml" | "yml" | "toml" | "csv" | "jsonl" | "jinja" => "text/plain; charset=utf-8",
+        "json" | "md" | "txt" | "py" | "yaml" | "yml" | "toml" | "csv" | "jsonl" | "jinja" => {
+            "text/plain; charset=utf-8"
+        }
         _ => "application/octet-stream",
     }
 }
@@ -196,9 +198,9 @@ struct FileBody {
 }
 
 enum State {
-    Ready(Sending),
+    Ready(Box<Sending>),
     /// Something has changed somewhere: the grant is being decided again.
-    Asking(BoxFuture<'static, (Sending, bool)>),
+    Asking(BoxFuture<'static, (Box<Sending>, bool)>),
     Over,
 }
 

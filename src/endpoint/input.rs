@@ -100,8 +100,8 @@ impl Input for Form {
         if !kind.starts_with("application/json") {
             return Ok(Self(url::form_urlencoded::parse(&bytes).into_owned().collect()));
         }
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&bytes).map_err(|e| Refusal::bad_input(format!("The JSON body cannot be read: {e}.")))?;
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&bytes)
+            .map_err(|e| Refusal::bad_input(format!("The JSON body cannot be read: {e}.")))?;
         let mut pairs = Vec::new();
         for (key, value) in object {
             match value {

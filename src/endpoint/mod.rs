@@ -29,13 +29,7 @@ use crate::{
         pattern::{Keys, Pattern, Segments},
         refusal::{Code, Refusal, ascii_line},
     },
-    gate::{
-        Call,
-        act::Act,
-        grant::Granted,
-        identity::Source,
-        object::Object,
-    },
+    gate::{Call, act::Act, grant::Granted, identity::Source, object::Object},
 };
 
 type Run = Arc<dyn Fn(App, Keys, Parts, Body) -> BoxFuture<'static, Result<Response<Body>, Refusal>> + Send + Sync>;
@@ -95,7 +89,8 @@ where
     F: Future<Output = Result<R, Refusal>> + Send + 'static,
 {
     let parsed = Pattern::parse(pattern)?;
-    let sample = parsed.keys().into_iter().fold(Keys::default(), |keys, key| keys.with(key, "01JD0000000000000000000000"));
+    let sample =
+        parsed.keys().into_iter().fold(Keys::default(), |keys, key| keys.with(key, "01JD0000000000000000000000"));
     let sample = parsed.fill(&sample).ok_or_else(|| format!("{pattern}: no sample path"))?;
     let run: Run = Arc::new(move |app, keys, parts, body| {
         let handler = handler.clone();
@@ -177,7 +172,14 @@ pub async fn dispatch(frame: Frame, request: Request<Body>) -> Response<Body> {
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let status = response.status().as_u16();
-    span.in_scope(|| tracing::info!(status, ms = began.elapsed().as_millis() as u64, "answered"));
+    // What went well is in the ledger; a line for each of thousands of requests a second would cost more than they do.
+    span.in_scope(|| {
+        if status >= 400 {
+            tracing::info!(status, took = ?began.elapsed(), "refused");
+        } else {
+            tracing::debug!(status, took = ?began.elapsed(), "answered");
+        }
+    });
     if head { response.map(|_| Body::empty()) } else { response }
 }
 
@@ -199,7 +201,9 @@ async fn enter(frame: Frame, parts: Parts, body: Body) -> Result<Response<Body>,
     let (endpoint, keys) = frame.endpoints.find(&parts.method, &segments)?;
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     let run = (endpoint.run)(frame.app.clone(), keys, parts, body);
-    let broke = |_| Refusal::new(Code::Internal, "Something broke inside Weighbridge.").hint("Tell your operator the request id.");
+    let broke = |_| {
+        Refusal::new(Code::Internal, "Something broke inside Weighbridge.").hint("Tell your operator the request id.")
+    };
     if reads {
         return AssertUnwindSafe(run).catch_unwind().await.map_err(broke)?;
     }

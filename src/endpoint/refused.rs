@@ -38,7 +38,9 @@ pub fn render(refusal: &Refusal, dialect: Dialect, request_id: &str) -> Response
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let line = refusal.line();
     let mut response = match dialect {
-        Dialect::Hub => with_type(status, "application/json", json!({"error": line, "message": line}).to_string().into_bytes()),
+        Dialect::Hub => {
+            with_type(status, "application/json", json!({"error": line, "message": line}).to_string().into_bytes())
+        }
         Dialect::Problem => with_type(status, "application/problem+json", problem(refusal, request_id)),
         Dialect::Git => with_type(status, "text/plain", format!("{line}\n").into_bytes()),
     };

@@ -4,9 +4,9 @@
 //! rows in `policies/access.csv`; nothing outside this file can be an act.
 
 use super::object::{
-    Account, BlobObject, Catalogue, DecisionId, File, FileAsked, Folder, FolderAsked, Gateway, InEnvironment, MainAsked, Object, Repo, RepoAsked,
-    RepoInEnvironment, RepoNamed, RequestId,
-    Requests, Revision, RevisionAsked, RevisionNamed, TokenId, Tokens,
+    Account, BlobObject, Catalogue, DecisionId, File, FileAsked, Folder, FolderAsked, Gateway, InEnvironment,
+    MainAsked, Object, Repo, RepoAsked, RepoInEnvironment, RepoNamed, RequestId, Requests, Revision, RevisionAsked,
+    RevisionNamed, TokenId, Tokens,
 };
 use crate::domain::event::Kind;
 
@@ -26,7 +26,10 @@ mod sealed {
 }
 
 /// Something that can be done. Sealed: the list below is all there is.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not an act", note = "the closed list of acts is in src/gate/act.rs")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an act",
+    note = "the closed list of acts is in src/gate/act.rs"
+)]
 pub trait Act: sealed::Sealed + Send + Sync + 'static {
     /// The word policy knows it by.
     const WORD: &'static str;

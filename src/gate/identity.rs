@@ -177,7 +177,8 @@ pub(super) async fn identify(gate: &Gate, headers: &HeaderMap) -> Result<Actor, 
         return Err(not_accepted("This is not a Weighbridge token, or it was cut short."));
     }
     let hash = hash(token);
-    let actor = gate.actors().try_get_with((gate.epoch(), hash), load(gate, hash)).await.map_err(|why| Refusal::clone(&why))?;
+    let actor =
+        gate.actors().try_get_with((gate.epoch(), hash), load(gate, hash)).await.map_err(|why| Refusal::clone(&why))?;
     if actor.is_expired(clock::now()) {
         return Err(not_accepted("This token's time is over."));
     }

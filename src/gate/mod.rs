@@ -16,7 +16,12 @@ pub mod stream;
 pub mod tx;
 mod windows;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use http::HeaderMap;
 use moka::future::Cache;
@@ -39,6 +44,7 @@ use crate::{
         refusal::{Code, Fault, Refusal},
         rev::Rev,
         role::Environment,
+        time::Micros,
     },
     ledger::Ledger,
     store::{Reader, Store, tables::decision},
@@ -82,6 +88,8 @@ struct Inner {
     counted: Counted<CountKey>,
     denials: Counted<DenialKey>,
     pace: pace::Pace,
+    /// When each token was last used, until it is written down.
+    used: Mutex<HashMap<String, Micros>>,
 }
 
 /// The circumstances of one request.
@@ -96,16 +104,17 @@ pub struct Call {
 
 impl Gate {
     pub fn new(parts: Parts) -> Self {
-        let remembered = |most| Cache::builder().max_capacity(most).time_to_live(Duration::from_secs(300));
+        let remembered = |most| Cache::builder().max_capacity(most).time_to_live(Duration::from_mins(5));
         Self(Arc::new(Inner {
             changes: parts.ledger.changes(),
             actors: Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(5)).build(),
             revisions: remembered(50_000).build(),
-            files: Cache::builder().max_capacity(200_000).time_to_live(Duration::from_secs(300)).build(),
+            files: Cache::builder().max_capacity(200_000).time_to_live(Duration::from_mins(5)).build(),
             leases: Leases::default(),
             counted: Counted::new(),
             denials: Counted::new(),
             pace: pace::Pace::default(),
+            used: Mutex::default(),
             parts,
         }))
     }
@@ -117,6 +126,16 @@ impl Gate {
                 self.0.pace.stranger(call)?;
                 self.count_failed_sign_in(&refusal, call).await?;
                 Err(refusal)
+            }
+            Ok(actor) => {
+                if let Some(id) = actor.token_id() {
+                    let mut used = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
+                    match used.get_mut(id) {
+                        Some(at) => *at = clock::now(),
+                        None => drop(used.insert(id.to_owned(), clock::now())),
+                    }
+                }
+                Ok(actor)
             }
             answer => answer,
         }
@@ -139,7 +158,11 @@ impl Gate {
     }
 
     /// A grant for the gateway's own work: which job, and for whom.
-    pub fn admit_work<A: Act<Found = <A as Act>::Asked>>(&self, cause: &str, asked: A::Asked) -> Result<Granted<A>, Refusal>
+    pub fn admit_work<A: Act<Found = <A as Act>::Asked>>(
+        &self,
+        cause: &str,
+        asked: A::Asked,
+    ) -> Result<Granted<A>, Refusal>
     where
         A::Asked: Found,
     {
@@ -147,7 +170,11 @@ impl Gate {
     }
 
     /// A grant for a command given on the host.
-    pub fn admit_host<A: Act<Found = <A as Act>::Asked>>(&self, cause: &str, asked: A::Asked) -> Result<Granted<A>, Refusal>
+    pub fn admit_host<A: Act<Found = <A as Act>::Asked>>(
+        &self,
+        cause: &str,
+        asked: A::Asked,
+    ) -> Result<Granted<A>, Refusal>
     where
         A::Asked: Found,
     {
@@ -184,7 +211,7 @@ impl Gate {
     }
 
     /// Writes out what is counted and over; at the very end, everything.
-    pub async fn write_out(&self, all: bool) {
+    pub fn write_out(&self, all: bool) {
         let inner = &self.0;
         for (granting, end) in inner.leases.take_ended(all) {
             let outcome = if end.aborted == 0 { Outcome::Done } else { Outcome::Failed };
@@ -198,6 +225,17 @@ impl Gate {
         for event in inner.counted.take_over(all).into_iter().chain(inner.denials.take_over(all)) {
             if !inner.parts.ledger.note(Event { id: clock::new_id(), ..event }) {
                 tracing::warn!("a counted event was lost: the ledger's queue is full");
+            }
+        }
+    }
+
+    /// Writes down when tokens were last used: bookkeeping, at most once a minute each.
+    pub async fn write_use(&self) {
+        let used = std::mem::take(&mut *self.0.used.lock().unwrap_or_else(PoisonError::into_inner));
+        for (id, at) in used {
+            if let Err(fault) = sql::save_use(&self.parts().store.chores(), &id, at).await {
+                tracing::warn!(fault = %fault, "when a token was last used could not be written");
+                return;
             }
         }
     }
@@ -240,7 +278,11 @@ impl Gate {
         self.0.changes.clone()
     }
 
-    fn admit_system<A: Act<Found = <A as Act>::Asked>>(&self, actor: Actor, asked: A::Asked) -> Result<Granted<A>, Refusal>
+    fn admit_system<A: Act<Found = <A as Act>::Asked>>(
+        &self,
+        actor: Actor,
+        asked: A::Asked,
+    ) -> Result<Granted<A>, Refusal>
     where
         A::Asked: Found,
     {
@@ -265,7 +307,8 @@ impl Gate {
         let at = asked.at();
         let environments = self.scope(actor, &at).map_err(|refusal| Denied::of(refusal, &scope_word(&at)))?;
         let Some(environment) = environments.first().cloned() else {
-            let refusal = Refusal::new(Code::NotAllowed, "This credential reaches no environment that is configured here.");
+            let refusal =
+                Refusal::new(Code::NotAllowed, "This credential reaches no environment that is configured here.");
             return Err(Denied::of(refusal, "none"));
         };
         let word = if at == Where::Everywhere { "all".to_owned() } else { environment.to_string() };
@@ -293,7 +336,9 @@ impl Gate {
                 if !self.environments().iter().any(|e| e.name == *name) {
                     let names: Vec<_> = self.environments().iter().map(|e| e.name.as_str()).collect();
                     let sentence = format!("There is no environment {name} here.");
-                    return Err(Refusal::new(Code::NotFound, sentence).hint(format!("There are: {}.", names.join(", "))));
+                    return Err(
+                        Refusal::new(Code::NotFound, sentence).hint(format!("There are: {}.", names.join(", ")))
+                    );
                 }
                 Ok(vec![name.clone()])
             }
@@ -312,7 +357,8 @@ impl Gate {
             if !ruling.allow {
                 let who = actor.role().map_or("This credential", |role| role.word());
                 let sentence = format!("The role {who} may not do {} in {environment}.", A::WORD);
-                let refusal = Refusal::new(Code::NotAllowed, sentence).hint("Ask your Weighbridge operator for another role.");
+                let refusal =
+                    Refusal::new(Code::NotAllowed, sentence).hint("Ask your Weighbridge operator for another role.");
                 return Err(Denied { refusal, environment: environment.to_string(), matched: ruling.matched });
             }
             matched = ruling.matched;
@@ -327,7 +373,8 @@ impl Gate {
             None => None,
         };
         let decision = self.fact::<A>(&actor, "allow", matched, "approved");
-        let context = Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
+        let context =
+            Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
         let durable = A::RECORD == Record::Durable && !call.head;
         let lease = durable.then(|| self.lease(&actor, &object.fact(), &environment, &context));
         let yes = Yes { actor, object, environment, everywhere, context, lease };
@@ -346,7 +393,11 @@ impl Gate {
             actor: actor.reference().to_owned(),
             token: actor.token_id().map(str::to_owned),
             address: context.source.as_ref().and_then(|s| s.ip_ref.clone()),
-            revision: format!("{}@{}", fact.repo_id.as_deref().unwrap_or_default(), fact.commit.as_deref().unwrap_or_default()),
+            revision: format!(
+                "{}@{}",
+                fact.repo_id.as_deref().unwrap_or_default(),
+                fact.commit.as_deref().unwrap_or_default()
+            ),
             path: fact.path.clone().unwrap_or_default(),
             sha256: fact.sha256.clone().unwrap_or_default(),
             environment: environment.to_string(),
@@ -404,14 +455,7 @@ impl Gate {
     }
 
     /// Keeps a denial under an id that its receiver can ask about. Within a minute the same denial keeps its id.
-    async fn deny<A: Act>(
-        &self,
-        actor: &Actor,
-        denied: Denied,
-        fact: ObjectFact,
-        place: &str,
-        call: &Call,
-    ) -> Refusal {
+    async fn deny<A: Act>(&self, actor: &Actor, denied: Denied, fact: ObjectFact, place: &str, call: &Call) -> Refusal {
         if !is_decision(denied.refusal.code) {
             return denied.refusal;
         }
@@ -509,7 +553,7 @@ impl Gate {
             event
         };
         if self.0.counted.add(key, clock::now(), event) {
-            self.write_out(false).await;
+            self.write_out(false);
         }
         Ok(())
     }
@@ -559,17 +603,18 @@ fn scope_word(at: &Where) -> String {
 }
 
 /// Runs beside the server: writes out what is counted, every few seconds.
-pub fn keep(gate: Gate, stop: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send {
-    async move {
-        tokio::pin!(stop);
-        let mut tick = tokio::time::interval(Duration::from_secs(5));
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                _ = tick.tick() => gate.write_out(false).await,
-            }
+pub async fn keep(gate: Gate, stop: impl Future<Output = ()> + Send + 'static) {
+    tokio::pin!(stop);
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    let mut minute = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            _ = tick.tick() => gate.write_out(false),
+            _ = minute.tick() => gate.write_use().await,
         }
     }
+    gate.write_use().await;
 }
 
 /// How long nobody may have heard of revocations before new grants stop.

@@ -45,7 +45,12 @@ pub trait Object: Sized + Clone + Debug + Send + Sync + 'static {
         Where::Credential
     }
     /// Looks the object up, once. What an actor may not know of is not found.
-    fn find(self, gate: &Gate, actor: &Actor, environment: &Environment) -> impl Future<Output = Result<Self::Found, Refusal>> + Send;
+    fn find(
+        self,
+        gate: &Gate,
+        actor: &Actor,
+        environment: &Environment,
+    ) -> impl Future<Output = Result<Self::Found, Refusal>> + Send;
 }
 
 /// An object once found.
@@ -262,7 +267,11 @@ impl Object for FileAsked {
     type Found = File;
 
     fn from_keys(keys: &Keys) -> Option<Self> {
-        Some(Self { repo: keys.repo.clone()?, rev: Rev::new(keys.get("rev")?)?, path: FilePath::new(keys.get("path")?)? })
+        Some(Self {
+            repo: keys.repo.clone()?,
+            rev: Rev::new(keys.get("rev")?)?,
+            path: FilePath::new(keys.get("path")?)?,
+        })
     }
     fn to_keys(&self) -> Keys {
         Keys::of(self.repo.clone()).with("rev", self.rev.as_str()).with("path", self.path.as_str())

@@ -24,7 +24,9 @@ impl Pace {
     /// One more request without a good credential from this address.
     pub(super) fn stranger(&self, call: &Call) -> Result<(), Refusal> {
         let Some(source) = &call.source else { return Ok(()) };
-        self.strangers.check_key(&source.address).map_err(|_| too_many("Too many requests without a good token from this address."))
+        self.strangers
+            .check_key(&source.address)
+            .map_err(|_| too_many("Too many requests without a good token from this address."))
     }
 
     /// One more thing that this actor is newly refused.

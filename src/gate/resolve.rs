@@ -36,7 +36,11 @@ pub(super) struct Until<T> {
     pub expires_at: Option<Micros>,
 }
 
-pub(super) async fn served_repository(gate: &Gate, name: &RepoName, environment: &Environment) -> Result<Repo, Refusal> {
+pub(super) async fn served_repository(
+    gate: &Gate,
+    name: &RepoName,
+    environment: &Environment,
+) -> Result<Repo, Refusal> {
     let row = known_or_refused(gate, name, &Rev::main(), environment).await?;
     if sql::any_standing(gate.reader(), &row.id, environment).await? {
         return repo_of(row);
@@ -72,7 +76,9 @@ pub(super) async fn still_served(gate: &Gate, file: &File, environment: &Environ
     let row = sql::find_standing(db, &file.revision.id, environment).await?;
     let state = row.as_ref().and_then(|row| State::from_word(&row.state));
     let expires_at = row.as_ref().and_then(|row| row.expires_at).map(Micros);
-    if standing::now(state, expires_at, clock::now()) != Now::Approved || sql::is_digest_denied(db, &file.sha256).await? {
+    if standing::now(state, expires_at, clock::now()) != Now::Approved
+        || sql::is_digest_denied(db, &file.sha256).await?
+    {
         return Ok(false);
     }
     let revoked = sql::find_revoked_file(db, &file.revision.id, environment, file.path.as_str()).await?;
@@ -152,7 +158,11 @@ async fn known_or_refused(
     let facts = match answer {
         Ok(Ok(facts)) => facts,
         Ok(Err(trouble)) => return Err(not_known(&trouble, name, rev, environment)),
-        Err(_) => return Err(not_approved(name, rev, environment).hint("The hub did not answer, so its existence is not known.")),
+        Err(_) => {
+            return Err(
+                not_approved(name, rev, environment).hint("The hub did not answer, so its existence is not known.")
+            );
+        }
     };
     let known = match &facts.upstream_id {
         Some(id) => sql::find_repository_by_upstream_id(gate.reader(), name.kind(), id).await?,
@@ -169,7 +179,8 @@ async fn remember_name(gate: &Gate, name: &RepoName, row: &repository::Model) ->
     let may = gate.admit_work::<NameRepository>(&cause, RepoNamed(name.clone()))?;
     let tx = may.begin().await?;
     sql::save_name(&tx, name.kind(), &name.key(), &row.id, clock::now().0).await?;
-    tx.commit(may, Change::new(serde_json::json!({"name": name.path(), "means": row.name, "repository": row.id}))).await?;
+    tx.commit(may, Change::new(serde_json::json!({"name": name.path(), "means": row.name, "repository": row.id})))
+        .await?;
     Ok(())
 }
 
@@ -214,8 +225,10 @@ fn refused(now: Now, name: &RepoName, rev: &Rev, environment: &Environment, reas
             .hint("Stop using copies you have; ask your reviewers for another revision."),
         Now::Suspended => Refusal::new(gone, format!("{name}@{rev} is suspended in {environment}{because}."))
             .hint("A reviewer has to look at it first."),
-        Now::Expired => Refusal::new(Code::NotApproved, format!("The approval of {name}@{rev} in {environment} has ended."))
-            .hint(format!("Ask for it again: weighbridge request {name}@{rev} --reason TEXT.")),
+        Now::Expired => {
+            Refusal::new(Code::NotApproved, format!("The approval of {name}@{rev} in {environment} has ended."))
+                .hint(format!("Ask for it again: weighbridge request {name}@{rev} --reason TEXT."))
+        }
         Now::Undecided | Now::Approved => not_approved(name, rev, environment),
     }
 }

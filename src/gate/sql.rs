@@ -2,13 +2,21 @@
 //!
 //! Reads only, but for the decision row that a denial leaves.
 
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+    QueryTrait, sea_query::OnConflict,
+};
 
 use crate::{
-    domain::{digest::Sha256, name::RepoKind, refusal::Fault, rev::Commit, role::Environment},
+    domain::{digest::Sha256, name::RepoKind, refusal::Fault, rev::Commit, role::Environment, time::Micros},
     store::{
-        Reader, fault,
-        tables::{decision, denied_digest, file, history, pointer, repository, repository_name, revision, revoked_file, standing, token},
+        Reader,
+        chores::Chores,
+        fault,
+        tables::{
+            decision, denied_digest, file, history, pointer, repository, repository_name, revision, revoked_file,
+            standing, token, token_use,
+        },
     },
 };
 
@@ -22,7 +30,11 @@ pub(super) async fn find_token_by_id(db: &Reader, id: &str) -> Result<Option<tok
 }
 
 /// The repository that a name, in any spelling, means here.
-pub(super) async fn find_repository(db: &Reader, kind: RepoKind, key: &str) -> Result<Option<repository::Model>, Fault> {
+pub(super) async fn find_repository(
+    db: &Reader,
+    kind: RepoKind,
+    key: &str,
+) -> Result<Option<repository::Model>, Fault> {
     let named = repository_name::Entity::find_by_id((kind.word().to_owned(), key.to_owned()));
     let Some(named) = named.one(db).await.map_err(fault("looking a name up"))? else { return Ok(None) };
     repository::Entity::find_by_id(named.repository_id).one(db).await.map_err(fault("looking a repository up"))
@@ -121,7 +133,8 @@ pub(super) async fn find_denied_digest(db: &Reader, revision_id: &str) -> Result
 }
 
 pub(super) async fn is_digest_denied(db: &Reader, sha256: &Sha256) -> Result<bool, Fault> {
-    let row = denied_digest::Entity::find_by_id(sha256.to_string()).one(db).await.map_err(fault("reading the deny list"))?;
+    let row =
+        denied_digest::Entity::find_by_id(sha256.to_string()).one(db).await.map_err(fault("reading the deny list"))?;
     Ok(row.is_some())
 }
 
@@ -137,6 +150,16 @@ pub(super) async fn save_decision(db: &impl ConnectionTrait, row: decision::Mode
     let row: decision::ActiveModel = row.into();
     let row = row.reset_all();
     decision::Entity::insert(row).exec_without_returning(db).await.map_err(fault("writing a decision"))?;
+    Ok(())
+}
+
+/// When a token was last used.
+pub(super) async fn save_use(db: &Chores, token_id: &str, at: Micros) -> Result<(), Fault> {
+    let row = token_use::ActiveModel { token_id: Set(token_id.to_owned()), last_used_at: Set(at.0) };
+    let conflict =
+        OnConflict::column(token_use::Column::TokenId).update_column(token_use::Column::LastUsedAt).to_owned();
+    let insert = token_use::Entity::insert(row).on_conflict(conflict);
+    insert.exec_without_returning(db).await.map_err(fault("writing when a token was last used"))?;
     Ok(())
 }
 

@@ -125,4 +125,4 @@ async fn holds(gate: &Gate, actor: &Actor, file: &File, environment: &Environmen
 }
 
 const PAUSE: Duration = Duration::from_millis(200);
-const GIVE_UP: Duration = Duration::from_secs(60);
+const GIVE_UP: Duration = Duration::from_mins(1);

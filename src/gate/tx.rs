@@ -3,14 +3,12 @@
 //! The ledger's own transaction is private to this file, which has no child modules. The event that a commit writes
 //! takes its actor, object and decision from the grant, so a change can neither go unrecorded nor be put on somebody else.
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
+};
 use serde_json::Value;
 
-use super::{
-    act::Act,
-    grant::Granted,
-    object::Found,
-};
+use super::{act::Act, grant::Granted, object::Found};
 use crate::{
     clock,
     domain::{

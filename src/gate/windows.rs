@@ -127,7 +127,15 @@ impl Leases {
 impl LeaseKey {
     fn over(id: String) -> Self {
         let empty = String::new;
-        Self { actor: id, token: None, address: None, revision: empty(), path: empty(), sha256: empty(), environment: empty() }
+        Self {
+            actor: id,
+            token: None,
+            address: None,
+            revision: empty(),
+            path: empty(),
+            sha256: empty(),
+            environment: empty(),
+        }
     }
 }
 
@@ -152,9 +160,13 @@ impl<K: Hash + Eq> Counted<K> {
     /// Counts one more; `event` is made only for the first. Returns whether the table is full and should be written out.
     pub(super) fn add(&self, key: K, at: Micros, event: impl FnOnce() -> Event) -> bool {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let row = map
-            .entry(key)
-            .or_insert_with(|| Row { event: event(), opened: Instant::now(), times: 0, first: at, last: at });
+        let row = map.entry(key).or_insert_with(|| Row {
+            event: event(),
+            opened: Instant::now(),
+            times: 0,
+            first: at,
+            last: at,
+        });
         row.times += 1;
         row.last = at;
         map.len() >= MOST
@@ -191,5 +203,5 @@ impl<K: Hash + Eq> Counted<K> {
     }
 }
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 const MOST: usize = 20_000;

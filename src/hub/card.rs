@@ -51,7 +51,9 @@ fn json(yaml: &Yaml, depth: usize) -> Option<Value> {
         return None;
     }
     Some(match yaml {
-        Yaml::Real(text) => text.parse().ok().and_then(Number::from_f64).map_or_else(|| Value::String(text.clone()), Value::Number),
+        Yaml::Real(text) => {
+            text.parse().ok().and_then(Number::from_f64).map_or_else(|| Value::String(text.clone()), Value::Number)
+        }
         Yaml::Integer(number) => Value::Number((*number).into()),
         Yaml::String(text) => Value::String(text.clone()),
         Yaml::Boolean(truth) => Value::Bool(*truth),
@@ -73,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_card_is_read_and_a_trick_is_not() {
-        let card = front_matter("---\nlicense: apache-2.0\npipeline_tag: fill-mask\ntags:\n- a\n- b\n---\n# Hello").unwrap_or_default();
+        let card = front_matter("---\nlicense: apache-2.0\npipeline_tag: fill-mask\ntags:\n- a\n- b\n---\n# Hello")
+            .unwrap_or_default();
         assert_eq!(tags(&card), ["fill-mask", "a", "b", "license:apache-2.0"]);
         assert!(front_matter("# no front matter").is_none());
         assert!(front_matter("---\na: &a [x,x]\nb: &b [*a,*a]\n---\n").is_none());

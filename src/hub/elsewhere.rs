@@ -9,13 +9,18 @@ use crate::domain::{
     refusal::{Code, Refusal},
 };
 
+const GIT: &str = ".git";
+
 pub fn elsewhere(method: &Method, path: &Segments) -> Refusal {
     if path.first() == Some("-") {
         return Refusal::not_found();
     }
-    if path.iter().any(|segment| segment.ends_with(".git")) {
-        return Refusal::new(Code::NotOffered, "Weighbridge does not offer git clone: it would bring history that nobody approved.")
-            .hint("Use hf download, huggingface_hub or transformers with HF_ENDPOINT set to this address.");
+    if path.iter().any(|segment| segment.to_ascii_lowercase().ends_with(GIT)) {
+        return Refusal::new(
+            Code::NotOffered,
+            "Weighbridge does not offer git clone: it would bring history that nobody approved.",
+        )
+        .hint("Use hf download, huggingface_hub or transformers with HF_ENDPOINT set to this address.");
     }
     if path.iter().any(|segment| segment.starts_with("xet-")) {
         return Refusal::new(Code::NotFound, "Weighbridge serves whole files over plain HTTP and has no Xet storage.")
@@ -25,12 +30,19 @@ pub fn elsewhere(method: &Method, path: &Segments) -> Refusal {
         return Refusal::new(Code::NotOffered, "Weighbridge does not speak the registry protocol of ollama.");
     }
     if *method != Method::GET {
-        return Refusal::new(Code::NotOffered, "Weighbridge is a mirror for reading: it takes no uploads, commits or settings.")
-            .hint("Publish to your own hub, and ask for the model here.");
+        return Refusal::new(
+            Code::NotOffered,
+            "Weighbridge is a mirror for reading: it takes no uploads, commits or settings.",
+        )
+        .hint("Publish to your own hub, and ask for the model here.");
     }
-    let unoffered = matches!(path.iter().nth(1), Some("buckets" | "jobs" | "kernels" | "papers" | "collections" | "daily_papers"));
+    let unoffered =
+        matches!(path.iter().nth(1), Some("buckets" | "jobs" | "kernels" | "papers" | "collections" | "daily_papers"));
     if path.first() == Some("kernels") || (path.first() == Some("api") && unoffered) {
-        return Refusal::new(Code::NotOffered, "Weighbridge offers models, datasets and spaces, and nothing else of the hub.");
+        return Refusal::new(
+            Code::NotOffered,
+            "Weighbridge offers models, datasets and spaces, and nothing else of the hub.",
+        );
     }
     Refusal::not_found()
 }

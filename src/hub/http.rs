@@ -13,6 +13,7 @@ use crate::{
     domain::{
         pattern::{encode_path, encode_segment},
         refusal::{Code, Refusal},
+        role::Role,
         time::Micros,
     },
     endpoint::{
@@ -23,7 +24,10 @@ use crate::{
         input::{Asked, Form},
     },
     gate::{
-        act::{Act, PullFile, ReadAccount, SearchCatalogue, SearchUpstream, ViewFolder, ViewMain, ViewRepository, ViewRevision},
+        act::{
+            Act, PullFile, ReadAccount, SearchCatalogue, SearchUpstream, ViewFolder, ViewMain, ViewRepository,
+            ViewRevision,
+        },
         grant::Granted,
         object::Revision,
     },
@@ -102,7 +106,13 @@ async fn folder(app: App, may: Granted<ViewFolder>, asked: Asked) -> Result<Json
     listing(&app, &may, &folder.revision, folder.path.as_str(), &asked).await
 }
 
-async fn listing<A: Act>(app: &App, may: &Granted<A>, at: &Revision, folder: &str, asked: &Asked) -> Result<Json, Refusal> {
+async fn listing<A: Act>(
+    app: &App,
+    may: &Granted<A>,
+    at: &Revision,
+    folder: &str,
+    asked: &Asked,
+) -> Result<Json, Refusal> {
     let files = sql::list_files(may, at).await?;
     let row = sql::find_revision(may, &at.id).await?;
     let entries = shape::tree(&files, folder, asked.flag("recursive"));
@@ -129,7 +139,12 @@ fn next_page(app: &App, at: &Revision, folder: &str, asked: &Asked, last: &str, 
     let folder = if folder.is_empty() { String::new() } else { format!("/{}", encode_path(folder)) };
     format!(
         "{}/api/{}/{}/tree/{}{folder}?recursive={}&expand={}&limit={limit}&cursor={}",
-        app.face.public_url, name.kind().word(), name.path(), at.commit, asked.flag("recursive"), asked.flag("expand"),
+        app.face.public_url,
+        name.kind().word(),
+        name.path(),
+        at.commit,
+        asked.flag("recursive"),
+        asked.flag("expand"),
         encode_segment(last),
     )
 }
@@ -169,7 +184,7 @@ async fn whoami(app: App, may: Granted<ReadAccount>, (): ()) -> Result<Json, Ref
     let orgs: Vec<Value> = environments
         .map(|e| json!({"type": "org", "id": e.name.as_str(), "name": e.name.as_str(), "fullname": e.name.as_str(), "isEnterprise": true}))
         .collect();
-    let role = actor.role().map(|role| role.word()).unwrap_or_default();
+    let role = actor.role().map(Role::word).unwrap_or_default();
     Ok(Json::new(&json!({
         "type": "user", "id": actor.token_id(), "name": actor.name(), "fullname": actor.name(), "email": null,
         "emailVerified": false, "canPay": false, "isPro": false, "orgs": orgs,
@@ -186,16 +201,27 @@ async fn validate_yaml(_: App, _: Granted<ReadAccount>, _: Form) -> Result<Json,
 async fn search(app: App, may: Granted<SearchCatalogue>, asked: Asked) -> Result<Json, Refusal> {
     let kind = may.object().0;
     let limit = asked.query("limit").and_then(|n| n.parse::<u64>().ok()).unwrap_or(100).clamp(1, 1000);
-    let wish = Wish { kind, search: asked.query("search"), author: asked.query("author"), after: asked.query("cursor"), limit };
+    let wish = Wish {
+        kind,
+        search: asked.query("search"),
+        author: asked.query("author"),
+        after: asked.query("cursor"),
+        limit,
+    };
     let rows = sql::list_catalogue(&may, &wish).await?;
     let values: Vec<Value> = rows.iter().map(|one| shape::listed(kind, one)).collect();
     let answer = Json::new(&values);
     let full = u64::try_from(rows.len()).is_ok_and(|n| n == limit);
     let Some(last) = rows.last().filter(|_| full) else { return Ok(answer) };
-    let mut next = format!("{}/api/{}?limit={limit}&cursor={}", app.face.public_url, kind.word(), encode_segment(&last.repository.name));
+    let mut next = format!(
+        "{}/api/{}?limit={limit}&cursor={}",
+        app.face.public_url,
+        kind.word(),
+        encode_segment(&last.repository.name)
+    );
     for (key, value) in [("search", &wish.search), ("author", &wish.author)] {
         if let Some(value) = value {
-            next.push_str(&format!("&{key}={}", encode_segment(value)));
+            next.extend(["&", key, "=", &encode_segment(value)]);
         }
     }
     Ok(answer.next(&next))
@@ -205,8 +231,12 @@ async fn search(app: App, may: Granted<SearchCatalogue>, asked: Asked) -> Result
 async fn search_upstream(app: App, may: Granted<SearchUpstream>, asked: Asked) -> Result<Json, Refusal> {
     let kind = may.object().0;
     let hits = app.upstream.search(kind, &asked.queries()).await.map_err(|trouble| match trouble {
-        Trouble::Reserved => Refusal::new(Code::ReservedName, "A namespace of this company is never asked for at the hub."),
-        other => Refusal::new(Code::UpstreamUnreachable, format!("The hub could not be searched: {other}.")).retry_after(10),
+        Trouble::Reserved => {
+            Refusal::new(Code::ReservedName, "A namespace of this company is never asked for at the hub.")
+        }
+        other => {
+            Refusal::new(Code::UpstreamUnreachable, format!("The hub could not be searched: {other}.")).retry_after(10)
+        }
     })?;
     let time = |at: Option<Micros>| at.map(Micros::to_millis_text);
     let values: Vec<Value> = hits

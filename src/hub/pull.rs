@@ -34,8 +34,8 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
     let mut may = may;
     let mut news = app.bells.news();
     loop {
-        let work = match stored(&may).await? {
-            Some(seal) => match FileAnswer::send(may, &app.blobs, &seal, asked).await {
+        let work = if let Some(seal) = stored(&may).await? {
+            match FileAnswer::send(may, &app.blobs, &seal, asked).await {
                 Ok(answer) => return Ok(answer),
                 Err(SendTrouble::Refused(refusal)) => return Err(refusal),
                 Err(SendTrouble::Absent(back) | SendTrouble::Changed(back)) => {
@@ -43,12 +43,11 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
                     let file = may.object();
                     Work::Recheck { sha256: file.sha256.to_string(), size: file.size }
                 }
-            },
-            None => {
-                let file = may.object();
-                let at = &file.revision;
-                Work::fetch(&at.repo.name, &at.id, &at.commit, &file.path, file.size, &file.id)
             }
+        } else {
+            let file = may.object();
+            let at = &file.revision;
+            Work::fetch(&at.repo.name, &at.id, &at.commit, &file.path, file.size, &file.id)
         };
         wait_for(app, &may, &work, until, &mut news).await?;
     }
@@ -90,7 +89,9 @@ async fn wait_for(
                 if Instant::now() >= until {
                     let sentence = format!("{path} is being fetched and verified: {done} of {total} bytes so far.");
                     let again = come_back(done, total, since);
-                    return Err(Refusal::new(Code::Fetching, sentence).hint("Try again; it goes on meanwhile.").retry_after(again));
+                    return Err(Refusal::new(Code::Fetching, sentence)
+                        .hint("Try again; it goes on meanwhile.")
+                        .retry_after(again));
                 }
             }
             Some(State::Failed { why, .. }) if why.starts_with(jobs::MISMATCH) => {
@@ -100,7 +101,9 @@ async fn wait_for(
             }
             Some(State::Failed { at, why }) if asked || clock::now().0 - at.0 < REST => {
                 let sentence = format!("{path} could not be fetched: {}.", why.trim_end_matches('.'));
-                return Err(Refusal::new(Code::Fetching, sentence).hint("It is tried again when asked for again.").retry_after(15));
+                return Err(Refusal::new(Code::Fetching, sentence)
+                    .hint("It is tried again when asked for again.")
+                    .retry_after(15));
             }
             Some(State::Done) if asked => return Ok(()),
             None | Some(State::Done | State::Failed { .. }) => {
@@ -122,7 +125,7 @@ async fn wait_for(
 /// The old Rust client takes a "come back later" for the end; it is held for as long as it waits. Others retry.
 fn patience(app: &App, asked: &Asked) -> Duration {
     let agent = asked.header(http::header::USER_AGENT).unwrap_or_default();
-    if agent.contains("hf-hub/0.") { Duration::from_secs(3600) } else { app.face.hold }
+    if agent.contains("hf-hub/0.") { Duration::from_hours(1) } else { app.face.hold }
 }
 
 /// Seconds until the rest is probably there, at the speed so far.

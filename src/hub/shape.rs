@@ -43,7 +43,8 @@ pub fn info(
     object.insert("usedStorage".into(), json!(files.iter().map(|f| f.size).sum::<i64>()));
     if let Some(config) = content.config {
         let known = |key: &str| config.get(key).map(|value| (key.to_owned(), value.clone()));
-        let config: Map<_, _> = ["architectures", "model_type", "auto_map", "quantization_config"].into_iter().filter_map(known).collect();
+        let config: Map<_, _> =
+            ["architectures", "model_type", "auto_map", "quantization_config"].into_iter().filter_map(known).collect();
         object.insert("config".into(), Value::Object(config));
     }
     if let Some(card) = content.card {
@@ -198,7 +199,8 @@ fn folder_id(commit: &str, path: &str) -> String {
 pub fn refs(pointers: &[pointer::Model], with_pulls: bool) -> Value {
     let of = |kind: &str, prefix: &str| -> Vec<Value> {
         let rows = pointers.iter().filter(|row| row.kind == kind);
-        let reference = |name: &str| if name.starts_with("refs/") { name.to_owned() } else { format!("{prefix}{name}") };
+        let reference =
+            |name: &str| if name.starts_with("refs/") { name.to_owned() } else { format!("{prefix}{name}") };
         rows.map(|row| json!({"name": row.name, "ref": reference(&row.name), "targetCommit": row.commit_id})).collect()
     };
     let mut object = json!({

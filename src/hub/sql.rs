@@ -47,7 +47,10 @@ pub async fn find_revision<A: Act>(may: &Granted<A>, id: &str) -> Result<Option<
 }
 
 /// The commits of a repository that are served in the grant's environment now.
-async fn served_commits<A: Act>(may: &Granted<A>, repository_id: &str) -> Result<HashMap<String, revision::Model>, Fault> {
+async fn served_commits<A: Act>(
+    may: &Granted<A>,
+    repository_id: &str,
+) -> Result<HashMap<String, revision::Model>, Fault> {
     let standings = standing::Entity::find()
         .filter(standing::Column::RepositoryId.eq(repository_id))
         .filter(served_in(may.environment()))
@@ -115,7 +118,8 @@ pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec
     if let Some(after) = &wish.after {
         query = query.filter(repository::Column::Name.gt(after));
     }
-    let served = standing::Entity::find().select_only().column(standing::Column::RepositoryId).filter(served_in(environment));
+    let served =
+        standing::Entity::find().select_only().column(standing::Column::RepositoryId).filter(served_in(environment));
     let query = query.filter(repository::Column::Id.in_subquery(sea_orm::QueryTrait::into_query(served)));
     let rows = query.order_by_asc(repository::Column::Name).limit(wish.limit).all(may.reader()).await;
     let mut listed = Vec::new();
@@ -134,7 +138,8 @@ pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec
 }
 
 fn served_in(environment: &Environment) -> Condition {
-    let open = Condition::any().add(standing::Column::ExpiresAt.is_null()).add(standing::Column::ExpiresAt.gt(clock::now().0));
+    let open =
+        Condition::any().add(standing::Column::ExpiresAt.is_null()).add(standing::Column::ExpiresAt.gt(clock::now().0));
     Condition::all()
         .add(standing::Column::Environment.eq(environment.as_str()))
         .add(standing::Column::State.eq("approved"))

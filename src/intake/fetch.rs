@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{sql, worker::{Lease, Outcome}};
+use super::{
+    sql,
+    worker::{Lease, Outcome},
+};
 use crate::{
     app::App,
     blobs::{Expected, Spool, SpoolTrouble, Stored},

@@ -15,13 +15,7 @@ use crate::{
         refusal::Fault,
         rev::{Commit, Rev},
     },
-    gate::{
-        act::ListRevision,
-        grant::Granted,
-        object::RevisionNamed,
-        resolve::branch,
-        tx::Change,
-    },
+    gate::{act::ListRevision, grant::Granted, object::RevisionNamed, resolve::branch, tx::Change},
     jobs::{self, Work},
     store::tables::{file, history, repository, revision},
     upstream::{RefKind, RepoFacts, TreeFile, Trouble},
@@ -203,7 +197,11 @@ async fn compose(
 }
 
 /// The files as rows, with the sha256 of those that are LFS or that we have seen under the same git id before.
-async fn rows_of(may: &Granted<ListRevision>, revision_id: &str, files: Vec<TreeFile>) -> Result<Vec<file::Model>, Fault> {
+async fn rows_of(
+    may: &Granted<ListRevision>,
+    revision_id: &str,
+    files: Vec<TreeFile>,
+) -> Result<Vec<file::Model>, Fault> {
     let mut seen: HashMap<String, Option<String>> = HashMap::new();
     let mut rows = Vec::with_capacity(files.len());
     for one in files {
@@ -219,7 +217,14 @@ async fn rows_of(may: &Granted<ListRevision>, revision_id: &str, files: Vec<Tree
                 known
             }
         };
-        rows.push(file::Model { revision_id: revision_id.to_owned(), path: one.path.to_string(), size, git_id, lfs, sha256 });
+        rows.push(file::Model {
+            revision_id: revision_id.to_owned(),
+            path: one.path.to_string(),
+            size,
+            git_id,
+            lfs,
+            sha256,
+        });
     }
     Ok(rows)
 }

@@ -1,8 +1,9 @@
 //! The intake's rows: what the hub said of repositories, revisions and files, and the blobs that were stored.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, TryInsertResult,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
     sea_query::{Expr, OnConflict},
 };
 
@@ -14,8 +15,7 @@ use crate::{
         tx::Tx,
     },
     store::{
-        Reader,
-        fault,
+        Reader, fault,
         tables::{blob, file, history, repository, repository_name, revision, standing},
     },
 };
@@ -86,7 +86,8 @@ pub async fn save_listing(db: &Tx, _: &Granted<ListRevision>, listing: Listing) 
         .await
         .map_err(fault("writing a repository"))?;
     for key in names {
-        let row = repository_name::Model { kind: kind.clone(), key, repository_id: repository_id.clone(), first_seen_at: at };
+        let row =
+            repository_name::Model { kind: kind.clone(), key, repository_id: repository_id.clone(), first_seen_at: at };
         repository_name::Entity::insert(all_set(row))
             .on_conflict_do_nothing()
             .exec_without_returning(db)
@@ -109,7 +110,9 @@ pub async fn save_listing(db: &Tx, _: &Granted<ListRevision>, listing: Listing) 
         let update = [history::Column::Commits, history::Column::SeenAt, history::Column::RefKind];
         history::Entity::insert(all_set(row))
             .on_conflict(
-                OnConflict::columns([history::Column::RepositoryId, history::Column::RefName]).update_columns(update).to_owned(),
+                OnConflict::columns([history::Column::RepositoryId, history::Column::RefName])
+                    .update_columns(update)
+                    .to_owned(),
             )
             .exec_without_returning(db)
             .await
@@ -119,10 +122,22 @@ pub async fn save_listing(db: &Tx, _: &Granted<ListRevision>, listing: Listing) 
 }
 
 /// Every file with this git id learns its sha256, and the blob gets its row.
-pub async fn save_blob(db: &Tx, may: &Granted<StoreBlob>, git_id: Option<&str>, seal: &str, at: Micros) -> Result<(), Fault> {
+pub async fn save_blob(
+    db: &Tx,
+    may: &Granted<StoreBlob>,
+    git_id: Option<&str>,
+    seal: &str,
+    at: Micros,
+) -> Result<(), Fault> {
     let object = may.object();
     let (sha256, size) = (object.0.to_string(), i64::try_from(object.1).unwrap_or(i64::MAX));
-    let row = blob::Model { sha256: sha256.clone(), size, seal: seal.to_owned(), state: "stored".to_owned(), stored_at: at.0 };
+    let row = blob::Model {
+        sha256: sha256.clone(),
+        size,
+        seal: seal.to_owned(),
+        state: "stored".to_owned(),
+        stored_at: at.0,
+    };
     let update = [blob::Column::Seal, blob::Column::State, blob::Column::StoredAt];
     blob::Entity::insert(all_set(row))
         .on_conflict(OnConflict::column(blob::Column::Sha256).update_columns(update).to_owned())
@@ -183,4 +198,3 @@ where
 {
     row.into_active_model().reset_all()
 }
-

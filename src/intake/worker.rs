@@ -27,7 +27,10 @@ use crate::{
 pub enum Outcome {
     Done,
     /// Worth another try, later.
-    Later { why: String, after: Duration },
+    Later {
+        why: String,
+        after: Duration,
+    },
     /// Not worth another try.
     Failed(String),
     /// Somebody else has the job now.
@@ -171,7 +174,7 @@ async fn beat(app: App, row: job::Model) {
 async fn sweep(app: &App) {
     let swept = async {
         let keep = jobs::sql::open_keys(&app.chores).await?;
-        app.blobs.sweep_spools(Duration::from_secs(24 * 3600), &keep).await
+        app.blobs.sweep_spools(Duration::from_hours(24), &keep).await
     };
     match swept.await {
         Ok(0) => {}

@@ -30,7 +30,15 @@ pub enum Work {
     /// Read a stored blob again, because its file is not as it was left.
     Recheck { sha256: String, size: u64 },
     /// Fetch one file's bytes, verify them, and store them.
-    Fetch { repo: String, revision_id: String, commit: String, path: String, size: u64, git: String, lfs: Option<String> },
+    Fetch {
+        repo: String,
+        revision_id: String,
+        commit: String,
+        path: String,
+        size: u64,
+        git: String,
+        lfs: Option<String>,
+    },
 }
 
 impl Work {
@@ -72,17 +80,23 @@ impl Work {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Waiting or running: bytes done of all.
-    UnderWay { done: u64, total: u64, since: Micros },
+    UnderWay {
+        done: u64,
+        total: u64,
+        since: Micros,
+    },
     Done,
     /// Tried often enough, or pointless to try again; since when, and why.
-    Failed { at: Micros, why: String },
+    Failed {
+        at: Micros,
+        why: String,
+    },
 }
 
 /// Asks for a job, unless it is under way. One that is over begins anew.
 pub async fn ask(app: &App, work: &Work) -> Result<(), Fault> {
     let total = match work {
-        Work::Fetch { size, .. } => *size,
-        Work::Recheck { size, .. } => *size,
+        Work::Fetch { size, .. } | Work::Recheck { size, .. } => *size,
         Work::Examine { .. } => 0,
     };
     sql::push(&app.chores, work, total, clock::now()).await?;

@@ -17,13 +17,7 @@ use crate::{
         standing::{self, State, Step},
         time::Micros,
     },
-    gate::{
-        act::ApproveRevision,
-        grant::Granted,
-        object::Repo,
-        resolve::pointer_fact,
-        tx::Change,
-    },
+    gate::{act::ApproveRevision, grant::Granted, object::Repo, resolve::pointer_fact, tx::Change},
     store::tables::{repository, revision},
 };
 
@@ -58,8 +52,9 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     let before = sql::find_standing(&tx, &row.id, &environment).await?;
     let state = before.as_ref().and_then(|row| State::from_word(&row.state));
     let now = standing::now(state, before.as_ref().and_then(|row| row.expires_at).map(Micros), at);
-    standing::step(now, Step::Approve)
-        .map_err(|why| Refusal::new(Code::Conflict, format!("It cannot be approved: {why}.")).hint("Approve another commit."))?;
+    standing::step(now, Step::Approve).map_err(|why| {
+        Refusal::new(Code::Conflict, format!("It cannot be approved: {why}.")).hint("Approve another commit.")
+    })?;
     let histories = sql::list_histories(&tx, &repository.id).await?;
     let pointers_now = sql::list_pointers(&tx, &repository.id, &environment).await?;
     let moves = pointers::moves(commit.as_str(), &histories, &pointers_now);
@@ -85,7 +80,8 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     change = change.approval(ApprovalFact { id: approval_id.clone(), by, expires: Some(expires_at.to_string()) });
     for step in &moves {
         let fact = pointer_fact(&repo, &step.name, &commit, &environment);
-        change = change.and(Kind::PointerMoved, fact, json!({"from": step.from, "to": step.to, "approval": approval_id}));
+        change =
+            change.and(Kind::PointerMoved, fact, json!({"from": step.from, "to": step.to, "approval": approval_id}));
     }
     tx.commit(may, change).await?;
     let pointers: Vec<Value> = moves.iter().map(|m| json!({"name": m.name, "commit": m.to})).collect();
@@ -110,7 +106,11 @@ fn checked(may: &Granted<ApproveRevision>, input: &Approval) -> Result<(String, 
 pub fn reason(text: &str) -> Result<String, Refusal> {
     let text = text.trim();
     let fine = (3..=1000).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if fine { Ok(text.to_owned()) } else { Err(Refusal::bad_input("A reason of 3 to 1000 characters on one line is needed.")) }
+    if fine {
+        Ok(text.to_owned())
+    } else {
+        Err(Refusal::bad_input("A reason of 3 to 1000 characters on one line is needed."))
+    }
 }
 
 async fn find(may: &Granted<ApproveRevision>) -> Result<(repository::Model, revision::Model, Commit), Refusal> {

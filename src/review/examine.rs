@@ -48,7 +48,12 @@ pub async fn look(app: &App, may: &Granted<ExamineRevision>) -> Result<Value, Re
     report(app, may, &row, &commit).await
 }
 
-async fn report(app: &App, may: &Granted<ExamineRevision>, row: &revision::Model, commit: &Commit) -> Result<Value, Refusal> {
+async fn report(
+    app: &App,
+    may: &Granted<ExamineRevision>,
+    row: &revision::Model,
+    commit: &Commit,
+) -> Result<Value, Refusal> {
     let files = sql::list_files(may.reader(), &row.id).await?;
     let left: Vec<&file::Model> = files.iter().filter(|f| f.sha256.is_none()).collect();
     let standing = sql::look_at_standing(may, &row.id, may.environment()).await?;
@@ -63,7 +68,10 @@ async fn report(app: &App, may: &Granted<ExamineRevision>, row: &revision::Model
     } else {
         match ask_for_rest(app, may, row, commit, &left).await? {
             Some(why) => ("failed", json!({"why": why})),
-            None => ("under_way", json!({"why": format!("{} of {} files are still being fetched", left.len(), files.len())})),
+            None => (
+                "under_way",
+                json!({"why": format!("{} of {} files are still being fetched", left.len(), files.len())}),
+            ),
         }
     };
     if let (Some(answer), Some(more)) = (answer.as_object_mut(), more.as_object()) {
@@ -146,7 +154,8 @@ async fn listed_by_job(may: &Granted<ExamineRevision>) -> Result<Option<(revisio
     let histories = sql::list_histories(may.reader(), &repository.id).await?;
     let name = crate::gate::resolve::branch(&object.rev);
     let walk = histories.iter().find(|walk| walk.ref_name == name);
-    let Some(commit) = walk.and_then(|walk| walk.commits.split(' ').next()).and_then(|c| c.parse::<Commit>().ok()) else {
+    let Some(commit) = walk.and_then(|walk| walk.commits.split(' ').next()).and_then(|c| c.parse::<Commit>().ok())
+    else {
         return Ok(None);
     };
     let row = sql::find_revision(may, &repository.id, commit.as_str()).await?;

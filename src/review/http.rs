@@ -12,16 +12,11 @@ use super::{
 use crate::{
     app::App,
     domain::refusal::Refusal,
-    endpoint::{
-        Endpoint,
-        answer,
-        endpoint,
-        input::Json,
-    },
+    endpoint::{Endpoint, answer, endpoint, input::Json},
     gate::{
         act::{
-            ApproveRevision, ExamineRevision, ReadDecision, ReadRequest, ReadRequests, RequestRevision, RevokeRepository,
-            RevokeRevision,
+            ApproveRevision, ExamineRevision, ReadDecision, ReadRequest, ReadRequests, RequestRevision,
+            RevokeRepository, RevokeRevision,
         },
         grant::Granted,
     },
@@ -35,7 +30,11 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
         endpoint(post.clone(), "/-/api/v1/environments/{environment}/examinations/{typed-repo}/{rev}", examine),
         endpoint(post.clone(), "/-/api/v1/environments/{environment}/approvals/{typed-repo}/{rev}", approve),
         endpoint(post.clone(), "/-/api/v1/environments/{environment}/revocations/{typed-repo}/{rev}", revoke_revision),
-        endpoint(post.clone(), "/-/api/v1/environments/{environment}/repository-revocations/{typed-repo}", revoke_repository),
+        endpoint(
+            post.clone(),
+            "/-/api/v1/environments/{environment}/repository-revocations/{typed-repo}",
+            revoke_repository,
+        ),
         endpoint(post, "/-/api/v1/environments/{environment}/requests/{typed-repo}/{rev}", request),
         endpoint(get.clone(), "/-/api/v1/requests", list_requests),
         endpoint(get.clone(), "/-/api/v1/requests/{id}", show_request),

@@ -26,7 +26,12 @@ pub fn moves(commit: &str, histories: &[history::Model], pointers: &[pointer::Mo
             Some(now) => position(now).is_none_or(|old| new < old),
         };
         if forward {
-            moves.push(Move { name: walk.ref_name.clone(), kind: walk.ref_kind.clone(), from: now, to: commit.to_owned() });
+            moves.push(Move {
+                name: walk.ref_name.clone(),
+                kind: walk.ref_kind.clone(),
+                from: now,
+                to: commit.to_owned(),
+            });
         }
     }
     moves

@@ -35,7 +35,9 @@ pub async fn make(may: Granted<RequestRevision>, input: Wish) -> Result<Value, R
     }
     let reason = reason(&input.reason)?;
     if let Some(open) = sql::find_open_request(&may).await? {
-        return Ok(json!({"id": open.id, "state": open.state, "message": "You have asked for this already; it waits for a reviewer."}));
+        return Ok(
+            json!({"id": open.id, "state": open.state, "message": "You have asked for this already; it waits for a reviewer."}),
+        );
     }
     let object = may.object().clone();
     let row = request::Model {
@@ -56,7 +58,8 @@ pub async fn make(may: Granted<RequestRevision>, input: Wish) -> Result<Value, R
     let tx = may.begin().await?;
     sql::save_request(&tx, &may, row).await?;
     tx.commit(may, Change::new(json!({"request": id, "reason": reason}))).await?;
-    let message = format!("Asked for. A reviewer decides with: weighbridge approve {}@{} --reason TEXT", object.repo, object.rev);
+    let message =
+        format!("Asked for. A reviewer decides with: weighbridge approve {}@{} --reason TEXT", object.repo, object.rev);
     Ok(json!({"id": id, "state": "open", "message": message}))
 }
 
@@ -94,7 +97,9 @@ async fn standing_now<A: Act>(may: &Granted<A>, row: &decision::Model) -> Result
     let rev = Rev::new(&row.rev);
     let commit = match rev.as_ref().map(|rev| (rev, rev.as_commit())) {
         Some((_, Some(commit))) => Some(commit.to_string()),
-        Some((rev, None)) => sql::find_pointer(may, &repository.id, &environment, branch(rev)).await?.map(|p| p.commit_id),
+        Some((rev, None)) => {
+            sql::find_pointer(may, &repository.id, &environment, branch(rev)).await?.map(|p| p.commit_id)
+        }
         None => None,
     };
     let Some(commit) = commit else { return Ok("undecided") };

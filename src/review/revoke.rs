@@ -18,12 +18,12 @@ use crate::{
         role::Environment,
     },
     gate::{
+        Gate,
         act::{Act, RevokeRepository, RevokeRevision},
         grant::Granted,
         object::Found,
         resolve::branch,
         tx::Change,
-        Gate,
     },
     store::tables::{file, repository, revision, standing},
 };
@@ -50,7 +50,8 @@ pub async fn revoke_revision(gate: &Gate, may: Granted<RevokeRevision>, input: R
     for environment in &environments {
         let Some(commit) = commit_of(&may, &repository, &rev, environment).await? else { continue };
         let Some(row) = sql::find_revision(&may, &repository.id, &commit).await? else { continue };
-        targets.extend(sql::list_approved(&may, &repository.id, Some(&row.id), std::slice::from_ref(environment)).await?);
+        targets
+            .extend(sql::list_approved(&may, &repository.id, Some(&row.id), std::slice::from_ref(environment)).await?);
     }
     if targets.is_empty() {
         let sentence = format!("{name}@{rev} is not approved there, so there is nothing to revoke.");
@@ -59,24 +60,37 @@ pub async fn revoke_revision(gate: &Gate, may: Granted<RevokeRevision>, input: R
     carry_out(may, &repository, targets, input).await
 }
 
-pub async fn revoke_repository(gate: &Gate, may: Granted<RevokeRepository>, input: Revocation) -> Result<Value, Refusal> {
+pub async fn revoke_repository(
+    gate: &Gate,
+    may: Granted<RevokeRepository>,
+    input: Revocation,
+) -> Result<Value, Refusal> {
     let name = may.object().repo.clone();
     let repository = known(&may, &name).await?;
     let targets = sql::list_approved(&may, &repository.id, None, &scope(gate, &may)).await?;
     if targets.is_empty() {
-        return Err(Refusal::new(Code::Conflict, format!("Nothing of {name} is approved there, so there is nothing to revoke.")));
+        return Err(Refusal::new(
+            Code::Conflict,
+            format!("Nothing of {name} is approved there, so there is nothing to revoke."),
+        ));
     }
     carry_out(may, &repository, targets, input).await
 }
 
-async fn carry_out<A: Act>(may: Granted<A>, repository: &repository::Model, targets: Targets, input: Revocation) -> Result<Value, Refusal> {
+async fn carry_out<A: Act>(
+    may: Granted<A>,
+    repository: &repository::Model,
+    targets: Targets,
+    input: Revocation,
+) -> Result<Value, Refusal> {
     let reason = reason(&input.reason)?;
     let named = named_files(&may, &targets, &input).await?;
     let digests: Vec<String> = if input.malicious { named.values().cloned().collect() } else { Vec::new() };
     let also_stops = holders(&may, &digests, &targets).await?;
     let only_files = !input.malicious && !input.files.is_empty();
     let revoked: Vec<Value> = targets.iter().map(|(row, revision)| of(&repository.name, revision, row)).collect();
-    let denied: Vec<Value> = named.iter().filter(|_| input.malicious).map(|(path, sha)| json!({"path": path, "sha256": sha})).collect();
+    let denied: Vec<Value> =
+        named.iter().filter(|_| input.malicious).map(|(path, sha)| json!({"path": path, "sha256": sha})).collect();
     let what = if only_files { "the named files of" } else { "" };
     let done = if input.preview { "would revoke" } else { "revoked" };
     let message = format!("{done} {what} {} approved revision(s)", targets.len()).replace("  ", " ");
@@ -106,7 +120,12 @@ async fn carry_out<A: Act>(may: Granted<A>, repository: &repository::Model, targ
     }
     for (path, sha256) in named.iter().filter(|_| input.malicious) {
         sql::save_denied(&tx, &may, sha256, &reason, at).await?;
-        let fact = ObjectFact { kind: "digest", sha256: Some(sha256.clone()), path: Some(path.clone()), ..ObjectFact::default() };
+        let fact = ObjectFact {
+            kind: "digest",
+            sha256: Some(sha256.clone()),
+            path: Some(path.clone()),
+            ..ObjectFact::default()
+        };
         change = change.and(Kind::DigestDenied, fact, json!({"reason": reason}));
     }
     tx.commit(may, change).await?;
@@ -114,7 +133,11 @@ async fn carry_out<A: Act>(may: Granted<A>, repository: &repository::Model, targ
 }
 
 /// The named files with their digests; each must exist in a revision that is revoked.
-async fn named_files<A: Act>(may: &Granted<A>, targets: &Targets, input: &Revocation) -> Result<BTreeMap<String, String>, Refusal> {
+async fn named_files<A: Act>(
+    may: &Granted<A>,
+    targets: &Targets,
+    input: &Revocation,
+) -> Result<BTreeMap<String, String>, Refusal> {
     if input.malicious && input.files.is_empty() {
         let sentence = "Which file is malicious? Nothing here has been scanned, so no finding says it.";
         return Err(Refusal::bad_input(sentence).hint("Name it with --file; its bytes are then denied everywhere."));
@@ -124,7 +147,10 @@ async fn named_files<A: Act>(may: &Granted<A>, targets: &Targets, input: &Revoca
         let files: Vec<file::Model> = sql::list_files(may.reader(), &revision.id).await?;
         for row in files.into_iter().filter(|row| input.files.contains(&row.path)) {
             if row.size == 0 && input.malicious {
-                return Err(Refusal::bad_input(format!("{} is empty: its digest is that of every empty file.", row.path)));
+                return Err(Refusal::bad_input(format!(
+                    "{} is empty: its digest is that of every empty file.",
+                    row.path
+                )));
             }
             if let Some(sha256) = row.sha256 {
                 named.insert(row.path, sha256);

@@ -3,19 +3,14 @@
 //! What is written takes its object and actor from the grant that is spent on it.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
 use super::pointers::Move;
 use crate::{
-    domain::{
-        name::RepoName,
-        refusal::Fault,
-        role::Environment,
-        time::Micros,
-    },
+    domain::{name::RepoName, refusal::Fault, role::Environment, time::Micros},
     gate::{
         act::{Act, ApproveRevision, RequestRevision},
         grant::Granted,
@@ -38,7 +33,11 @@ pub async fn find_repository<A: Act>(may: &Granted<A>, name: &RepoName) -> Resul
     row.map_err(fault("looking a repository up"))
 }
 
-pub async fn find_revision<A: Act>(may: &Granted<A>, repository_id: &str, commit: &str) -> Result<Option<revision::Model>, Fault> {
+pub async fn find_revision<A: Act>(
+    may: &Granted<A>,
+    repository_id: &str,
+    commit: &str,
+) -> Result<Option<revision::Model>, Fault> {
     let query = revision::Entity::find()
         .filter(revision::Column::RepositoryId.eq(repository_id))
         .filter(revision::Column::CommitId.eq(commit));
@@ -202,7 +201,13 @@ pub async fn save_approval(db: &Tx, may: &Granted<ApproveRevision>, approved: &A
 }
 
 /// Ends approvals: what a revocation does to each of its targets.
-pub async fn save_revoked<A: Act>(db: &Tx, _: &Granted<A>, row: standing::Model, reason: &str, at: Micros) -> Result<(), Fault> {
+pub async fn save_revoked<A: Act>(
+    db: &Tx,
+    _: &Granted<A>,
+    row: standing::Model,
+    reason: &str,
+    at: Micros,
+) -> Result<(), Fault> {
     if let Some(id) = &row.approval_id {
         approval::Entity::update_many()
             .col_expr(approval::Column::EndedAt, Expr::value(at.0))
@@ -211,7 +216,11 @@ pub async fn save_revoked<A: Act>(db: &Tx, _: &Granted<A>, row: standing::Model,
             .await
             .map_err(fault("ending an approval"))?;
     }
-    save_standing(db, standing::Model { state: "revoked".to_owned(), reason: reason.to_owned(), changed_at: at.0, ..row }).await
+    save_standing(
+        db,
+        standing::Model { state: "revoked".to_owned(), reason: reason.to_owned(), changed_at: at.0, ..row },
+    )
+    .await
 }
 
 pub async fn save_revoked_file<A: Act>(
@@ -248,9 +257,13 @@ pub async fn save_denied<A: Act>(db: &Tx, _: &Granted<A>, sha256: &str, reason: 
 }
 
 /// The approved revisions, anywhere, that hold one of these digests.
-pub async fn list_holders<A: Act>(may: &Granted<A>, digests: &[String]) -> Result<Vec<(standing::Model, revision::Model, String)>, Fault> {
+pub async fn list_holders<A: Act>(
+    may: &Granted<A>,
+    digests: &[String],
+) -> Result<Vec<(standing::Model, revision::Model, String)>, Fault> {
     let files = file::Entity::find().filter(file::Column::Sha256.is_in(digests)).all(may.reader()).await;
-    let ids: std::collections::BTreeSet<_> = files.map_err(fault("looking digests up"))?.into_iter().map(|f| f.revision_id).collect();
+    let ids: std::collections::BTreeSet<_> =
+        files.map_err(fault("looking digests up"))?.into_iter().map(|f| f.revision_id).collect();
     let mut found = Vec::new();
     for id in ids {
         let rows = standing::Entity::find()
@@ -260,7 +273,10 @@ pub async fn list_holders<A: Act>(may: &Granted<A>, digests: &[String]) -> Resul
             .await
             .map_err(fault("reading standings"))?;
         for row in rows {
-            let revision = revision::Entity::find_by_id(id.clone()).one(may.reader()).await.map_err(fault("looking a revision up"))?;
+            let revision = revision::Entity::find_by_id(id.clone())
+                .one(may.reader())
+                .await
+                .map_err(fault("looking a revision up"))?;
             let repository = repository::Entity::find_by_id(row.repository_id.clone()).one(may.reader()).await;
             let repository = repository.map_err(fault("looking a repository up"))?;
             if let (Some(revision), Some(repository)) = (revision, repository) {

@@ -41,7 +41,6 @@ impl Idle {
         Held(Arc::clone(&self.held))
     }
 
-
     /// Completes when nothing has moved for that long.
     pub(super) async fn over(&self, most: Duration) {
         loop {

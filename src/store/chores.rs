@@ -2,7 +2,10 @@
 //!
 //! One statement each, and only on the tables named here; everything else is a change and needs the ledger.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    prelude::async_trait::async_trait,
+};
 
 /// The tables whose rows nobody's rights depend on.
 const TABLES: [&str; 3] = ["job", "token_use", "subject"];
@@ -50,7 +53,9 @@ fn allowed(sql: &str) -> Result<(), DbErr> {
     if !sql.contains(';') && rest.is_some() && (select || table.is_some_and(|t| TABLES.contains(&t))) {
         Ok(())
     } else {
-        Err(DbErr::Custom("a chore may only touch operational tables; everything else goes through the ledger".to_owned()))
+        Err(DbErr::Custom(
+            "a chore may only touch operational tables; everything else goes through the ledger".to_owned(),
+        ))
     }
 }
 

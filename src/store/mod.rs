@@ -14,7 +14,8 @@ use std::{path::Path, time::Duration};
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, prelude::async_trait::async_trait,
+    ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    prelude::async_trait::async_trait,
     sqlx::{
         Connection as _,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -72,8 +73,10 @@ impl Store {
     /// Only `ledger` calls this: `tests/house.rs` holds everybody else away from it.
     #[allow(clippy::disallowed_methods, reason = "the one place where a transaction begins")]
     pub(crate) async fn begin_write(&self) -> Result<DatabaseTransaction, Fault> {
-        let options =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
         self.write.begin_with_options(options).await.map_err(fault("beginning a transaction")).map_err(Fault::passing)
     }
 
@@ -131,7 +134,10 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, Fault> {
         (false, _) => 8,
     };
     options.max_connections(connections).min_connections(1).sqlx_logging(false);
-    options.acquire_timeout(Duration::from_secs(5)).connect_timeout(Duration::from_secs(5)).test_before_acquire(!sqlite);
+    options
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_timeout(Duration::from_secs(5))
+        .test_before_acquire(!sqlite);
     options.map_sqlx_sqlite_opts(move |o| {
         let o = o.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).foreign_keys(true);
         // Erasing a person must erase the bytes, not only the row.
@@ -159,11 +165,11 @@ async fn migrate_locked(url: &str, write: &DatabaseConnection) -> Result<(), Fau
     if url.starts_with("sqlite:") {
         return Migrator::up(write, None).await.map_err(failed);
     }
-    let lock = write
-        .begin_with_config(None, Some(AccessMode::ReadWrite))
+    let lock =
+        write.begin_with_config(None, Some(AccessMode::ReadWrite)).await.map_err(fault("taking the migration lock"))?;
+    lock.execute_unprepared("SELECT pg_advisory_xact_lock(7310231)")
         .await
         .map_err(fault("taking the migration lock"))?;
-    lock.execute_unprepared("SELECT pg_advisory_xact_lock(7310231)").await.map_err(fault("taking the migration lock"))?;
     Migrator::up(write, None).await.map_err(failed)?;
     lock.commit().await.map_err(fault("releasing the migration lock"))
 }

@@ -64,7 +64,9 @@ async fn never_a_file(wrong: Wrong) {
     let repo = world.hub.model("acme/weights");
     let push = repo.commit("Add").file("config.json", "{}");
     let sha = match wrong {
-        Wrong::Claimed => push.lfs_claiming("model.safetensors", Content::generated(8, good.len()), good.sha256()).push(),
+        Wrong::Claimed => {
+            push.lfs_claiming("model.safetensors", Content::generated(8, good.len()), good.sha256()).push()
+        }
         _ => push.file("model.safetensors", good.clone()).push(),
     };
     world.approve("acme/weights@main").await;
@@ -85,9 +87,10 @@ async fn never_a_file(wrong: Wrong) {
             { "do": "left_behind" },
         ]);
         let seen = desk.steps(venv, &steps).await;
-        for n in [0, 1] {
-            assert!(seen[n].get("error").is_some(), "{venv}: {}", seen[n]);
-        }
+        assert!(seen[0].get("error").is_some(), "{venv}: {}", seen[0]);
+        // A refused snapshot of a commit answers with what the cache has of it, without a word.
+        let listed = &seen[1]["value"]["files"]["model.safetensors"];
+        assert!(listed.is_null(), "{venv}: {}", seen[1]);
         assert_eq!(seen[2]["value"]["wrong"], json!([]), "{venv}: a wrong file lies in the cache");
         told.push_str(seen[0]["text"].as_str().unwrap_or_default());
     }
@@ -137,7 +140,7 @@ async fn a_hub_that_breaks_off_is_gone_on_with() {
     let url = format!("{}{PATH}", world.url());
     let reply = patient(&url, &world.developer().await, &[]).await.unwrap();
     assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, good.sha256()));
-    let sent = world.hub.bytes_sent("model.safetensors");
+    let sent = world.fetched("model.safetensors");
     assert!(sent < good.len() + 3_000_000, "{sent} bytes were fetched for {}", good.len());
 }
 
@@ -145,15 +148,24 @@ async fn a_hub_that_breaks_off_is_gone_on_with() {
 async fn a_connection_that_breaks_is_resumed_by_every_client() {
     let world = World::bare().await;
     let good = Content::safetensors(7, 30_000_000);
-    world.hub.model("acme/weights").commit("Add").file("config.json", "{}").file("model.safetensors", good.clone()).push();
+    world
+        .hub
+        .model("acme/weights")
+        .commit("Add")
+        .file("config.json", "{}")
+        .file("model.safetensors", good.clone())
+        .push();
     world.approve("acme/weights@main").await;
     let token = world.developer().await;
     patient(&format!("{}{PATH}", world.url()), &token, &[]).await.unwrap();
     for venv in HUBS {
         let cutter = Cutter::start(world.gateway.address(), 10_000_000).await;
         let desk = Desk::with(&cutter.url, &token);
-        let seen = desk.steps(venv, &json!([{ "do": "download", "repo": "acme/weights", "file": "model.safetensors" }])).await;
-        assert_eq!(seen[0]["value"]["sha256"], good.sha256(), "{venv}: {}", seen[0]);
+        let step = json!({ "do": "download", "repo": "acme/weights", "file": "model.safetensors" });
+        let seen = desk.steps(venv, &json!([step, step])).await;
+        // 0.36.2 gives up at a cut and goes on when it is called again; the others go on by themselves.
+        let first = if venv == HUBS[0] { &seen[1] } else { &seen[0] };
+        assert_eq!(first["value"]["sha256"], good.sha256(), "{venv}: {}", seen[0]);
         assert!(cutter.asked_for_the_rest(), "{venv} began again instead of going on");
     }
     let cutter = Cutter::start(world.gateway.address(), 10_000_000).await;

@@ -9,7 +9,8 @@ async fn a_request_leads_to_an_approval() {
     let path = "/acme/tiny/resolve/main/config.json";
     let refused = world.get(path, &developer).await;
     let message = refused.header("x-error-message").to_owned();
-    let link = message.split_whitespace().find(|word| word.contains("/-/r/")).unwrap_or_else(|| panic!("no link: {message}"));
+    let link =
+        message.split_whitespace().find(|word| word.contains("/-/r/")).unwrap_or_else(|| panic!("no link: {message}"));
     let id = link.rsplit('/').next().unwrap();
     let page = world.get(&format!("/-/r/{id}"), "").await;
     assert_eq!(page.status, 200);
@@ -17,7 +18,10 @@ async fn a_request_leads_to_an_approval() {
     let same = world.get("/-/r/01JD0000000000000000000000", "").await;
     assert_eq!(same.text().replace("01JD0000000000000000000000", id), page.text(), "the same for any id");
 
-    let asked = world.api_command(&["request", "acme/tiny@main", "--reason", "for the demo", "--json"], &developer).await.good();
+    let asked = world
+        .api_command(&["request", "acme/tiny@main", "--reason", "for the demo", "--json"], &developer)
+        .await
+        .good();
     let request = asked.json();
     let listed = world.api_command(&["request", "list"], &reviewer).await.good();
     assert!(listed.out.contains("acme/tiny"), "{}", listed.out);
@@ -49,22 +53,28 @@ async fn only_reviewers_decide() {
         }
     }
     let only_prod = world.token("reviewer", "prod").await;
-    let ran = world.api_command(&["approve", "acme/tiny@main", "--reason", "x", "--env", "research", "--yes"], &only_prod).await;
-    assert_eq!(ran.code, 1, "{}", ran.all());
+    let ran = world
+        .api_command(&["approve", "acme/tiny@main", "--reason", "x", "--env", "research", "--yes"], &only_prod)
+        .await;
+    assert!(ran.code > 0, "{}", ran.all());
     assert_eq!(world.get("/acme/tiny/resolve/main/config.json", &world.developer().await).await.status, 403);
 }
 
 #[tokio::test]
 async fn an_approval_can_end() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let reviewer = world.token("reviewer", "").await;
-    let words = ["approve", "acme/tiny@main", "--reason", "for today", "--env", "research", "--expires", "2s", "--yes"];
+    let words = ["approve", "acme/tiny@main", "--reason", "for today", "--env", "research", "--expires", "1d", "--yes"];
     world.api_command(&words, &reviewer).await.good();
     let (token, path) = (world.developer().await, "/acme/tiny/resolve/main/config.json");
     assert_eq!(world.get(path, &token).await.status, 200);
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    // Nobody waits a day: it began a day and a second earlier.
+    world.kill();
+    world.change_row("UPDATE standing SET expires_at = expires_at - 86401000000").await;
+    world.restart().await;
     let reply = world.get(path, &token).await;
-    assert_eq!(reply.status, 403, "{}", reply.text());
+    assert_eq!((reply.status, reply.header("x-error-code")), (403, "GatedRepo"), "{}", reply.text());
+    assert!(reply.header("x-error-message").contains("has ended"), "{}", reply.header("x-error-message"));
 }
 
 #[tokio::test]
@@ -105,7 +115,7 @@ async fn a_pair_of_address_and_token_is_never_mixed() {
     assert_ne!(ran.code, 0, "an address of one pair went with a token of the other");
     let ran = world.gateway.command(&words, &[("HF_ENDPOINT", "https://huggingface.co"), ("HF_TOKEN", &token)]).await;
     assert_ne!(ran.code, 0, "{}", ran.all());
-    assert!(ran.err.contains("huggingface.co"), "{}", ran.err);
+    assert!(ran.err.contains("nothing was sent"), "{}", ran.err);
 }
 
 #[tokio::test]
@@ -147,11 +157,17 @@ async fn the_configuration_is_checked_and_its_secrets_hidden() {
 #[tokio::test]
 async fn the_doctor_looks_at_everything() {
     let world = World::new().await;
-    let ran = world.gateway.command(&["doctor"], &[]).await;
-    assert!(ran.code == 0 && ran.out.contains("127.0.0.1"), "{}", ran.all());
-    assert!(!ran.all().contains("hf_gateway"), "the hub's token is shown");
+    world.approve("acme/tiny@main").await;
+    let token = world.developer().await;
+    let pair = [("WEIGHBRIDGE_URL", world.url()), ("WEIGHBRIDGE_TOKEN", token.as_str())];
+    let ran = world.gateway.command(&["doctor"], &pair).await;
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    for part in [world.url(), world.hub.url().trim_start_matches("http://")] {
+        assert!(ran.out.contains(part), "{part} is not looked at: {}", ran.all());
+    }
+    assert!(!ran.all().contains("hf_gateway") && !ran.all().contains(&token), "a token is shown");
     world.hub.offline(true);
-    let ran = world.gateway.command(&["doctor"], &[]).await;
+    let ran = world.gateway.command(&["doctor"], &pair).await;
     assert_eq!(ran.code, 1, "{}", ran.all());
 }
 

@@ -33,14 +33,14 @@ async fn fetches(database: Database) {
     let url = format!("{}/acme/big/resolve/main/weights.bin", world.url());
     world.hub.fault(Fault::bandwidth(16 << 20).on("weights.bin").side(Side::Cdn));
     for round in 0..rounds() {
-        let before = world.hub.bytes_sent("weights.bin");
+        let before = world.fetched("weights.bin");
         let asking = tokio::spawn({
             let (url, token) = (url.clone(), token.clone());
             async move { wire::ask("GET", &url, &token, &[]).await.map(|reply| reply.status) }
         });
         // Some bytes of this round have come, and then a little more, never the same.
         let mut waited = 0;
-        while world.hub.bytes_sent("weights.bin") < before + (1 << 20) && waited < 1000 {
+        while world.fetched("weights.bin") < before + (1 << 20) && waited < 1000 {
             tokio::time::sleep(Duration::from_millis(50)).await;
             waited += 1;
         }
@@ -49,14 +49,17 @@ async fn fetches(database: Database) {
         world.kill();
         let answer = asking.await.unwrap();
         assert!(!matches!(answer, Ok(200)), "round {round}: a file was answered before it was whole");
-        assert!(!world.blobs().iter().any(|(name, _)| name == content.sha256()), "round {round}: a partial blob has a name");
+        assert!(
+            !world.blobs().iter().any(|(name, _)| name == content.sha256()),
+            "round {round}: a partial blob has a name"
+        );
         world.restart().await;
     }
     world.hub.clear_faults();
     let reply = patient(&url, &token, &[]).await.unwrap();
     assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, content.sha256()));
     // What was between the hub and the disk when the process died is lost: some buffers of it each time.
-    let (sent, allowance) = (world.hub.bytes_sent("weights.bin"), rounds() * (6 << 20));
+    let (sent, allowance) = (world.fetched("weights.bin"), rounds() * (6 << 20));
     assert!(sent <= content.len() + allowance, "{sent} bytes were fetched for {}", content.len());
     assert!(world.blobs().iter().all(|(_, sound)| *sound));
     world.ledger_is_whole().await;

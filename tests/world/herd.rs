@@ -28,7 +28,7 @@ async fn two_hundred_clients_cost_one_fetch_and_little_memory() {
     while let Some(one) = herd.join_next().await {
         one.unwrap();
     }
-    assert_eq!(world.hub.bytes_sent("weights.bin"), content.len(), "every byte of it is fetched exactly once");
+    assert_eq!(world.fetched("weights.bin"), content.len(), "every byte of it is fetched exactly once");
     let memory = world.gateway.most_memory();
     assert!(memory < 300 << 20, "the gateway took {} MiB", memory >> 20);
     world.nothing_leaked();
@@ -76,10 +76,14 @@ async fn a_herd_at_many_names_of_one_file_is_one_fetch() {
     world.hub.reset_counters();
     let token = world.developer().await;
     let mut herd = JoinSet::new();
-    for path in ["old/herd/resolve/main/a.bin", "Acme/Herd/resolve/main/b.bin", "acme/herd/resolve/refs%2Fheads%2Fmain/a.bin"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain([format!("acme/herd/resolve/{sha}/b.bin"), format!("api/resolve-cache/models/acme/herd/{sha}/a.bin")])
+    for path in
+        ["old/herd/resolve/main/a.bin", "Acme/Herd/resolve/main/b.bin", "acme/herd/resolve/refs%2Fheads%2Fmain/a.bin"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([
+                format!("acme/herd/resolve/{sha}/b.bin"),
+                format!("api/resolve-cache/models/acme/herd/{sha}/a.bin"),
+            ])
     {
         for _ in 0..4 {
             herd.spawn(pull(format!("{}/{path}", world.url()).into(), token.clone(), content.clone()));
@@ -88,5 +92,5 @@ async fn a_herd_at_many_names_of_one_file_is_one_fetch() {
     while let Some(one) = herd.join_next().await {
         one.unwrap();
     }
-    assert_eq!(world.hub.bytes_sent(".bin"), content.len());
+    assert_eq!(world.fetched(".bin"), content.len());
 }

@@ -36,7 +36,11 @@ async fn old_names_wrong_case_and_one_segment_lead_to_the_same_files() {
             assert_eq!(seen[other]["value"], seen[0]["value"], "{venv}: {}", steps[other]);
         }
         assert_eq!(seen[3]["value"], seen[4]["value"], "{venv}");
-        assert_eq!((&seen[5]["value"]["id"], &seen[5]["value"]["sha"]), (&json!("acme/tiny"), &json!(commit)), "{venv}");
+        assert_eq!(
+            (&seen[5]["value"]["id"], &seen[5]["value"]["sha"]),
+            (&json!("acme/tiny"), &json!(commit)),
+            "{venv}"
+        );
         assert!(seen[6]["value"]["files"].get("model.safetensors").is_some(), "{venv}: {}", seen[6]);
         assert!(seen[7]["value"]["files"].get("app.py").is_some(), "{venv}: {}", seen[7]);
         assert!(seen[9]["value"]["files"].get("data/train.parquet").is_some(), "{venv}: {}", seen[9]);
@@ -47,7 +51,16 @@ async fn old_names_wrong_case_and_one_segment_lead_to_the_same_files() {
 #[tokio::test]
 async fn strange_names_survive_the_way() {
     let world = World::bare().await;
-    let names = ["100% +#.txt", "a b/c d.json", "naïve/模型.txt", "q?x=1&y.txt", "semi;colon.txt", "dots..in/x..y", "[b]{c}.txt", "~tilde'quote.txt"];
+    let names = [
+        "100% +#.txt",
+        "a b/c d.json",
+        "naïve/模型.txt",
+        "q?x=1&y.txt",
+        "semi;colon.txt",
+        "dots..in/x..y",
+        "[b]{c}.txt",
+        "~tilde'quote.txt",
+    ];
     let mut push = world.hub.model("acme/odd").commit("Add odd names");
     for (seed, name) in names.iter().enumerate() {
         push = push.file(*name, Content::generated(seed as u64, 100));
@@ -78,7 +91,10 @@ async fn main_moves_by_approval_alone() {
     assert_eq!((refused.status, refused.header("x-error-code")), (403, "GatedRepo"));
     world.approve("acme/moving@main").await;
     let after = world.get(path, &token).await;
-    assert_eq!((after.status, after.header("x-repo-commit"), after.text().as_str()), (200, second.as_str(), "{\"n\": 2}"));
+    assert_eq!(
+        (after.status, after.header("x-repo-commit"), after.text().as_str()),
+        (200, second.as_str(), "{\"n\": 2}")
+    );
     let old = world.get(&format!("/acme/moving/resolve/{first}/config.json"), &token).await;
     assert_eq!(old.status, 200, "what was approved by commit stays so");
 }

@@ -15,7 +15,9 @@ use crate::{
 async fn the_refusal_reaches_every_terminal() {
     let world = World::new().await;
     let mut table = String::from(PREFACE);
-    for (title, repo) in [("never approved", "acme/unsafe"), ("not there at all", "acme/nowhere"), ("our own namespace", "ours/secret")] {
+    for (title, repo) in
+        [("never approved", "acme/unsafe"), ("not there at all", "acme/nowhere"), ("our own namespace", "ours/secret")]
+    {
         for venv in HUBS {
             let version = venv.replace('-', " ");
             let ran = Desk::new(&world).await.hf(venv, &["download", repo]).await;
@@ -125,7 +127,8 @@ fn row(table: &mut String, world: &World, title: &str, ran: &Ran) {
         &ran.all(),
         &[(world.url(), "http://gateway"), (world.gateway.address(), "gateway"), (&temporary(), "/tmp")],
     );
-    let frame = |line: &str| line.starts_with(char::is_whitespace) || line.starts_with("Traceback ") || line.trim().is_empty();
+    let frame =
+        |line: &str| line.starts_with(char::is_whitespace) || line.starts_with("Traceback ") || line.trim().is_empty();
     let between = ["The above exception", "During handling"];
     for line in shown.lines().filter(|line| !frame(line) && !between.iter().any(|start| line.starts_with(start))) {
         let _ = writeln!(table, "{}", without_numbers(line));
@@ -137,14 +140,18 @@ fn without_numbers(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in line.split(' ') {
         let plain = match word.split_once("weighbridge-world-") {
-            Some((before, rest)) => format!("{before}desk{}", rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-')),
+            Some((before, rest)) => {
+                format!("{before}desk{}", rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-'))
+            }
             None => word.to_owned(),
         };
         words.push(plain);
     }
     let line = words.join(" ");
     match line.split_once("(Request ID: ") {
-        Some((before, after)) => format!("{before}(Request ID: …{}", after.split_once(')').map_or("", |(_, rest)| rest)),
+        Some((before, after)) => {
+            format!("{before}(Request ID: …{}", after.split_once(')').map_or("", |(_, rest)| rest))
+        }
         None => line,
     }
 }

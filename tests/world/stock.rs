@@ -38,7 +38,9 @@ impl Ran {
     #[track_caller]
     pub fn json(&self) -> Value {
         let line = self.out.lines().last().unwrap_or_default();
-        serde_json::from_str(&self.out).or_else(|_| serde_json::from_str(line)).unwrap_or_else(|_| panic!("no JSON: {}\n{}", self.out, self.err))
+        serde_json::from_str(&self.out)
+            .or_else(|_| serde_json::from_str(line))
+            .unwrap_or_else(|_| panic!("no JSON: {}\n{}", self.out, self.err))
     }
 
     pub fn all(&self) -> String {
@@ -129,7 +131,8 @@ impl Desk {
         command.env_clear();
         // As wide as can be and without colours, so that a sentence stays on one line.
         let plain = [("NO_COLOR", "1"), ("TERM", "dumb"), ("COLUMNS", "2000"), ("LC_ALL", "C.UTF-8")];
-        let quiet = [("HF_HUB_DISABLE_PROGRESS_BARS", "1"), ("HF_HUB_DISABLE_UPDATE_CHECK", "1"), ("DO_NOT_TRACK", "1")];
+        let quiet =
+            [("HF_HUB_DISABLE_PROGRESS_BARS", "1"), ("HF_HUB_DISABLE_UPDATE_CHECK", "1"), ("DO_NOT_TRACK", "1")];
         command.envs(plain).envs(quiet);
         command.env("PATH", std::env::var("PATH").unwrap_or_default());
         command.env("HOME", self.home()).env("HF_HOME", self.home().join("hf"));

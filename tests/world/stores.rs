@@ -49,7 +49,8 @@ async fn journey(database: Database, blobs: Blobs) {
     assert_eq!(Desk::new(&world).await.steps(HUBS[1], &steps).await, pulled);
     assert_eq!(world.hub.bytes_sent(""), sent, "a second pull needs nothing from the hub");
     assert!(!world.blobs().is_empty() && world.blobs().iter().all(|(_, sound)| *sound));
-    let part = world.ask("GET", "/acme/tiny/resolve/main/model.safetensors", &developer, &[("range", "bytes=5-9")]).await;
+    let part =
+        world.ask("GET", "/acme/tiny/resolve/main/model.safetensors", &developer, &[("range", "bytes=5-9")]).await;
     assert_eq!((part.status, part.body.len()), (206, 5));
     world.revoke("acme/tiny@main").await;
     let seen = desk.steps(HUBS[2], &steps).await;
@@ -59,7 +60,8 @@ async fn journey(database: Database, blobs: Blobs) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_fetch_a_file_once() {
-    let options = WorldOptions { database: Database::Postgres, blobs: Blobs::S3, sample: false, ..WorldOptions::default() };
+    let options =
+        WorldOptions { database: Database::Postgres, blobs: Blobs::S3, sample: false, ..WorldOptions::default() };
     let world = World::start(options).await;
     let other = world.another("second").await;
     let content = Content::generated(1, 40 << 20);
@@ -78,13 +80,14 @@ async fn two_replicas_fetch_a_file_once() {
         let reply = reply.unwrap();
         assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, content.sha256()));
     }
-    assert_eq!(world.hub.bytes_sent("weights.bin"), content.len());
+    assert_eq!(world.fetched("weights.bin"), content.len());
     world.ledger_is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_takes_over_from_one_that_died() {
-    let options = WorldOptions { database: Database::Postgres, blobs: Blobs::S3, sample: false, ..WorldOptions::default() };
+    let options =
+        WorldOptions { database: Database::Postgres, blobs: Blobs::S3, sample: false, ..WorldOptions::default() };
     let mut world = World::start(options).await;
     let other = world.another("second").await;
     let content = Content::generated(2, 20 << 20);

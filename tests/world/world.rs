@@ -18,7 +18,7 @@ use std::{
 
 use sea_orm::{ConnectionTrait, Statement};
 use weighbridge::{ledger::verify, store::Store};
-use weighbridge_simulator::{Content, Hub, Options, Token, load_sample};
+use weighbridge_simulator::{Content, Hub, Options, Side, Token, load_sample};
 
 use crate::{
     stock::{Ran, run},
@@ -220,6 +220,18 @@ impl World {
         let found = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
         database.close().await.unwrap();
         found
+    }
+
+    /// Changes a row behind the gateway's back, for what a test cannot wait for.
+    pub async fn change_row(&self, sql: &str) {
+        let database = sea_orm::Database::connect(&self.database_url).await.unwrap();
+        assert_eq!(database.execute_unprepared(sql).await.unwrap().rows_affected(), 1, "{sql}");
+        database.close().await.unwrap();
+    }
+
+    /// How many bytes of LFS files the content host sent; the bodies of redirects to it are no file's bytes.
+    pub fn fetched(&self, file: &str) -> u64 {
+        self.hub.counts(file).iter().filter(|count| count.side == Side::Cdn).map(|count| count.body_bytes).sum()
     }
 
     /// What no pull may ever leave behind at the hub.

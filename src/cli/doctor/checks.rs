@@ -89,7 +89,7 @@ pub async fn encoded_slash(api: &Api, report: &mut Report) {
     let encoded = api.send(Method::GET, &address("refs%2Fpr%2F1"), &[], None).await.map(|answer| answer.status());
     match (plain, encoded) {
         (Ok(StatusCode::METHOD_NOT_ALLOWED), Ok(StatusCode::METHOD_NOT_ALLOWED)) => {
-            report.good("%2F in paths", "arrives unchanged")
+            report.good("%2F in paths", "arrives unchanged");
         }
         (Ok(StatusCode::METHOD_NOT_ALLOWED), Ok(other)) => {
             let found = format!("it is changed or refused on the way (answered {})", other.as_u16());
@@ -116,7 +116,7 @@ pub async fn hub(config: &Config, report: &mut Report) {
         let what = format!("upstream {}", probe.host);
         match probe.answer {
             Ok(HostAnswer { status, took, .. }) => {
-                report.good(&what, format!("answered {status} in {} ms", took.as_millis()))
+                report.good(&what, format!("answered {status} in {} ms", took.as_millis()));
             }
             Err(trouble) => {
                 let refused: Vec<String> =
@@ -148,7 +148,7 @@ fn lengths(answer: &Response, report: &mut Report) {
     match (header(answer, &CONTENT_ENCODING), header(answer, &CONTENT_LENGTH)) {
         (None, Some(_)) => report.good("Content-Length", "arrives unchanged"),
         (Some(coding), _) => {
-            report.fail("Content-Length", &format!("answers are compressed on the way ({coding})"), next)
+            report.fail("Content-Length", &format!("answers are compressed on the way ({coding})"), next);
         }
         (None, None) => report.fail("Content-Length", "it is taken away on the way", next),
     }

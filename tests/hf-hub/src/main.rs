@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match pull(words).await {
         Ok(told) => say(&mut io::stdout(), &format!("{told}\n"), ExitCode::SUCCESS),
-        Err(failure) => say(&mut io::stderr(), &chain(failure.as_ref()), ExitCode::FAILURE),
+        Err(failure) => say(&mut io::stderr(), &both(failure.as_ref()), ExitCode::FAILURE),
     }
 }
 
@@ -37,7 +37,11 @@ async fn pull(words: Vec<String>) -> Result<Value, Failure> {
         _ => RepoType::Model,
     };
     let repo = Repo::with_revision(id, kind, rev);
-    if way == "tokio" { with_tokio(repo, files).await } else { tokio::task::spawn_blocking(|| plainly(repo, files)).await? }
+    if way == "tokio" {
+        with_tokio(repo, files).await
+    } else {
+        tokio::task::spawn_blocking(|| plainly(repo, files)).await?
+    }
 }
 
 async fn with_tokio(repo: Repo, files: Vec<String>) -> Result<Value, Failure> {
@@ -75,15 +79,9 @@ fn shown(path: PathBuf) -> Value {
     path.to_string_lossy().into_owned().into()
 }
 
-/// The error and its causes, as anyhow prints them at the end of a program.
-fn chain(error: &dyn Error) -> String {
-    let mut text = format!("Error: {error}\n");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!("Caused by: {error}\n"));
-        cause = error.source();
-    }
-    text
+/// The error as programs end with it: first as anyhow prints it, then as a plain `main` does.
+fn both(error: &dyn Error) -> String {
+    format!("Error: {error}\nError: {error:?}\n")
 }
 
 fn say(to: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
