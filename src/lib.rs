@@ -1,8 +1,8 @@
 //! Weighbridge: the checkpoint between a company and the public model hub.
 //!
-//! Floors, lowest first: `domain` (words and rules) · `store`, `blobs`, `upstream`, `keys`, `clock` (the outside) ·
-//! `ledger` · `gate` · `app`, `endpoint` · the features · `cli`, `config`, `serve`, `work`. A file imports only from
-//! lower floors; `tests/house.rs` checks it. The map is in `src/README.md`.
+//! Floors, lowest first: `domain` (words and rules) · `store`, `blobs`, `upstream`, `keys`, `clock`, `tasks` (the
+//! outside) · `ledger` · `gate` · `app`, `endpoint`, `jobs` · the features · `cli`, `config`, `logs`, `routes`, `serve`.
+//! A file imports only from lower floors; `tests/house.rs` checks it. The map is in `src/README.md`.
 
 pub mod accounts;
 pub mod app;

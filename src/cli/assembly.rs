@@ -30,6 +30,7 @@ impl Host {
         let ledger = Ledger::open(store.clone(), settings).await?;
         let upstream = Upstream::new(config.upstream_settings())?;
         let access = Access::built_in().await?;
+        known_environments(&access, config)?;
         let gate = Gate::new(Parts {
             store: store.clone(),
             ledger: ledger.clone(),
@@ -74,3 +75,15 @@ impl Host {
 
 /// How long a request is held for something that is under way: clients give up after ten seconds.
 const HOLD: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// A policy row for an environment that nobody configured would never match: a deny written so would deny nothing.
+fn known_environments(access: &Access, config: &Config) -> Result<(), Fault> {
+    let stranger = access.environments().find(|name| !config.environments.iter().any(|e| e.name.as_str() == *name));
+    stranger.map_or(Ok(()), |name| {
+        let names: Vec<_> = config.environments.iter().map(|e| e.name.as_str()).collect();
+        let there = names.join(", ");
+        Err(Fault::new(format!(
+            "the policy has a row for the environment `{name}`, which is not configured; there are: {there}"
+        )))
+    })
+}

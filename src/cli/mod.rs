@@ -60,6 +60,8 @@ enum Command {
     Approve(review::ApproveArgs),
     /// Stop a revision or a whole repository
     Revoke(review::RevokeArgs),
+    /// Point main, or another branch, at an approved commit where no approval moves it
+    Pin(review::PinArgs),
     /// Find out why something does not work
     Doctor(doctor::DoctorArgs),
 }
@@ -159,6 +161,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,
+        Command::Pin(args) => review::pin(args).await,
         Command::Revoke(args) => review::revoke(args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
     }

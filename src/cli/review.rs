@@ -91,6 +91,23 @@ pub struct RevokeArgs {
     json: Json,
 }
 
+#[derive(Debug, Args)]
+pub struct PinArgs {
+    /// org/name@commit: an approved commit, in full
+    revision: String,
+    /// Why it moves, for whoever audits this
+    #[arg(long)]
+    reason: String,
+    /// Where it moves; needed when your role reaches several environments
+    #[arg(long)]
+    env: Option<String>,
+    /// The branch or tag that moves
+    #[arg(long, default_value = "main")]
+    pointer: String,
+    #[command(flatten)]
+    json: Json,
+}
+
 pub async fn request(args: RequestArgs) -> Result<(), Failure> {
     match (args.command, args.revision, args.reason) {
         (Some(RequestCommand::List(json)), ..) => list(json.json).await,
@@ -137,6 +154,20 @@ pub async fn approve(args: ApproveArgs) -> Result<(), Failure> {
     ));
     for pointer in list_of(&answer, "pointers") {
         out::say(format!("  {} now means {}", text(pointer, "name"), text(pointer, "commit")));
+    }
+    Ok(())
+}
+
+pub async fn pin(args: PinArgs) -> Result<(), Failure> {
+    let (repo, rev) = revision(&args.revision)?;
+    let api = Api::find()?;
+    let environment = environment(&api, args.env.as_deref()).await?;
+    let path = format!("/-/api/v1/environments/{environment}/pins/{}/{}", api::typed(&repo), api::segment(&rev));
+    let answer = api.post(&path, &json!({"reason": args.reason, "pointer": args.pointer})).await?;
+    if args.json.json {
+        out::say_json(&answer);
+    } else {
+        out::say(format!("{} now means {} in {environment}.", text(&answer, "pointer"), text(&answer, "commit")));
     }
     Ok(())
 }

@@ -120,7 +120,7 @@ impl Segments {
         body.split('/').map(decode).collect::<Option<Vec<_>>>().map(Self)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 

@@ -26,7 +26,7 @@ impl Dialect {
             Self::Problem
         } else if path.contains(".git/info/lfs/") {
             Self::Hub
-        } else if path.contains(".git/") {
+        } else if path.contains(".git/") || path.ends_with("/info/refs") || path.ends_with("/git-upload-pack") {
             Self::Git
         } else {
             Self::Hub
@@ -127,6 +127,7 @@ mod tests {
             ("/api/models/a/b", Dialect::Hub),
             ("/-x", Dialect::Hub),
             ("/a/b.git/info/refs", Dialect::Git),
+            ("/a/b/info/refs", Dialect::Git),
             ("/a/b.git/info/lfs/objects/batch", Dialect::Hub),
         ] {
             assert_eq!(Dialect::of(path), want, "{path}");

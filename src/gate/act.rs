@@ -90,6 +90,8 @@ acts! {
     ExamineRevision = "revision.examine" on InEnvironment => InEnvironment, Counted, RevisionExamined;
     ApproveRevision = "revision.approve" on InEnvironment => InEnvironment, WithChange, RevisionApproved;
     RevokeRevision = "revision.revoke" on InEnvironment => InEnvironment, WithChange, RevisionRevoked;
+    /// Moving `main` where no approval would move it: back, or on after a revocation.
+    PinPointer = "pointer.pin" on InEnvironment => InEnvironment, WithChange, PointerMoved;
     RevokeRepository = "revision.revoke" on RepoInEnvironment => RepoInEnvironment, WithChange, RevisionRevoked;
     /// Work: writing down what the hub says a revision holds.
     ListRevision = "revision.list" on RevisionNamed => RevisionNamed, WithChange, RevisionListed;

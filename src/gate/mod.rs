@@ -344,7 +344,9 @@ impl Gate {
             }
             Where::Everywhere => {
                 let all: Vec<_> = self.environments().iter().map(|e| e.name.clone()).collect();
-                all.iter().find(|name| !actor.reach().covers(name)).map_or(Ok(()), |name| Err(outside(name)))?;
+                let beyond = all.iter().find(|name| !actor.reach().covers(name));
+                let hint = "Name one environment that it reaches, with --env.";
+                beyond.map_or(Ok(()), |name| Err(Refusal { hint: hint.to_owned(), ..outside(name) }))?;
                 Ok(all)
             }
         }

@@ -11,11 +11,20 @@ use crate::domain::{
 
 const GIT: &str = ".git";
 
+/// git asks for `…/info/refs` under whatever address it was given, with `.git` or without.
+fn is_git(path: &Segments) -> bool {
+    let mut last = path.iter().rev();
+    let (end, before) = (last.next(), last.next());
+    let asks =
+        matches!((before, end), (Some("info"), Some("refs")) | (_, Some("git-upload-pack" | "git-receive-pack")));
+    asks || path.iter().any(|segment| segment.to_ascii_lowercase().ends_with(GIT))
+}
+
 pub fn elsewhere(method: &Method, path: &Segments) -> Refusal {
     if path.first() == Some("-") {
         return Refusal::not_found();
     }
-    if path.iter().any(|segment| segment.to_ascii_lowercase().ends_with(GIT)) {
+    if is_git(path) {
         return Refusal::new(
             Code::NotOffered,
             "Weighbridge does not offer git clone: it would bring history that nobody approved.",

@@ -126,7 +126,7 @@ async fn find(may: &Granted<ApproveRevision>) -> Result<(repository::Model, revi
     Ok((repository, row, commit))
 }
 
-fn repo_of(row: &repository::Model) -> Result<Repo, Fault> {
+pub fn repo_of(row: &repository::Model) -> Result<Repo, Fault> {
     let name = RepoKind::from_word(&row.kind).and_then(|kind| RepoName::new(kind, &row.name));
     Ok(Repo { id: row.id.clone(), name: name.ok_or_else(|| Fault::new("reading a repository's name"))? })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{
     approve::{self, Approval},
     examine,
+    pin::{self, Pin},
     requests::{self, Wish},
     revoke::{self, Revocation},
 };
@@ -15,7 +16,7 @@ use crate::{
     endpoint::{Endpoint, answer, endpoint, input::Json},
     gate::{
         act::{
-            ApproveRevision, ExamineRevision, ReadDecision, ReadRequest, ReadRequests, RequestRevision,
+            ApproveRevision, ExamineRevision, PinPointer, ReadDecision, ReadRequest, ReadRequests, RequestRevision,
             RevokeRepository, RevokeRevision,
         },
         grant::Granted,
@@ -35,6 +36,7 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
             "/-/api/v1/environments/{environment}/repository-revocations/{typed-repo}",
             revoke_repository,
         ),
+        endpoint(post.clone(), "/-/api/v1/environments/{environment}/pins/{typed-repo}/{rev}", pin),
         endpoint(post, "/-/api/v1/environments/{environment}/requests/{typed-repo}/{rev}", request),
         endpoint(get.clone(), "/-/api/v1/requests", list_requests),
         endpoint(get.clone(), "/-/api/v1/requests/{id}", show_request),
@@ -58,6 +60,10 @@ async fn revoke_revision(app: App, may: Granted<RevokeRevision>, Json(input): Js
 
 async fn revoke_repository(app: App, may: Granted<RevokeRepository>, Json(input): Json<Revocation>) -> Answered {
     answered(revoke::revoke_repository(&app.gate, may, input).await)
+}
+
+async fn pin(_: App, may: Granted<PinPointer>, Json(input): Json<Pin>) -> Answered {
+    answered(pin::pin(may, input).await)
 }
 
 async fn request(_: App, may: Granted<RequestRevision>, Json(input): Json<Wish>) -> Answered {

@@ -7,6 +7,7 @@
 mod approve;
 mod examine;
 pub mod http;
+mod pin;
 mod pointers;
 mod requests;
 mod revoke;

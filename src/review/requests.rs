@@ -54,12 +54,14 @@ pub async fn make(may: Granted<RequestRevision>, input: Wish) -> Result<Value, R
         state: "open".to_owned(),
         decided_at: None,
     };
-    let id = row.id.clone();
+    let (id, environment) = (row.id.clone(), row.environment.clone());
     let tx = may.begin().await?;
     sql::save_request(&tx, &may, row).await?;
     tx.commit(may, Change::new(json!({"request": id, "reason": reason}))).await?;
-    let message =
-        format!("Asked for. A reviewer decides with: weighbridge approve {}@{} --reason TEXT", object.repo, object.rev);
+    let message = format!(
+        "Asked for. A reviewer decides with: weighbridge approve {}@{} --env {environment} --reason TEXT",
+        object.repo, object.rev
+    );
     Ok(json!({"id": id, "state": "open", "message": message}))
 }
 

@@ -181,22 +181,34 @@ pub async fn save_approval(db: &Tx, may: &Granted<ApproveRevision>, approved: &A
         .await
         .map_err(fault("writing a tree digest"))?;
     for step in approved.moves {
-        let row = pointer::Model {
-            repository_id: revision.repository_id.clone(),
-            environment: environment.to_owned(),
-            name: step.name.clone(),
-            kind: step.kind.clone(),
-            commit_id: step.to.clone(),
-            moved_at: at.0,
-        };
-        let key = [pointer::Column::RepositoryId, pointer::Column::Environment, pointer::Column::Name];
-        let update = [pointer::Column::CommitId, pointer::Column::MovedAt, pointer::Column::Kind];
-        pointer::Entity::insert(row.into_active_model().reset_all())
-            .on_conflict(OnConflict::columns(key).update_columns(update).to_owned())
-            .exec_without_returning(db)
-            .await
-            .map_err(fault("moving a pointer"))?;
+        save_pointer(db, may, &revision.repository_id, step, *at).await?;
     }
+    Ok(())
+}
+
+/// Moves a pointer in the grant's environment.
+pub async fn save_pointer<A: Act>(
+    db: &Tx,
+    may: &Granted<A>,
+    repository_id: &str,
+    step: &Move,
+    at: Micros,
+) -> Result<(), Fault> {
+    let row = pointer::Model {
+        repository_id: repository_id.to_owned(),
+        environment: may.environment().to_string(),
+        name: step.name.clone(),
+        kind: step.kind.clone(),
+        commit_id: step.to.clone(),
+        moved_at: at.0,
+    };
+    let key = [pointer::Column::RepositoryId, pointer::Column::Environment, pointer::Column::Name];
+    let update = [pointer::Column::CommitId, pointer::Column::MovedAt, pointer::Column::Kind];
+    pointer::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(OnConflict::columns(key).update_columns(update).to_owned())
+        .exec_without_returning(db)
+        .await
+        .map_err(fault("moving a pointer"))?;
     Ok(())
 }
 

@@ -42,6 +42,7 @@ impl Store {
         }
         if let (true, Some(folder)) = (sqlite, sqlite_file(url).and_then(Path::parent)) {
             private_folder(folder)?;
+            private_file(sqlite_file(url).unwrap_or(folder))?;
         }
         let write = connect(url, Use::Write).await?;
         if migrate {
@@ -179,6 +180,13 @@ pub fn sqlite_file(url: &str) -> Option<&Path> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
     let path = path.split('?').next().unwrap_or(path);
     (!path.is_empty() && path != ":memory:").then(|| Path::new(path))
+}
+
+/// Made before SQLite makes it, because it would let everybody read; its journals take over these rights.
+fn private_file(file: &Path) -> Result<(), Fault> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file);
+    made.map(drop).map_err(|e| Fault::because(format!("making the database {}", file.display()), e))
 }
 
 #[allow(clippy::disallowed_methods, reason = "the database's own folder")]

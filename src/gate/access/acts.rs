@@ -57,6 +57,7 @@ pub const ACTS: &[Act] = &[
     act("revision.examine", Given::Roles, REPOSITORY),
     act("revision.approve", Given::Roles, REPOSITORY),
     act("revision.revoke", Given::Roles, REPOSITORY),
+    act("pointer.pin", Given::Roles, REPOSITORY),
     act("revision.list", Given::Work, REPOSITORY),
     act("revision.suspend", Given::Work, REPOSITORY),
     act("blob.store", Given::Work, &["/models/*/*", "/datasets/*/*", "/spaces/*/*", "/blobs/**"]),
