@@ -4,6 +4,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use moka::sync::Cache;
 use tokio::sync::{Notify, watch};
 
 use crate::{blobs::Blobs, gate::Gate, store::chores::Chores, upstream::Upstream};
@@ -18,6 +20,28 @@ pub struct App {
     pub bells: Arc<Bells>,
     pub face: Arc<Face>,
     pub stopping: Stopping,
+    pub answers: Answers,
+}
+
+/// JSON that was composed before, under keys that change with everything it rests on. At most 32 MiB.
+#[derive(Clone)]
+pub struct Answers(Cache<String, Bytes>);
+
+impl Default for Answers {
+    fn default() -> Self {
+        let weight = |key: &String, answer: &Bytes| u32::try_from(key.len() + answer.len()).unwrap_or(u32::MAX);
+        Self(Cache::builder().weigher(weight).max_capacity(32 << 20).time_to_live(Duration::from_mins(5)).build())
+    }
+}
+
+impl Answers {
+    pub fn find(&self, key: &str) -> Option<Bytes> {
+        self.0.get(key)
+    }
+
+    pub fn keep(&self, key: String, answer: Bytes) {
+        self.0.insert(key, answer);
+    }
 }
 
 impl App {

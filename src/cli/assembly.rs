@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{App, Bells, Face, Stopping},
+    app::{Answers, App, Bells, Face, Stopping},
     blobs::Blobs,
     config::Config,
     domain::refusal::Fault,
@@ -69,6 +69,7 @@ impl Host {
             bells: Arc::new(Bells::default()),
             face: Arc::new(face),
             stopping: Stopping::default(),
+            answers: Answers::default(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! `FileAnswer` lives in its own file, because making one spends a grant.
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
@@ -25,14 +26,23 @@ pub trait Answer: sealed::Sealed + Send + 'static {
 #[derive(Debug)]
 pub struct Json {
     status: StatusCode,
-    body: Vec<u8>,
+    body: Bytes,
     headers: Vec<(header::HeaderName, String)>,
 }
 
 impl Json {
     pub fn new(value: &impl Serialize) -> Self {
         // Our own types have string keys and no fallible serializers; an empty body would be seen by every test.
-        Self { status: StatusCode::OK, body: serde_json::to_vec(value).unwrap_or_default(), headers: Vec::new() }
+        Self::composed(serde_json::to_vec(value).unwrap_or_default().into())
+    }
+
+    /// JSON that was composed before.
+    pub fn composed(body: Bytes) -> Self {
+        Self { status: StatusCode::OK, body, headers: Vec::new() }
+    }
+
+    pub fn body(&self) -> Bytes {
+        self.body.clone()
     }
 
     pub fn status(mut self, status: StatusCode) -> Self {
@@ -158,8 +168,8 @@ impl<A: Answer, B: Answer> Answer for Either<A, B> {
 impl sealed::Sealed for super::file::FileAnswer {}
 
 /// A response with a type and a length; an empty type is left out.
-pub(super) fn with_type(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+pub(super) fn with_type(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.into()));
     *response.status_mut() = status;
     if !kind.is_empty() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

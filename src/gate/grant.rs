@@ -82,6 +82,11 @@ impl<A: Act> Granted<A> {
         &self.context.decision.policy_rev
     }
 
+    /// Changes with whatever a decision rests on: part of the key of everything that is remembered.
+    pub fn epoch(&self) -> u64 {
+        self.gate.epoch()
+    }
+
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }

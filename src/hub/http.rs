@@ -83,18 +83,23 @@ async fn revision_info(app: App, may: Granted<ViewRevision>, asked: Asked) -> Re
 }
 
 async fn info<A: Act>(app: &App, may: &Granted<A>, at: &Revision, asked: &Asked) -> Result<Json, Refusal> {
+    let detail = Detail { blobs: asked.flag("blobs"), security: asked.flag("securityStatus") };
+    let key = format!("info {} {} {} {detail:?}", may.epoch(), may.environment(), at.id);
+    if let Some(composed) = app.answers.find(&key) {
+        return Ok(about(Json::composed(composed), at));
+    }
     let files = sql::list_files(may, at).await?;
     let row = sql::find_revision(may, &at.id).await?;
     let repository = sql::find_repository(may, &at.repo.id).await?.ok_or_else(Refusal::not_found)?;
-    let detail = Detail { blobs: asked.flag("blobs"), security: asked.flag("securityStatus") };
     let config = pull::small_file(app, may, &files, "config.json").await;
     let card = pull::small_file(app, may, &files, "README.md").await;
     let content = Content {
         config: config.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
         card: card.and_then(|bytes| card::front_matter(&String::from_utf8_lossy(&bytes))),
     };
-    let value = shape::info(&repository, at, row.as_ref(), &files, detail, content);
-    Ok(about(Json::new(&value), at))
+    let answer = Json::new(&shape::info(&repository, at, row.as_ref(), &files, detail, content));
+    app.answers.keep(key, answer.body());
+    Ok(about(answer, at))
 }
 
 async fn tree(app: App, may: Granted<ViewRevision>, asked: Asked) -> Result<Json, Refusal> {

@@ -23,7 +23,7 @@ pub struct Content {
 }
 
 /// How much of each file an info answer tells.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detail {
     pub blobs: bool,
     pub security: bool,

@@ -4,7 +4,7 @@ Prints a table of figures and ratios. Reads no clock but the monotonic one and a
 wrong program. Usage: tests/bench/run [--gib N]
 """
 
-import argparse, json, os, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request
+import argparse, json, os, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
 from pathlib import Path
 
 def free_port():
@@ -113,7 +113,7 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000;
         return time.monotonic() - began
 
     def warm(self, clients):
-        """Best of five for each, taken in turns so that a busy neighbour hits both."""
+        """Medians of five for each, taken in turns so that a busy neighbour hits both."""
         ours_url = f"{self.url}/bench/big/resolve/main/model.safetensors"
         rows = {"gateway": [], "nginx": []}
         for _ in range(5):
@@ -123,8 +123,8 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000;
                 took = self.fetch(url, clients, token)
                 gb = clients * self.gib * (1 << 30) / 1e9
                 rows[name].append((gb / took, (cpu_seconds(pids) - before) / gb))
-        best = {name: (max(r[0] for r in row), min(r[1] for r in row)) for name, row in rows.items()}
-        (ours, our_cpu), (theirs, their_cpu) = best["gateway"], best["nginx"]
+        median = {name: [statistics.median(column) for column in zip(*row)] for name, row in rows.items()}
+        (ours, our_cpu), (theirs, their_cpu) = median["gateway"], median["nginx"]
         self.say(f"warm GET, {clients} client{'s' if clients > 1 else ''}", f"{ours:.2f} GB/s", f"{theirs:.2f} GB/s", ours / theirs)
         self.say("  server CPU per GB", f"{our_cpu:.3f} s", f"{their_cpu:.3f} s", our_cpu / their_cpu)
 

@@ -159,7 +159,7 @@ async fn a_connection_that_breaks_is_resumed_by_every_client() {
     let token = world.developer().await;
     patient(&format!("{}{PATH}", world.url()), &token, &[]).await.unwrap();
     for venv in HUBS {
-        let cutter = Cutter::start(world.gateway.address(), 10_000_000).await;
+        let cutter = Cutter::start(world.gateway.address(), 25_000_000).await;
         let desk = Desk::with(&cutter.url, &token);
         let step = json!({ "do": "download", "repo": "acme/weights", "file": "model.safetensors" });
         let seen = desk.steps(venv, &json!([step, step])).await;
@@ -168,7 +168,7 @@ async fn a_connection_that_breaks_is_resumed_by_every_client() {
         assert_eq!(first["value"]["sha256"], good.sha256(), "{venv}: {}", seen[0]);
         assert!(cutter.asked_for_the_rest(), "{venv} began again instead of going on: {}", cutter.requests());
     }
-    let cutter = Cutter::start(world.gateway.address(), 10_000_000).await;
+    let cutter = Cutter::start(world.gateway.address(), 25_000_000).await;
     let desk = Desk::with(&cutter.url, &token);
     assert_eq!(desk.curl(&["-fL", "-o", "part"], PATH).await.code, 18, "curl saw the cut");
     desk.curl(&["-fL", "-C", "-", "-o", "part"], PATH).await.good();
@@ -186,13 +186,15 @@ async fn what_an_interrupted_process_left_is_gone_on_with() {
     let hexed: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
     // 2.4.0 takes a new file for every process and never goes on with another one's.
     for venv in &HUBS[..2] {
+        let watch = Cutter::start(world.gateway.address(), u64::MAX).await;
         let steps = json!([
             { "do": "incomplete", "repo": "acme/weights", "etag": good.sha256(), "hexed": hexed },
             { "do": "download", "repo": "acme/weights", "file": "model.safetensors" },
             { "do": "left_behind" },
         ]);
-        let seen = Desk::new(&world).await.steps(venv, &steps).await;
+        let seen = Desk::with(&watch.url, &world.developer().await).steps(venv, &steps).await;
         assert_eq!(seen[1]["value"]["sha256"], good.sha256(), "{venv}: {}", seen[1]);
+        assert!(watch.asked_for_the_rest(), "{venv} began again instead of going on");
         assert_eq!(seen[2]["value"], json!({ "wrong": [], "half": [] }), "{venv}");
     }
 }
