@@ -283,10 +283,11 @@ async fn show(id: &str, json: bool) -> Result<(), Failure> {
 /// Has a revision listed and its small files fetched, and waits for it.
 async fn examine(api: &Api, environment: &str, repo: &RepoName, rev: &Rev) -> Result<Value, Failure> {
     let path = format!("/-/api/v1/environments/{environment}/examinations/{}/{}", api::typed(repo), api::segment(rev));
+    let mut anew = true;
     let mut said = String::new();
     let mut refused = 0;
     loop {
-        let answer = match api.post(&path, &json!({})).await {
+        let answer = match api.post(&path, &json!({"anew": anew})).await {
             Ok(answer) => answer,
             Err(Trouble { retry_after: Some(wait), .. }) if refused < 10 => {
                 refused += 1;
@@ -296,6 +297,7 @@ async fn examine(api: &Api, environment: &str, repo: &RepoName, rev: &Rev) -> Re
             Err(trouble) => return Err(trouble.into()),
         };
         refused = 0;
+        anew = false;
         match text(&answer, "state") {
             "ready" => return Ok(answer),
             "failed" => {

@@ -1,6 +1,6 @@
 //! URL patterns: one matcher for every path shape, decoded exactly once.
 //!
-//! `{repo}` is an optional `datasets/` or `spaces/` and one or two segments, `{typed-repo}` the same behind a required
+//! `{kind}` is models, datasets or spaces, `{repo}` is an optional `datasets/` or `spaces/` and one or two segments, `{typed-repo}` the same behind a required
 //! kind, `{rest..}` what is left, `{anything}` one segment. Two-segment names are tried first. Never decides anything
 //! about what a path names; a path with `..`, an empty segment or bytes that are not UTF-8 matches nothing at all.
 
@@ -35,6 +35,8 @@ enum Token {
     Literal(&'static str),
     One(&'static str),
     Rest(&'static str),
+    /// `{kind}`: models, datasets or spaces, and nothing else.
+    Kind,
     Repo,
     /// `{repo}.git`
     GitRepo,
@@ -75,6 +77,7 @@ impl Pattern {
         let key = |t: &Token| match t {
             Token::Literal(_) => None,
             Token::One(k) | Token::Rest(k) => Some(*k),
+            Token::Kind => Some("kind"),
             Token::Repo | Token::GitRepo | Token::TypedRepo => Some("repo"),
         };
         self.tokens.iter().filter_map(key).collect()
@@ -93,6 +96,7 @@ impl Pattern {
             match token {
                 Token::Literal(word) => path.push_str(word),
                 Token::One(key) => path.push_str(&encode(keys.get(key)?, ONE)),
+                Token::Kind => path.push_str(keys.get("kind")?),
                 Token::Rest(key) => path.push_str(&encode(keys.get(key)?, REST)),
                 Token::Repo => path.push_str(&keys.repo.as_ref()?.to_string()),
                 Token::GitRepo => path.extend([keys.repo.as_ref()?.to_string().as_str(), ".git"]),
@@ -147,6 +151,7 @@ fn decode(segment: &str) -> Option<String> {
 
 fn token(text: &'static str) -> Option<Token> {
     match text {
+        "{kind}" => return Some(Token::Kind),
         "{repo}" => return Some(Token::Repo),
         "{repo}.git" => return Some(Token::GitRepo),
         "{typed-repo}" => return Some(Token::TypedRepo),
@@ -166,6 +171,11 @@ fn find(tokens: &[Token], path: &[String], keys: &mut Keys) -> bool {
         Token::One(key) => {
             let Some((segment, path)) = path.split_first() else { return false };
             with_value(keys, key, segment.clone(), |keys| find(tokens, path, keys))
+        }
+        Token::Kind => {
+            let Some((segment, path)) = path.split_first() else { return false };
+            let known = RepoKind::from_word(segment).is_some();
+            known && with_value(keys, "kind", segment.clone(), |keys| find(tokens, path, keys))
         }
         Token::Rest(key) => !path.is_empty() && with_value(keys, key, path.join("/"), |keys| find(tokens, &[], keys)),
         Token::Repo | Token::GitRepo => {
@@ -261,6 +271,8 @@ mod tests {
         assert_eq!(find_in("/{repo}.git/info/refs", "/org/name.git/info/refs"), some("org/name", &[]));
         assert_eq!(find_in("/{repo}.git/info/refs", "/datasets/o/n.git/info/refs"), some("datasets/o/n", &[]));
         assert_eq!(find_in("/", "/"), some("", &[]));
+        assert_eq!(find_in("/api/{kind}", "/api/datasets"), some("", &["datasets"]));
+        assert_eq!(find_in("/api/{kind}", "/api/agent-harnesses"), None);
     }
 
     proptest! {

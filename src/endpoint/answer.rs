@@ -169,8 +169,14 @@ impl sealed::Sealed for super::file::FileAnswer {}
 
 /// A response with a type and a length; an empty type is left out.
 pub(super) fn with_type(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.into()));
+    let body: Bytes = body.into();
+    let length = body.len();
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
+    // Said here, because a HEAD answer loses its body before anybody counts it.
+    if status != StatusCode::NO_CONTENT {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     if !kind.is_empty() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }

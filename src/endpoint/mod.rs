@@ -29,7 +29,10 @@ use crate::{
         pattern::{Keys, Pattern, Segments},
         refusal::{Code, Refusal, ascii_line},
     },
-    gate::{Call, act::Act, grant::Granted, identity::Source, object::Object},
+    gate::{
+        Call,
+        act::{Act, Record},
+        grant::Granted, identity::Source, object::Object},
 };
 
 type Run = Arc<dyn Fn(App, Keys, Parts, Body) -> BoxFuture<'static, Result<Response<Body>, Refusal>> + Send + Sync>;
@@ -72,9 +75,12 @@ where
             let call = call_of(&parts, pattern);
             let actor = app.gate.identify(&parts.headers, &call).await?;
             let asked = A::Asked::from_keys(&keys).ok_or_else(Refusal::not_found)?;
-            let may = app.gate.admit::<A>(actor, asked, &call).await?;
-            let input = I::parse(&parts, body).await?;
-            Ok(handler(app, may, input).await?.into_response())
+            let answer = async {
+                let may = app.gate.admit::<A>(actor, asked, &call).await?;
+                let input = I::parse(&parts, body).await?;
+                Ok(handler(app.clone(), may, input).await?.into_response())
+            };
+            answer.await.map_err(|refusal| if A::RECORD == Record::Durable && !call.head { body_waits(refusal) } else { refusal })
         })
     });
     Ok(Endpoint { method, pattern: parsed, act: Some(A::WORD), sample, run })
@@ -210,6 +216,14 @@ async fn enter(frame: Frame, parts: Parts, body: Body) -> Result<Response<Body>,
     // A client that leaves cancels its handler; what changes something is finished all the same.
     let span = tracing::Span::current();
     crate::tasks::spawn(run.instrument(span)).await.map_err(|_| broke(Box::new(())))?
+}
+
+/// huggingface_hub asks again for a file's body after 429, and gives up at 503.
+fn body_waits(refusal: Refusal) -> Refusal {
+    match refusal.code {
+        Code::Unavailable => Refusal { code: Code::Fetching, ..refusal },
+        _ => refusal,
+    }
 }
 
 fn call_of(parts: &Parts, route: &'static str) -> Call {

@@ -103,7 +103,9 @@ impl<A: Act> Granted<A> {
         event.http.clone_from(&self.context.http);
         event.decision = Some(self.context.decision.clone());
         let environment = if self.everywhere { "all" } else { self.environment.as_str() };
-        event.object = Some(ObjectFact { environment: Some(environment.to_owned()), ..object });
+        // What follows from an act on all environments happens in one of them, and says which.
+        let environment = object.environment.clone().unwrap_or_else(|| environment.to_owned());
+        event.object = Some(ObjectFact { environment: Some(environment), ..object });
         event
     }
 }

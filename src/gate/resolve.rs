@@ -25,7 +25,7 @@ use crate::{
         standing::{self, Now, State},
         time::Micros,
     },
-    store::tables::repository,
+    store::tables::{repository, standing as standing_row},
     upstream::Trouble,
 };
 
@@ -42,10 +42,19 @@ pub(super) async fn served_repository(
     environment: &Environment,
 ) -> Result<Repo, Refusal> {
     let row = known_or_refused(gate, name, &Rev::main(), environment).await?;
-    if sql::any_standing(gate.reader(), &row.id, environment).await? {
+    let standings = sql::list_standings(gate.reader(), &row.id, environment).await?;
+    let now = |row: &standing_row::Model| {
+        standing::now(State::from_word(&row.state), row.expires_at.map(Micros), clock::now())
+    };
+    if standings.iter().any(|row| now(row) == Now::Approved) {
         return repo_of(row);
     }
-    Err(not_approved(name, &Rev::main(), environment))
+    // What was served and is not any more says so here: some clients ask for nothing else before their cache.
+    let last = standings.iter().max_by_key(|row| row.changed_at);
+    match last {
+        Some(last) => Err(refused(now(last), name, &Rev::main(), environment, &last.reason)),
+        None => Err(not_approved(name, &Rev::main(), environment)),
+    }
 }
 
 pub(super) async fn served_revision(
@@ -66,8 +75,10 @@ pub(super) async fn served_revision(
 pub(super) async fn served_file(gate: &Gate, asked: &FileAsked, environment: &Environment) -> Result<File, Refusal> {
     let revision = served_revision(gate, &asked.repo, &asked.rev, environment).await?;
     let key = (gate.epoch(), environment.clone(), revision.id.clone(), asked.path.clone());
-    let load = load_file(gate, revision, &asked.path, environment);
-    gate.files().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))
+    let load = load_file(gate, revision.clone(), &asked.path, environment);
+    let file = gate.files().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))?;
+    // Which newer commit the hub has depends on the name that was asked for, not on the file.
+    Ok(File { revision, ..file })
 }
 
 /// Whether a file that was granted is still granted: asked again whenever anything moved the gate.
@@ -77,7 +88,7 @@ pub(super) async fn still_served(gate: &Gate, file: &File, environment: &Environ
     let state = row.as_ref().and_then(|row| State::from_word(&row.state));
     let expires_at = row.as_ref().and_then(|row| row.expires_at).map(Micros);
     if standing::now(state, expires_at, clock::now()) != Now::Approved
-        || sql::is_digest_denied(db, &file.sha256).await?
+        || sql::find_denied_digest(db, &file.revision.id).await?.is_some()
     {
         return Ok(false);
     }
@@ -93,10 +104,16 @@ async fn load_revision(
 ) -> Result<Until<Revision>, Refusal> {
     let db = gate.reader();
     let row = known_or_refused(gate, name, rev, environment).await?;
-    let commit = match rev.as_commit() {
-        Some(commit) => Some(commit),
-        None => sql::find_pointer(db, &row.id, environment, branch(rev)).await?.and_then(|c| c.parse::<Commit>().ok()),
-    };
+    let mut commit = rev.as_commit();
+    let mut newest = None;
+    for reference in full_names(rev) {
+        if commit.is_some() {
+            break;
+        }
+        let pointed = sql::find_pointer(db, &row.id, environment, &reference).await?;
+        commit = pointed.and_then(|c| c.parse::<Commit>().ok());
+        newest = sql::find_newest(db, &row.id, &reference).await?.and_then(|c| c.parse::<Commit>().ok());
+    }
     let Some(commit) = commit else { return Err(undecided(gate, name, rev, environment).await) };
     let Some(revision) = sql::find_revision(db, &row.id, &commit).await? else {
         return Err(undecided(gate, name, rev, environment).await);
@@ -114,7 +131,6 @@ async fn load_revision(
         return Err(Refusal::new(Code::DigestDenied, sentence));
     }
     let approval = standing.and_then(|row| row.approval_id).unwrap_or_default();
-    let newest = sql::find_newest(db, &row.id, branch(rev)).await?.and_then(|c| c.parse::<Commit>().ok());
     let upstream_commit = newest.filter(|newest| *newest != commit);
     let found = Revision { repo: repo_of(row)?, id: revision.id, commit, approval, upstream_commit };
     Ok(Until { found, expires_at })
@@ -164,6 +180,10 @@ async fn known_or_refused(
             );
         }
     };
+    // Our hub token may see more than its owner's colleagues should: what is private there is not even known here.
+    if facts.private {
+        return Err(not_known(&Trouble::RepoNotFound, name, rev, environment));
+    }
     let known = match &facts.upstream_id {
         Some(id) => sql::find_repository_by_upstream_id(gate.reader(), name.kind(), id).await?,
         None => None,
@@ -240,11 +260,23 @@ fn repo_of(row: repository::Model) -> Result<Repo, Refusal> {
     Ok(Repo { id: row.id, name })
 }
 
-/// `refs/heads/main` and `main` are one pointer; tags likewise.
-pub fn branch(rev: &Rev) -> &str {
+/// The full names that a name can mean, in the order git looks for them: a branch before a tag. Histories and pointers
+/// are kept under full names, so that a tag called `main`, or pull request 1, is never taken for a branch.
+pub fn full_names(rev: &Rev) -> Vec<String> {
     let text = rev.as_str();
-    text.strip_prefix("refs/heads/").or_else(|| text.strip_prefix("refs/tags/")).unwrap_or(text)
+    if text.starts_with("refs/") {
+        return vec![text.to_owned()];
+    }
+    vec![format!("{BRANCHES}{text}"), format!("{TAGS}{text}"), format!("refs/{text}")]
 }
+
+/// A full name as people say it.
+pub fn short_name(reference: &str) -> &str {
+    reference.strip_prefix(BRANCHES).or_else(|| reference.strip_prefix(TAGS)).unwrap_or(reference)
+}
+
+pub const BRANCHES: &str = "refs/heads/";
+pub const TAGS: &str = "refs/tags/";
 
 /// The fact of a repository, for events about pointers.
 pub fn pointer_fact(repo: &Repo, name: &str, commit: &Commit, environment: &Environment) -> ObjectFact {

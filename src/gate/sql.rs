@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::{
-    domain::{digest::Sha256, name::RepoKind, refusal::Fault, rev::Commit, role::Environment, time::Micros},
+    domain::{name::RepoKind, refusal::Fault, rev::Commit, role::Environment, time::Micros},
     store::{
         Reader,
         chores::Chores,
@@ -82,13 +82,16 @@ pub(super) async fn find_standing(
     standing::Entity::find_by_id(id).one(db).await.map_err(fault("looking a standing up"))
 }
 
-/// Whether any revision of the repository has been decided about in this environment.
-pub(super) async fn any_standing(db: &Reader, repository_id: &str, environment: &Environment) -> Result<bool, Fault> {
+/// Everything that has been decided about a repository in this environment.
+pub(super) async fn list_standings(
+    db: &Reader,
+    repository_id: &str,
+    environment: &Environment,
+) -> Result<Vec<standing::Model>, Fault> {
     let query = standing::Entity::find()
         .filter(standing::Column::RepositoryId.eq(repository_id))
-        .filter(standing::Column::Environment.eq(environment.as_str()))
-        .limit(1);
-    Ok(query.one(db).await.map_err(fault("looking a standing up"))?.is_some())
+        .filter(standing::Column::Environment.eq(environment.as_str()));
+    query.all(db).await.map_err(fault("looking standings up"))
 }
 
 pub(super) async fn find_file(db: &Reader, revision_id: &str, path: &str) -> Result<Option<file::Model>, Fault> {
@@ -130,12 +133,6 @@ pub(super) async fn find_denied_digest(db: &Reader, revision_id: &str) -> Result
         .await
         .map_err(fault("reading the deny list"))?;
     Ok(Some((named.map(|f| f.path).unwrap_or_default(), denied.reason)))
-}
-
-pub(super) async fn is_digest_denied(db: &Reader, sha256: &Sha256) -> Result<bool, Fault> {
-    let row =
-        denied_digest::Entity::find_by_id(sha256.to_string()).one(db).await.map_err(fault("reading the deny list"))?;
-    Ok(row.is_some())
 }
 
 /// The newest commit of a branch as the hub had it when we last looked.

@@ -1,20 +1,44 @@
-//! The front matter of a model card, as JSON: what clients read a model's task, library and licence from.
+//! The front matter of a model card: what clients read a model's task, library, languages and licence from.
 //!
-//! Hostile input: small, flat, without anchors, or nothing at all. Never believed for a decision.
+//! Hostile input, so not YAML in full: only `key: value`, `key: [a, b]` and `key:` with `- item` lines under it, in one
+//! pass without recursion. Whatever else stands there is left out. Never believed for a decision.
 
-use serde_json::{Map, Number, Value};
-use yaml_rust2::{Yaml, YamlLoader};
+use serde_json::{Map, Value};
 
-/// The front matter of a card, when it has one that can be read safely.
+/// The front matter of a card, when it has any.
 pub fn front_matter(card: &str) -> Option<Map<String, Value>> {
-    let body = card.strip_prefix("---\n").or_else(|| card.strip_prefix("---\r\n"))?;
-    let end = body.find("\n---")?;
-    let text = body.get(..end).filter(|text| text.len() <= MOST && !has_anchors(text))?;
-    let documents = YamlLoader::load_from_str(text).ok()?;
-    match json(documents.first()?, 0)? {
-        Value::Object(object) => Some(object),
-        _ => None,
+    let mut lines = card.lines().take(MOST_LINES);
+    if lines.next()?.trim_end() != "---" {
+        return None;
     }
+    let mut found = Map::new();
+    let mut open: Option<String> = None;
+    for line in lines {
+        if line.trim_end() == "---" {
+            return Some(found);
+        }
+        if let Some(item) = line.trim_start().strip_prefix("- ") {
+            let list = open.as_ref().and_then(|key| found.get_mut(key));
+            if let (Some(Value::Array(list)), Some(value)) = (list, scalar(item)) {
+                list.push(value);
+            }
+            continue;
+        }
+        // A deeper key belongs to something nested, which is left out.
+        let key = line.split_once(':').filter(|(key, _)| is_key(key));
+        let Some((key, rest)) = key else { continue };
+        let key = key.to_owned();
+        if rest.trim().is_empty() {
+            found.insert(key.clone(), Value::Array(Vec::new()));
+            open = Some(key);
+        } else {
+            open = None;
+            if let Some(value) = inline(rest.trim()) {
+                found.insert(key, value);
+            }
+        }
+    }
+    None
 }
 
 /// The tags that the hub makes of a card's own words.
@@ -37,52 +61,75 @@ pub fn tags(card: &Map<String, Value>) -> Vec<String> {
     tags
 }
 
-/// An alias repeats what its anchor names, and ten lines of them fill the memory.
-fn has_anchors(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.windows(2).enumerate().any(|(at, pair)| {
-        let starts = at == 0 || bytes.get(at - 1).is_some_and(|b| b" \t\n-:[,{".contains(b));
-        starts && matches!(pair[0], b'&' | b'*') && pair[1].is_ascii_alphanumeric()
-    })
+fn is_key(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
-fn json(yaml: &Yaml, depth: usize) -> Option<Value> {
-    if depth > 32 {
+fn inline(text: &str) -> Option<Value> {
+    match text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        Some(list) => Some(Value::Array(list.split(',').filter_map(scalar).collect())),
+        None => scalar(text),
+    }
+}
+
+/// A plain or quoted scalar. Anchors, tags, nested maps and block texts are none.
+fn scalar(text: &str) -> Option<Value> {
+    let text = text.trim();
+    for quote in ['"', '\''] {
+        if let Some(inner) = text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)) {
+            return Some(Value::String(inner.to_owned()));
+        }
+    }
+    let text = text.split(" #").next().unwrap_or(text).trim_end();
+    if text.is_empty() || text.starts_with(['&', '*', '!', '{', '[', '|', '>', '"', '\'']) || text.contains(": ") {
         return None;
     }
-    Some(match yaml {
-        Yaml::Real(text) => {
-            text.parse().ok().and_then(Number::from_f64).map_or_else(|| Value::String(text.clone()), Value::Number)
-        }
-        Yaml::Integer(number) => Value::Number((*number).into()),
-        Yaml::String(text) => Value::String(text.clone()),
-        Yaml::Boolean(truth) => Value::Bool(*truth),
-        Yaml::Array(list) => Value::Array(list.iter().map(|v| json(v, depth + 1)).collect::<Option<_>>()?),
-        Yaml::Hash(hash) => {
-            let pairs = hash.iter().map(|(key, value)| Some((key.as_str()?.to_owned(), json(value, depth + 1)?)));
-            Value::Object(pairs.collect::<Option<_>>()?)
-        }
-        Yaml::Null => Value::Null,
-        Yaml::Alias(_) | Yaml::BadValue => return None,
+    Some(match (text, text.parse::<i64>()) {
+        ("true", _) => Value::Bool(true),
+        ("false", _) => Value::Bool(false),
+        (_, Ok(number)) => number.into(),
+        _ => Value::String(text.to_owned()),
     })
 }
 
-const MOST: usize = 64 * 1024;
+const MOST_LINES: usize = 5000;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn a_card_is_read_and_a_trick_is_not() {
-        let card = front_matter("---\nlicense: apache-2.0\npipeline_tag: fill-mask\ntags:\n- a\n- b\n---\n# Hello")
-            .unwrap_or_default();
-        assert_eq!(tags(&card), ["fill-mask", "a", "b", "license:apache-2.0"]);
-        assert!(front_matter("# no front matter").is_none());
-        assert!(front_matter("---\na: &a [x,x]\nb: &b [*a,*a]\n---\n").is_none());
-        assert!(front_matter("---\n- a list\n---\n").is_none());
-        let deep = format!("---\na: {}{}\n---\n", "[".repeat(40), "]".repeat(40));
-        assert!(front_matter(&deep).is_none());
-        assert!(front_matter("---\na: {{{{\n---\n").is_none());
+    fn a_card_is_read() {
+        let text = "---\nlicense: apache-2.0 # ours\npipeline_tag: 'fill-mask'\ntags:\n- a\n  - b\nlanguage: [en, de]\n\
+                    model-index:\n- name: x\n  results: 1\ninference: false\n---\n# Hello\nlicense: other";
+        let card = front_matter(text).unwrap_or_default();
+        assert_eq!(tags(&card), ["fill-mask", "a", "b", "en", "de", "license:apache-2.0"]);
+        assert_eq!(card.get("inference"), Some(&json!(false)));
+    }
+
+    #[test]
+    fn what_is_no_front_matter_is_none() {
+        for text in ["", "# a card", "---\nnever: ended", "--- \n"] {
+            assert_eq!(front_matter(text), None, "{text:?}");
+        }
+    }
+
+    /// This one took the whole process down when a YAML parser read it.
+    #[test]
+    fn depth_and_aliases_cost_nothing() {
+        let nested = format!("---\na:\n{}x\n---\n", "- ".repeat(100_000));
+        assert!(front_matter(&nested).is_some());
+        let aliases = "---\na: &a [x,x]\nb: *a\nc: {{{{{\n---\n";
+        assert!(front_matter(aliases).is_some_and(|card| card.is_empty()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(---\n)?(\\PC|\n){0,200}") {
+            let _ = front_matter(&text).map(|card| tags(&card));
+        }
     }
 }

@@ -197,17 +197,14 @@ fn folder_id(commit: &str, path: &str) -> String {
 }
 
 pub fn refs(pointers: &[pointer::Model], with_pulls: bool) -> Value {
-    let of = |kind: &str, prefix: &str| -> Vec<Value> {
-        let rows = pointers.iter().filter(|row| row.kind == kind);
-        let reference =
-            |name: &str| if name.starts_with("refs/") { name.to_owned() } else { format!("{prefix}{name}") };
-        rows.map(|row| json!({"name": row.name, "ref": reference(&row.name), "targetCommit": row.commit_id})).collect()
+    let of = |prefix: &str| -> Vec<Value> {
+        let rows = pointers.iter().filter_map(|row| Some((row.name.strip_prefix(prefix)?, row)));
+        rows.map(|(name, row)| json!({"name": name, "ref": row.name, "targetCommit": row.commit_id})).collect()
     };
-    let mut object = json!({
-        "branches": of("branch", "refs/heads/"), "tags": of("tag", "refs/tags/"), "converts": of("convert", "refs/convert/"),
-    });
+    let mut object =
+        json!({"branches": of("refs/heads/"), "tags": of("refs/tags/"), "converts": of("refs/convert/")});
     if let (true, Some(object)) = (with_pulls, object.as_object_mut()) {
-        object.insert("pullRequests".into(), Value::Array(of("pull", "refs/pr/")));
+        object.insert("pullRequests".into(), Value::Array(of("refs/pr/")));
     }
     object
 }

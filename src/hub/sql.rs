@@ -80,7 +80,7 @@ pub async fn list_history<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Vec
     let mut served = served_commits(may, &at.repo.id).await?;
     let walks = history::Entity::find().filter(history::Column::RepositoryId.eq(&at.repo.id)).all(may.reader()).await;
     let mut walks = walks.map_err(fault("reading a branch's history"))?;
-    walks.sort_by_key(|row| row.ref_name != "main");
+    walks.sort_by_key(|row| row.ref_name != "refs/heads/main");
     let holds = |row: &&history::Model| row.commits.split(' ').any(|c| c == at.commit.as_str());
     let Some(walk) = walks.iter().find(holds) else {
         return Ok(served.remove(at.commit.as_str()).into_iter().collect());
@@ -125,7 +125,7 @@ pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec
     let mut listed = Vec::new();
     for repository in rows.map_err(fault("reading the catalogue"))? {
         let pointers = list_pointers(may, &repository.id).await?;
-        let main = pointers.iter().find(|p| p.name == "main").or(pointers.first());
+        let main = pointers.iter().find(|p| p.name == "refs/heads/main").or(pointers.first());
         let commit = match main {
             Some(pointer) => pointer.commit_id.clone(),
             None => served_commits(may, &repository.id).await?.into_keys().next().unwrap_or_default(),

@@ -15,7 +15,7 @@ use crate::{
         refusal::Fault,
         rev::{Commit, Rev},
     },
-    gate::{act::ListRevision, grant::Granted, object::RevisionNamed, resolve::branch, tx::Change},
+    gate::{act::ListRevision, grant::Granted, object::RevisionNamed, resolve::full_names, tx::Change},
     jobs::{self, Work},
     store::tables::{file, history, repository, revision},
     upstream::{RefKind, RepoFacts, TreeFile, Trouble},
@@ -120,7 +120,9 @@ struct Branch {
 }
 
 async fn branches(app: &App, name: &RepoName, rev: &Rev, commit: &Commit) -> Result<Vec<Branch>, Trouble> {
-    let refs = app.upstream.refs(name).await?;
+    let mut refs = app.upstream.refs(name).await?;
+    // The branch everybody pulls is walked whatever else there is.
+    refs.sort_by_key(|one| one.name.as_str() != "main");
     let mut branches = Vec::new();
     for one in refs.into_iter().take(MOST_REFS) {
         let walk = one.kind == RefKind::Branch && branches.len() < MOST_WALKED;
@@ -130,12 +132,12 @@ async fn branches(app: &App, name: &RepoName, rev: &Rev, commit: &Commit) -> Res
             title = history.iter().find(|c| c.commit == *commit).map(|c| (c.title.clone(), c.at.map(|at| at.0)));
             commits = history.into_iter().map(|c| c.commit).collect();
         }
-        branches.push(Branch { kind: one.kind, name: branch(&one.name).to_owned(), commits, title });
+        branches.push(Branch { kind: one.kind, name: one.reference.to_string(), commits, title });
     }
     // A ref that is not listed, such as a pull request, is still a pointer for whoever names it.
-    let named = branch(rev);
-    if rev.as_commit().is_none() && !branches.iter().any(|b| b.name == named) {
-        let branch = Branch { kind: RefKind::Pull, name: named.to_owned(), commits: vec![commit.clone()], title: None };
+    let listed = |name: &String| branches.iter().any(|b| b.name == *name);
+    if rev.as_str().starts_with("refs/") && !full_names(rev).iter().any(listed) {
+        let branch = Branch { kind: RefKind::Pull, name: rev.to_string(), commits: vec![commit.clone()], title: None };
         branches.push(branch);
     }
     Ok(branches)

@@ -17,7 +17,7 @@ use crate::{
         standing::{self, State, Step},
         time::Micros,
     },
-    gate::{act::ApproveRevision, grant::Granted, object::Repo, resolve::pointer_fact, tx::Change},
+    gate::{act::ApproveRevision, grant::Granted, object::Repo, resolve::{pointer_fact, short_name}, tx::Change},
     store::tables::{repository, revision},
 };
 
@@ -35,20 +35,24 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     let at = clock::now();
     let expires_at = Micros(at.0 + days * Micros::DAY);
     let environment = may.environment().clone();
-    let tx = may.begin().await?;
-    let files = sql::list_files(&tx, &row.id).await?;
+    // What a commit holds never changes, so only what others decide meanwhile has to be read under the lock.
+    let files = sql::list_files(may.reader(), &row.id).await?;
     if files.iter().any(|f| f.sha256.is_none()) {
-        return Err(Refusal::new(Code::Conflict, "This revision has not been examined yet.").hint("Examine it first."));
+        return Err(
+            Refusal::new(Code::Conflict, "This revision has not been examined yet.").hint("Examine it first.")
+        );
     }
     let (evidence_digest, tree_digest) = examine::digest(may.policy_rev(), &row, &commit, &files)?;
     if evidence_digest != input.evidence_digest {
         let sentence = "The evidence is no longer what you saw: its digest has changed.";
         return Err(Refusal::new(Code::Conflict, sentence).hint("Examine it again and decide anew."));
     }
-    if let Some((path, why)) = sql::find_denied(&tx, &files).await? {
+    if let Some((path, why)) = sql::find_denied(may.reader(), &files).await? {
         let sentence = format!("It cannot be approved: the bytes of {path} are denied everywhere ({why}).");
         return Err(Refusal::new(Code::Conflict, sentence));
     }
+    let tx = may.begin().await?;
+    sql::lock_repository(&tx, &repository.id).await?;
     let before = sql::find_standing(&tx, &row.id, &environment).await?;
     let state = before.as_ref().and_then(|row| State::from_word(&row.state));
     let now = standing::now(state, before.as_ref().and_then(|row| row.expires_at).map(Micros), at);
@@ -70,7 +74,8 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
         moves: &moves,
     };
     sql::save_approval(&tx, &may, &approved).await?;
-    sql::close_requests(&tx, &may, commit.as_str(), at).await?;
+    let now_means: Vec<&str> = moves.iter().map(|m| m.name.as_str()).collect();
+    sql::close_requests(&tx, &may, commit.as_str(), &now_means, at).await?;
     let repo = repo_of(&repository)?;
     let mut change = Change::new(json!({
         "reason": reason, "evidence_digest": evidence_digest, "tree_digest": tree_digest, "commit": commit.as_str(),
@@ -84,7 +89,7 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
             change.and(Kind::PointerMoved, fact, json!({"from": step.from, "to": step.to, "approval": approval_id}));
     }
     tx.commit(may, change).await?;
-    let pointers: Vec<Value> = moves.iter().map(|m| json!({"name": m.name, "commit": m.to})).collect();
+    let pointers: Vec<Value> = moves.iter().map(|m| json!({"name": short_name(&m.name), "commit": m.to})).collect();
     Ok(json!({
         "approval": approval_id, "commit": commit.as_str(), "environment": environment.as_str(),
         "expires_at": expires_at.to_millis_text(), "pointers": pointers,
@@ -122,7 +127,7 @@ async fn find(may: &Granted<ApproveRevision>) -> Result<(repository::Model, revi
         Refusal::new(Code::NotFound, sentence).hint("Examine it first; weighbridge approve does.")
     };
     let repository = sql::find_repository(may, &object.repo).await?.ok_or_else(unknown)?;
-    let row = sql::find_revision(may, &repository.id, commit.as_str()).await?.ok_or_else(unknown)?;
+    let row = sql::find_revision(may.reader(), &repository.id, commit.as_str()).await?.ok_or_else(unknown)?;
     Ok((repository, row, commit))
 }
 

@@ -1,5 +1,6 @@
 //! Looking at a revision before deciding: is it listed, is every file's sha256 known, what is its evidence digest.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::sql;
@@ -15,35 +16,41 @@ use crate::{
         standing::{self, Now, State as Standing},
         time::Micros,
     },
-    gate::{act::ExamineRevision, grant::Granted},
+    gate::{act::ExamineRevision, grant::Granted, resolve::full_names},
     jobs::{self, State, Work},
     store::tables::{file, revision},
 };
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Examination {
+    /// Ask the hub where a branch is now, whatever is remembered: what somebody who begins wants.
+    #[serde(default)]
+    anew: bool,
+}
+
 /// How an examination stands: asked for if it was not, and looked at.
-pub async fn look(app: &App, may: &Granted<ExamineRevision>) -> Result<Value, Refusal> {
+pub async fn look(app: &App, may: &Granted<ExamineRevision>, input: &Examination) -> Result<Value, Refusal> {
     let object = may.object();
     let work = Work::examine(&object.repo, &object.rev, may.actor().reference());
     let known = listed(may).await?;
     let job = jobs::look(app, &work.key()).await?;
-    // A branch may have moved since; a commit is listed once and for all.
-    let fresh = match (&job, object.rev.as_commit()) {
-        (_, Some(_)) => known.is_some(),
-        (Some(State::Done), None) => true,
-        _ => false,
+    // A commit is listed once and for all; a branch may have moved since it was last looked at.
+    let known = match known {
+        Some(known) => Some(known),
+        None if input.anew => None,
+        None => head(may, clock::now()).await?,
     };
-    match (fresh, job) {
-        (true, _) => {}
-        (false, Some(State::UnderWay { .. })) => return Ok(under_way(may, "the hub is being asked what it holds")),
-        (false, Some(State::Failed { at, why })) if clock::now().0 - at.0 < REST => return Ok(failed(may, &why)),
-        _ => {
-            jobs::ask(app, &work).await?;
-            return Ok(under_way(may, "the hub is being asked what it holds"));
-        }
-    }
-    let Some((row, commit)) = known.or(listed_by_job(may).await?) else {
-        jobs::ask(app, &work).await?;
-        return Ok(under_way(may, "the hub is being asked what it holds"));
+    let Some((row, commit)) = known else {
+        let why = "the hub is being asked what it holds";
+        return match job {
+            Some(State::UnderWay { .. }) => Ok(state(may, "under_way", why)),
+            Some(State::Failed { at, why, .. }) if clock::now().0 - at.0 < REST => Ok(state(may, "failed", &why)),
+            _ => {
+                jobs::ask(app, &work).await?;
+                Ok(state(may, "under_way", why))
+            }
+        };
     };
     report(app, may, &row, &commit).await
 }
@@ -143,31 +150,21 @@ pub fn standing_word(row: Option<&crate::store::tables::standing::Model>) -> &'s
 async fn listed(may: &Granted<ExamineRevision>) -> Result<Option<(revision::Model, Commit)>, Fault> {
     let Some(commit) = may.object().rev.as_commit() else { return Ok(None) };
     let Some(repository) = sql::find_repository(may, &may.object().repo).await? else { return Ok(None) };
-    let row = sql::find_revision(may, &repository.id, commit.as_str()).await?;
+    let row = sql::find_revision(may.reader(), &repository.id, commit.as_str()).await?;
     Ok(row.map(|row| (row, commit)))
 }
 
-/// The revision's row, when the URL names a branch: the head that was just listed.
-async fn listed_by_job(may: &Granted<ExamineRevision>) -> Result<Option<(revision::Model, Commit)>, Fault> {
+/// The revision's row, when the URL names a branch that was looked at just now: its head.
+async fn head(may: &Granted<ExamineRevision>, at: Micros) -> Result<Option<(revision::Model, Commit)>, Fault> {
     let object = may.object();
     let Some(repository) = sql::find_repository(may, &object.repo).await? else { return Ok(None) };
     let histories = sql::list_histories(may.reader(), &repository.id).await?;
-    let name = crate::gate::resolve::branch(&object.rev);
-    let walk = histories.iter().find(|walk| walk.ref_name == name);
-    let Some(commit) = walk.and_then(|walk| walk.commits.split(' ').next()).and_then(|c| c.parse::<Commit>().ok())
-    else {
-        return Ok(None);
-    };
-    let row = sql::find_revision(may, &repository.id, commit.as_str()).await?;
+    let names = full_names(&object.rev);
+    let walk = names.iter().find_map(|name| histories.iter().find(|walk| walk.ref_name == *name));
+    let Some(walk) = walk.filter(|walk| at.0 - walk.seen_at < FRESH) else { return Ok(None) };
+    let Some(commit) = walk.commits.split(' ').next().and_then(|c| c.parse::<Commit>().ok()) else { return Ok(None) };
+    let row = sql::find_revision(may.reader(), &repository.id, commit.as_str()).await?;
     Ok(row.map(|row| (row, commit)))
-}
-
-fn under_way(may: &Granted<ExamineRevision>, why: &str) -> Value {
-    state(may, "under_way", why)
-}
-
-fn failed(may: &Granted<ExamineRevision>, why: &str) -> Value {
-    state(may, "failed", why)
 }
 
 fn state(may: &Granted<ExamineRevision>, state: &str, why: &str) -> Value {
@@ -178,5 +175,7 @@ fn state(may: &Granted<ExamineRevision>, state: &str, why: &str) -> Value {
     })
 }
 
+/// How long a branch's head is believed before the hub is asked again.
+const FRESH: i64 = 30 * Micros::SECOND;
 /// How long a failure is shown before it is tried again.
 const REST: i64 = 10 * Micros::SECOND;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     approve::{self, Approval},
-    examine,
+    examine::{self, Examination},
     pin::{self, Pin},
     requests::{self, Wish},
     revoke::{self, Revocation},
@@ -44,8 +44,8 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
     ]
 }
 
-async fn examine(app: App, may: Granted<ExamineRevision>, (): ()) -> Answered {
-    answered(examine::look(&app, &may).await)
+async fn examine(app: App, may: Granted<ExamineRevision>, Json(input): Json<Examination>) -> Answered {
+    answered(examine::look(&app, &may, &input).await)
 }
 
 async fn approve(app: App, may: Granted<ApproveRevision>, Json(input): Json<Approval>) -> Answered {

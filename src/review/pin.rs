@@ -18,7 +18,7 @@ use crate::{
     gate::{
         act::PinPointer,
         grant::Granted,
-        resolve::{branch, pointer_fact},
+        resolve::{full_names, pointer_fact, short_name},
         tx::Change,
     },
 };
@@ -47,16 +47,17 @@ pub async fn pin(may: Granted<PinPointer>, input: Pin) -> Result<Value, Refusal>
         Refusal::new(Code::Conflict, sentence).hint("Approve it first.")
     };
     let repository = sql::find_repository(&may, &name).await?.ok_or_else(not_approved)?;
-    let row = sql::find_revision(&may, &repository.id, commit.as_str()).await?.ok_or_else(not_approved)?;
     let tx = may.begin().await?;
+    sql::lock_repository(&tx, &repository.id).await?;
+    let row = sql::find_revision(&tx, &repository.id, commit.as_str()).await?.ok_or_else(not_approved)?;
     let standing = sql::find_standing(&tx, &row.id, &environment).await?;
     if examine::standing_word(standing.as_ref()) != "approved" {
         return Err(not_approved());
     }
-    let pointers = sql::list_pointers(&tx, &repository.id, &environment).await?;
-    let now = pointers.iter().find(|p| p.name == branch(&pointer));
+    let now = sql::find_pointer(&tx, &repository.id, &environment, &pointer).await?;
+    let now = now.as_ref();
     let step = Move {
-        name: branch(&pointer).to_owned(),
+        name: now.map_or_else(|| full_names(&pointer).swap_remove(0), |p| p.name.clone()),
         kind: now.map_or_else(|| "branch".to_owned(), |p| p.kind.clone()),
         from: now.map(|p| p.commit_id.clone()),
         to: commit.to_string(),
@@ -66,5 +67,5 @@ pub async fn pin(may: Granted<PinPointer>, input: Pin) -> Result<Value, Refusal>
     let change =
         Change::new(json!({"reason": reason, "from": step.from, "to": step.to, "pointer": fact.id, "pinned": true}));
     tx.commit(may, change).await?;
-    Ok(json!({"pointer": step.name, "from": step.from, "commit": step.to, "environment": environment.as_str()}))
+    Ok(json!({"pointer": short_name(&step.name), "from": step.from, "commit": step.to, "environment": environment.as_str()}))
 }

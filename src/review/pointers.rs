@@ -20,10 +20,11 @@ pub fn moves(commit: &str, histories: &[history::Model], pointers: &[pointer::Mo
         let position = |wanted: &str| walk.commits.split(' ').position(|c| c == wanted);
         let Some(new) = position(commit) else { continue };
         let now = pointers.iter().find(|p| p.name == walk.ref_name).map(|p| p.commit_id.clone());
-        // A commit that the hub's own history no longer has was taken out by force; what is in it now is newer.
+        // A commit that the hub's history no longer has, or has further back than we look, says nothing about order:
+        // then only the newest commit of all is surely ahead of it.
         let forward = match &now {
             None => true,
-            Some(now) => position(now).is_none_or(|old| new < old),
+            Some(now) => position(now).map_or(new == 0, |old| new < old),
         };
         if forward {
             moves.push(Move {
@@ -79,6 +80,7 @@ mod tests {
     #[test]
     fn a_rewritten_history_replaces_what_it_no_longer_has() {
         let walks = [walk("main", "n2 n1")];
-        assert_eq!(names(&moves("n1", &walks, &[at("main", "old")])), ["main"]);
+        assert_eq!(names(&moves("n2", &walks, &[at("main", "old")])), ["main"]);
+        assert_eq!(names(&moves("n1", &walks, &[at("main", "old")])), Vec::<&str>::new());
     }
 }

@@ -17,7 +17,6 @@ use crate::{
         act::{Act, ReadDecision, ReadRequest, ReadRequests, RequestRevision},
         grant::Granted,
         identity::Actor,
-        resolve::branch,
         tx::Change,
     },
     store::tables::{decision, request},
@@ -100,12 +99,12 @@ async fn standing_now<A: Act>(may: &Granted<A>, row: &decision::Model) -> Result
     let commit = match rev.as_ref().map(|rev| (rev, rev.as_commit())) {
         Some((_, Some(commit))) => Some(commit.to_string()),
         Some((rev, None)) => {
-            sql::find_pointer(may, &repository.id, &environment, branch(rev)).await?.map(|p| p.commit_id)
+            sql::find_pointer(may.reader(), &repository.id, &environment, rev).await?.map(|p| p.commit_id)
         }
         None => None,
     };
     let Some(commit) = commit else { return Ok("undecided") };
-    let Some(revision) = sql::find_revision(may, &repository.id, &commit).await? else { return Ok("undecided") };
+    let Some(revision) = sql::find_revision(may.reader(), &repository.id, &commit).await? else { return Ok("undecided") };
     let standing = sql::look_at_standing(may, &revision.id, &environment).await?;
     Ok(examine::standing_word(standing.as_ref()))
 }

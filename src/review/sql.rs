@@ -3,17 +3,18 @@
 //! What is written takes its object and actor from the grant that is spent on it.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
 use super::pointers::Move;
 use crate::{
-    domain::{name::RepoName, refusal::Fault, role::Environment, time::Micros},
+    domain::{name::RepoName, refusal::Fault, rev::Rev, role::Environment, time::Micros},
     gate::{
         act::{Act, ApproveRevision, RequestRevision},
         grant::Granted,
+        resolve::full_names,
         tx::Tx,
     },
     store::{
@@ -33,19 +34,31 @@ pub async fn find_repository<A: Act>(may: &Granted<A>, name: &RepoName) -> Resul
     row.map_err(fault("looking a repository up"))
 }
 
-pub async fn find_revision<A: Act>(
-    may: &Granted<A>,
+pub async fn find_revision(
+    db: &impl ConnectionTrait,
     repository_id: &str,
     commit: &str,
 ) -> Result<Option<revision::Model>, Fault> {
     let query = revision::Entity::find()
         .filter(revision::Column::RepositoryId.eq(repository_id))
         .filter(revision::Column::CommitId.eq(commit));
-    query.one(may.reader()).await.map_err(fault("looking a revision up"))
+    query.one(db).await.map_err(fault("looking a revision up"))
 }
 
 pub async fn list_files(db: &impl ConnectionTrait, revision_id: &str) -> Result<Vec<file::Model>, Fault> {
     let query = file::Entity::find().filter(file::Column::RevisionId.eq(revision_id)).order_by_asc(file::Column::Path);
+    query.all(db).await.map_err(fault("reading a revision's files"))
+}
+
+/// The files of a revision with these paths.
+pub async fn list_named_files(
+    db: &impl ConnectionTrait,
+    revision_id: &str,
+    paths: &[String],
+) -> Result<Vec<file::Model>, Fault> {
+    let query = file::Entity::find()
+        .filter(file::Column::RevisionId.eq(revision_id))
+        .filter(file::Column::Path.is_in(paths.iter().take(500)));
     query.all(db).await.map_err(fault("reading a revision's files"))
 }
 
@@ -74,8 +87,8 @@ pub async fn look_at_standing<A: Act>(
 }
 
 /// Every approved revision of a repository, or one revision's approvals.
-pub async fn list_approved<A: Act>(
-    may: &Granted<A>,
+pub async fn list_approved(
+    db: &impl ConnectionTrait,
     repository_id: &str,
     revision_id: Option<&str>,
     environments: &[Environment],
@@ -89,8 +102,8 @@ pub async fn list_approved<A: Act>(
         query = query.filter(standing::Column::RevisionId.eq(id));
     }
     let mut found = Vec::new();
-    for row in query.all(may.reader()).await.map_err(fault("reading standings"))? {
-        let revision = revision::Entity::find_by_id(row.revision_id.clone()).one(may.reader()).await;
+    for row in query.all(db).await.map_err(fault("reading standings"))? {
+        let revision = revision::Entity::find_by_id(row.revision_id.clone()).one(db).await;
         if let Some(revision) = revision.map_err(fault("looking a revision up"))? {
             found.push((row, revision));
         }
@@ -98,14 +111,29 @@ pub async fn list_approved<A: Act>(
     Ok(found)
 }
 
-pub async fn find_pointer<A: Act>(
-    may: &Granted<A>,
+/// Where a name points: a branch before a tag.
+pub async fn find_pointer(
+    db: &impl ConnectionTrait,
     repository_id: &str,
     environment: &Environment,
-    name: &str,
+    rev: &Rev,
 ) -> Result<Option<pointer::Model>, Fault> {
-    let id = (repository_id.to_owned(), environment.as_str().to_owned(), name.to_owned());
-    pointer::Entity::find_by_id(id).one(may.reader()).await.map_err(fault("looking a pointer up"))
+    for name in full_names(rev) {
+        let id = (repository_id.to_owned(), environment.as_str().to_owned(), name);
+        let row = pointer::Entity::find_by_id(id).one(db).await.map_err(fault("looking a pointer up"))?;
+        if row.is_some() {
+            return Ok(row);
+        }
+    }
+    Ok(None)
+}
+
+/// Holds everybody else who decides about this repository until this change is done: pointers and standings are read,
+/// then written.
+pub async fn lock_repository(db: &Tx, id: &str) -> Result<(), Fault> {
+    let query = repository::Entity::find_by_id(id).lock_exclusive();
+    query.one(db).await.map_err(fault("locking a repository"))?;
+    Ok(())
 }
 
 pub async fn list_pointers(
@@ -316,21 +344,32 @@ pub async fn save_request(db: &Tx, _: &Granted<RequestRevision>, row: request::M
     Ok(())
 }
 
-/// The open requests that an approval answers.
-pub async fn close_requests(db: &Tx, may: &Granted<ApproveRevision>, commit: &str, at: Micros) -> Result<(), Fault> {
+/// The open requests that an approval answers: for this commit, or for a name that means it from now on.
+pub async fn close_requests(
+    db: &Tx,
+    may: &Granted<ApproveRevision>,
+    commit: &str,
+    now_means: &[&str],
+    at: Micros,
+) -> Result<(), Fault> {
     let object = may.object();
-    let any_rev = Condition::any().add(request::Column::CommitId.eq(commit)).add(request::Column::CommitId.is_null());
-    request::Entity::update_many()
-        .col_expr(request::Column::State, Expr::value("approved"))
-        .col_expr(request::Column::DecidedAt, Expr::value(at.0))
+    let open = request::Entity::find()
         .filter(request::Column::RepoKind.eq(object.repo.kind().word()))
-        .filter(request::Column::Repo.eq(object.repo.path()))
         .filter(request::Column::Environment.eq(may.environment().as_str()))
         .filter(request::Column::State.eq("open"))
-        .filter(any_rev)
-        .exec(db)
+        .all(db)
         .await
-        .map_err(fault("closing requests"))?;
+        .map_err(fault("reading requests"))?;
+    for row in open {
+        let asked = Rev::new(&row.rev).map(|rev| full_names(&rev)).unwrap_or_default();
+        let answered = row.rev == commit || asked.iter().any(|name| now_means.contains(&name.as_str()));
+        if answered && row.repo.eq_ignore_ascii_case(object.repo.path()) {
+            let mut row = row.into_active_model();
+            row.state = Set("approved".to_owned());
+            row.decided_at = Set(Some(at.0));
+            row.update(db).await.map_err(fault("closing a request"))?;
+        }
+    }
     Ok(())
 }
 

@@ -114,6 +114,11 @@ impl ConnectionTrait for Reader {
     }
 }
 
+/// Anything that rows can be read through: a reader, or a change under way.
+pub trait Rows: ConnectionTrait {}
+
+impl<T: ConnectionTrait> Rows for T {}
+
 /// Turns a database error into a fault that says what we were doing. All of them may pass: the answer is "try again".
 pub fn fault(doing: &'static str) -> impl Fn(DbErr) -> Fault {
     move |error| Fault::because(doing, error).passing()

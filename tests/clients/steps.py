@@ -93,14 +93,14 @@ def cached(repo, file):
     return "missing" if found is huggingface_hub._CACHED_NO_EXIST else found
 
 
-def incomplete(repo, etag, hexed, commit=None):
+def incomplete(repo, etag, first):
     """Leaves a half-downloaded file in the cache, as an interrupted process does."""
     folder = Path(constants.HF_HUB_CACHE) / huggingface_hub.file_download.repo_folder_name(
         repo_id=repo, repo_type="model"
     )
     blobs = folder / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
-    (blobs / f"{etag}.incomplete").write_bytes(bytes.fromhex(hexed))
+    (blobs / f"{etag}.incomplete").write_bytes(bytes(first))
     return True
 
 

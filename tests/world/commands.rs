@@ -1,6 +1,12 @@
 //! The commands as people and scripts use them: what they print, what they end with, and what they never do.
 
-use crate::world::World;
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    process::Stdio,
+};
+
+use crate::world::{Folder, World};
 
 #[tokio::test]
 async fn a_request_leads_to_an_approval() {
@@ -178,6 +184,36 @@ async fn one_data_folder_takes_one_gateway() {
     second.arg("serve").env("WEIGHBRIDGE_LISTEN", "127.0.0.1:0");
     let ran = crate::stock::run(second, std::time::Duration::from_secs(20)).await;
     assert!(ran.code > 0, "a second gateway runs on the same SQLite database: {}", ran.all());
+}
+
+#[tokio::test]
+async fn with_nothing_configured_it_starts_and_says_what_to_do() {
+    let folder = Folder::new();
+    // Only the address differs from an empty environment: 8080 may be somebody's.
+    let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_weighbridge"));
+    serve
+        .arg("serve")
+        .env_clear()
+        .env("HOME", folder.path())
+        .env("WEIGHBRIDGE_LISTEN", "127.0.0.1:0")
+        .current_dir(folder.path());
+    let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
+    let told = BufReader::new(child.stdout.take().unwrap());
+    let lines: Vec<String> = told.lines().map_while(Result::ok).filter(|line| !line.starts_with('{')).take(4).collect();
+    let lines = lines.join("\n");
+    let url = lines.lines().find_map(|line| line.strip_prefix("export HF_ENDPOINT=")).unwrap_or_default().to_owned();
+    let page = crate::wire::ask("GET", &format!("{url}/-/"), "", &[]).await;
+    let ready = crate::wire::ask("GET", &format!("{url}/-/readyz"), "", &[]).await;
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(lines.contains(&format!("Console: {url}/-/")), "{lines}");
+    assert!(lines.contains("export HF_TOKEN=$(weighbridge token create"), "{lines}");
+    assert_eq!(ready.map(|reply| reply.status).ok(), Some(200));
+    let page = page.unwrap();
+    assert!(page.status == 200 && page.text().contains(&url), "the page says how to set a client up");
+    assert!(folder.path().join("data/weighbridge.db").exists());
+    let key = std::fs::metadata(folder.path().join("data/keys/ledger.key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]

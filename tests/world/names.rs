@@ -156,6 +156,40 @@ async fn pages_link_to_our_own_host() {
 }
 
 #[tokio::test]
+async fn llama_cpp_finds_its_file_on_one_page() {
+    let world = World::bare().await;
+    let weights = Content::generated(1, 500_000);
+    let mut push = world.hub.model("acme/gguf").commit("Add").lfs("zz/model-Q4_K_M.gguf", weights.clone());
+    for n in 0..1200_u64 {
+        push = push.lfs(format!("part-{n:04}.bin"), Content::generated(n, 10));
+    }
+    let sha = push.push();
+    world.approve("acme/gguf@main").await;
+    let shaped = ["token", "create", "--name", "llama", "--role", "developer", "--env", "research", "--shape", "hf"];
+    let token = world.gateway.command(&shaped, &[]).await.good().out.trim().to_owned();
+    let agent = [("user-agent", "llama-cpp/b7000")];
+    let refs = world.ask("GET", "/api/models/acme/gguf/refs", &token, &agent).await;
+    assert_eq!(refs.json()["branches"][0]["targetCommit"], sha, "{}", refs.text());
+    let tree = format!("/api/models/acme/gguf/tree/{sha}?recursive=true");
+    let tree = world.ask("GET", &tree, &token, &agent).await;
+    let found = tree.json().as_array().unwrap().iter().any(|entry| entry["path"] == "zz/model-Q4_K_M.gguf");
+    assert!(
+        found,
+        "it follows no link ({}) and {} entries came",
+        tree.header("link"),
+        tree.json().as_array().map_or(0, Vec::len)
+    );
+    let path = format!("/acme/gguf/resolve/{sha}/zz/model-Q4_K_M.gguf");
+    let head = world.ask("HEAD", &path, &token, &agent).await;
+    assert_eq!((head.status, head.header("accept-ranges")), (200, "bytes"));
+    assert_eq!(head.header("etag"), format!("\"{}\"", weights.sha256()));
+    assert_eq!(head.header("content-length"), "500000");
+    let part =
+        crate::wire::patient(&format!("{}{path}", world.url()), &token, &[("range", "bytes=100000-")]).await.unwrap();
+    assert_eq!((part.status, part.body), (206, weights.read(100_000, 400_000)));
+}
+
+#[tokio::test]
 async fn our_own_namespaces_are_never_asked_for() {
     let world = World::bare().await;
     world.hub.model("ours/secret").push_file("config.json", "{}");

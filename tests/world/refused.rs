@@ -51,6 +51,33 @@ async fn the_refusal_reaches_every_terminal() {
 }
 
 #[tokio::test]
+async fn somebody_without_a_good_token_is_told_to_get_one() {
+    let world = World::new().await;
+    world.approve("acme/tiny@main").await;
+    let mut table = String::from(PREFACE);
+    for (title, token) in [("without a token", ""), ("with a wrong token", "hf_thisIsNoTokenOfOursThisIsNoTokenOfOurs")]
+    {
+        for venv in HUBS {
+            let version = venv.replace('-', " ");
+            let desk = Desk::with(world.url(), token);
+            let ran = desk.hf(venv, &["download", "acme/tiny"]).await;
+            row(&mut table, &world, &format!("{title} · hf download ({version})"), &ran);
+            let code = "from huggingface_hub import hf_hub_download\nhf_hub_download('acme/tiny', 'config.json')";
+            row(&mut table, &world, &format!("{title} · hf_hub_download ({version})"), &desk.python(venv, code).await);
+            let ran = desk.hf(venv, &["auth", "whoami"]).await;
+            row(&mut table, &world, &format!("{title} · hf auth whoami ({version})"), &ran);
+        }
+        let desk = Desk::with(world.url(), token);
+        let code = "from transformers import AutoConfig\nAutoConfig.from_pretrained('acme/tiny')";
+        let ran = desk.python(TRANSFORMERS, code).await;
+        row(&mut table, &world, &format!("{title} · AutoConfig ({})", TRANSFORMERS.replace('-', " ")), &ran);
+        let ran = desk.rust(&["tokio", "model", "acme/tiny", "main", "config.json"]).await;
+        row(&mut table, &world, &format!("{title} · hf-hub 0.4.3 tokio"), &ran);
+    }
+    golden::compare("no-token-terminals.txt", &table);
+}
+
+#[tokio::test]
 async fn a_revoked_model_stops_clients_that_have_it_in_their_cache() {
     let world = World::new().await;
     world.approve("acme/tiny@main").await;

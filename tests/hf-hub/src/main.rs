@@ -8,7 +8,7 @@
 use std::{
     error::Error,
     io::{self, Write},
-    path::PathBuf,
+    path::Path,
     process::ExitCode,
 };
 
@@ -52,7 +52,7 @@ async fn with_tokio(repo: Repo, files: Vec<String>) -> Result<Value, Failure> {
     let mut paths = Map::new();
     for file in files {
         let path = repo.get(&file).await?;
-        paths.insert(file, shown(path));
+        paths.insert(file, shown(&path));
     }
     Ok(paths.into())
 }
@@ -65,7 +65,7 @@ fn plainly(repo: Repo, files: Vec<String>) -> Result<Value, Failure> {
     let mut paths = Map::new();
     for file in files {
         let path = repo.get(&file)?;
-        paths.insert(file, shown(path));
+        paths.insert(file, shown(&path));
     }
     Ok(paths.into())
 }
@@ -75,7 +75,7 @@ fn told(info: &api::RepoInfo) -> Value {
     json!({ "sha": info.sha, "files": files })
 }
 
-fn shown(path: PathBuf) -> Value {
+fn shown(path: &Path) -> Value {
     path.to_string_lossy().into_owned().into()
 }
 
