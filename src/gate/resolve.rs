@@ -46,8 +46,15 @@ pub(super) async fn served_repository(
     let now = |row: &standing_row::Model| {
         standing::now(State::from_word(&row.state), row.expires_at.map(Micros), clock::now())
     };
-    if standings.iter().any(|row| now(row) == Now::Approved) {
-        return repo_of(row);
+    let mut denied = None;
+    for approved in standings.iter().filter(|row| now(row) == Now::Approved) {
+        match sql::find_denied_digest(gate.reader(), &approved.revision_id).await? {
+            None => return repo_of(row),
+            Some(found) => denied = Some(found),
+        }
+    }
+    if let Some((path, reason)) = denied {
+        return Err(digest_denied(name, &Rev::main(), &path, &reason));
     }
     // What was served and is not any more says so here: some clients ask for nothing else before their cache.
     let last = standings.iter().max_by_key(|row| row.changed_at);
@@ -127,8 +134,7 @@ async fn load_revision(
         return Err(refused(now, name, rev, environment, reason));
     }
     if let Some((path, reason)) = sql::find_denied_digest(db, &revision.id).await? {
-        let sentence = format!("{name}@{rev} holds {path}, whose bytes are denied everywhere: {reason}.");
-        return Err(Refusal::new(Code::DigestDenied, sentence));
+        return Err(digest_denied(name, rev, &path, &reason));
     }
     let approval = standing.and_then(|row| row.approval_id).unwrap_or_default();
     let upstream_commit = newest.filter(|newest| *newest != commit);
@@ -229,6 +235,11 @@ fn not_known(trouble: &Trouble, name: &RepoName, rev: &Rev, environment: &Enviro
         }
         _ => not_approved(name, rev, environment),
     }
+}
+
+fn digest_denied(name: &RepoName, rev: &Rev, path: &str, reason: &str) -> Refusal {
+    let sentence = format!("{name}@{rev} holds {path}, whose bytes are denied everywhere: {reason}.");
+    Refusal::new(Code::DigestDenied, sentence).hint("Stop using copies you have.")
 }
 
 fn not_approved(name: &RepoName, rev: &Rev, environment: &Environment) -> Refusal {

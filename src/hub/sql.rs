@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::{
     clock,
@@ -12,7 +12,7 @@ use crate::{
     gate::{act::Act, grant::Granted, object::Revision},
     store::{
         fault,
-        tables::{blob, file, history, pointer, repository, revision, revoked_file, standing},
+        tables::{blob, denied_digest, file, history, pointer, repository, revision, revoked_file, standing},
     },
 };
 
@@ -120,7 +120,7 @@ pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec
     }
     let served =
         standing::Entity::find().select_only().column(standing::Column::RepositoryId).filter(served_in(environment));
-    let query = query.filter(repository::Column::Id.in_subquery(sea_orm::QueryTrait::into_query(served)));
+    let query = query.filter(repository::Column::Id.in_subquery(served.into_query()));
     let rows = query.order_by_asc(repository::Column::Name).limit(wish.limit).all(may.reader()).await;
     let mut listed = Vec::new();
     for repository in rows.map_err(fault("reading the catalogue"))? {
@@ -140,8 +140,16 @@ pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec
 fn served_in(environment: &Environment) -> Condition {
     let open =
         Condition::any().add(standing::Column::ExpiresAt.is_null()).add(standing::Column::ExpiresAt.gt(clock::now().0));
+    // A revision with denied bytes is refused as a whole, so it stands in no listing either.
+    let denied = denied_digest::Entity::find().select_only().column(denied_digest::Column::Sha256).into_query();
+    let holders = file::Entity::find()
+        .select_only()
+        .column(file::Column::RevisionId)
+        .filter(file::Column::Sha256.in_subquery(denied))
+        .into_query();
     Condition::all()
         .add(standing::Column::Environment.eq(environment.as_str()))
         .add(standing::Column::State.eq("approved"))
+        .add(standing::Column::RevisionId.not_in_subquery(holders))
         .add(open)
 }

@@ -20,6 +20,7 @@ mod bytes;
 mod clients;
 mod commands;
 mod crash;
+mod deciding;
 mod herd;
 mod leaks;
 mod names;
