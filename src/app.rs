@@ -1,12 +1,16 @@
-//! The handles a feature may hold: the gate, the stores, the hub, and two bells.
+//! The handles a feature may hold: the gate, the stores, the hub, and the bells.
 //!
 //! Never a `Store` or a `Ledger`: reading goes through a grant, changing through a grant's transaction.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use moka::sync::Cache;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::{blobs::Blobs, gate::Gate, store::chores::Chores, upstream::Upstream};
 
@@ -66,33 +70,45 @@ pub struct Face {
     pub hold: Duration,
 }
 
-/// Wakes workers for new jobs, and waiters for finished ones, within this process; other replicas look every second.
+/// Wakes workers for new jobs, and waiters for their own job's end, within this process; other replicas look every
+/// second.
 pub struct Bells {
-    jobs: Notify,
-    news: watch::Sender<u64>,
+    jobs: watch::Sender<u64>,
+    /// Jobs share a bell when their keys fall together: whoever is woken looks at the row anyway.
+    ends: Vec<watch::Sender<u64>>,
 }
 
 impl Default for Bells {
     fn default() -> Self {
-        Self { jobs: Notify::new(), news: watch::Sender::new(0) }
+        Self { jobs: watch::Sender::new(0), ends: (0..64).map(|_| watch::Sender::new(0)).collect() }
     }
 }
 
 impl Bells {
     pub fn ring_for_work(&self) {
-        self.jobs.notify_one();
+        self.jobs.send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    pub async fn work_rang(&self) {
-        self.jobs.notified().await;
+    /// Rings whenever a job was asked for.
+    pub fn work(&self) -> watch::Receiver<u64> {
+        self.jobs.subscribe()
     }
 
-    pub fn tell_news(&self) {
-        self.news.send_modify(|n| *n = n.wrapping_add(1));
+    /// The job with this key has ended, or waits for its next try.
+    pub fn ring_end(&self, key: &str) {
+        self.end_of(key).send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    pub fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
+    /// Rings when the job with this key may have ended.
+    pub fn end(&self, key: &str) -> watch::Receiver<u64> {
+        self.end_of(key).subscribe()
+    }
+
+    fn end_of(&self, key: &str) -> &watch::Sender<u64> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % 64).unwrap_or_default();
+        self.ends.get(place).unwrap_or(&self.jobs)
     }
 }
 

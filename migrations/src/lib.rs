@@ -1,7 +1,7 @@
 //! The history of the database schema: one file a step, never edited once released.
 //!
 //! Every statement runs on SQLite and PostgreSQL alike; where a type has two names it is written `{bytes}` or
-//! `{counted}` (a number that counts up by itself).
+//! `{counted}` (a number that counts up by itself). `{bytewise}` text sorts by its bytes, whatever the database's language.
 
 mod m20261121_000001_house;
 

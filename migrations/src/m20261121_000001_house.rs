@@ -10,12 +10,13 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let (bytes, counted) = match manager.get_database_backend() {
-            DbBackend::Postgres => ("BYTEA", "BIGSERIAL PRIMARY KEY"),
-            _ => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+        let (bytes, counted, bytewise) = match manager.get_database_backend() {
+            DbBackend::Postgres => ("BYTEA", "BIGSERIAL PRIMARY KEY", " COLLATE \"C\""),
+            _ => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", ""),
         };
         for statement in TABLES.split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
             let statement = statement.replace("{bytes}", bytes).replace("{counted}", counted);
+            let statement = statement.replace("{bytewise}", bytewise);
             manager.get_connection().execute_unprepared(&statement).await?;
         }
         Ok(())
@@ -62,10 +63,17 @@ CREATE TABLE revision (
     UNIQUE (repository_id, commit_id));
 
 CREATE TABLE file (
-    revision_id TEXT NOT NULL, path TEXT NOT NULL, size BIGINT NOT NULL, git_id TEXT NOT NULL, lfs TEXT, sha256 TEXT,
+    revision_id TEXT NOT NULL, path TEXT{bytewise} NOT NULL, size BIGINT NOT NULL, git_id TEXT NOT NULL, lfs TEXT,
+    sha256 TEXT,
     PRIMARY KEY (revision_id, path));
 
 CREATE INDEX file_by_sha256 ON file (sha256);
+
+CREATE INDEX file_by_git_id ON file (git_id);
+
+CREATE TABLE listing (
+    repository_id TEXT NOT NULL, commit_id TEXT NOT NULL, revision_id TEXT NOT NULL, begun_at BIGINT NOT NULL,
+    PRIMARY KEY (repository_id, commit_id));
 
 CREATE TABLE history (
     repository_id TEXT NOT NULL, ref_name TEXT NOT NULL, ref_kind TEXT NOT NULL, commits TEXT NOT NULL,
@@ -119,7 +127,7 @@ CREATE TABLE job (
     attempts BIGINT NOT NULL, run_at BIGINT NOT NULL, lease_by TEXT NOT NULL, lease_until BIGINT NOT NULL,
     done_bytes BIGINT NOT NULL, total_bytes BIGINT NOT NULL, outcome TEXT NOT NULL, made_at BIGINT NOT NULL);
 
-CREATE INDEX job_by_state ON job (state, run_at);
+CREATE INDEX job_by_state ON job (state, kind, run_at);
 
 CREATE TABLE ledger_head (
     shard BIGINT PRIMARY KEY, origin TEXT NOT NULL, size BIGINT NOT NULL, root {bytes} NOT NULL,

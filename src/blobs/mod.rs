@@ -44,6 +44,26 @@ struct Inner {
     pool: Arc<Pool>,
 }
 
+/// What reading a whole blob has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehash {
+    /// Its bytes have the hash it is named after; as it is sealed now.
+    Intact(Seal),
+    /// They have another one, and nobody wrote to it meanwhile.
+    Different,
+    /// It is not there, or somebody touched it while it was read: nothing is known of its bytes.
+    Unsure,
+}
+
+impl Rehash {
+    pub fn intact(self) -> Option<Seal> {
+        match self {
+            Self::Intact(seal) => Some(seal),
+            Self::Different | Self::Unsure => None,
+        }
+    }
+}
+
 enum Store {
     Disk(Disk),
     Bucket(Bucket),
@@ -98,12 +118,12 @@ impl Blobs {
         }
     }
 
-    /// Reads the whole blob: a fresh seal only when its bytes still have that hash, and nothing touched it meanwhile.
-    pub async fn rehash(&self, sha: Sha256) -> Result<Option<Seal>, Fault> {
-        let Some(seal) = self.seal(sha).await? else { return Ok(None) };
+    /// Reads the whole blob. An answer about its bytes only when nothing touched it meanwhile.
+    pub async fn rehash(&self, sha: Sha256) -> Result<Rehash, Fault> {
+        let Some(seal) = self.seal(sha).await? else { return Ok(Rehash::Unsure) };
         let mut reader = match self.read(sha, &seal, 0, seal.size()).await {
             Ok(reader) => reader,
-            Err(ReadTrouble::Absent | ReadTrouble::Changed) => return Ok(None),
+            Err(ReadTrouble::Absent | ReadTrouble::Changed) => return Ok(Rehash::Unsure),
             Err(ReadTrouble::Fault(fault)) => return Err(fault),
         };
         let mut hasher = Hasher::new(None);
@@ -115,10 +135,12 @@ impl Blobs {
             })
             .await?;
         }
-        if hasher.finish().sha256 != sha {
-            return Ok(None);
-        }
-        Ok(self.seal(sha).await?.filter(|now| *now == seal))
+        let same = hasher.finish().sha256 == sha;
+        Ok(match self.seal(sha).await? {
+            Some(now) if now == seal && same => Rehash::Intact(seal),
+            Some(now) if now == seal => Rehash::Different,
+            _ => Rehash::Unsure,
+        })
     }
 
     /// Takes the name away. What was absent already is no fault; streams that have begun may end.

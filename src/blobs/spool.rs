@@ -167,7 +167,7 @@ impl Spool {
                 blocking("naming a blob", move || disk.place(&file, &path, sha)).await
             }
             Store::Bucket(bucket) => {
-                let seal = match self.blobs.rehash(sha).await? {
+                let seal = match self.blobs.rehash(sha).await?.intact() {
                     Some(seal) => seal,
                     None => bucket.upload(sha, file, self.len).await?,
                 };

@@ -149,7 +149,7 @@ async fn what_goes_in_comes_out_whole_and_in_parts() {
     }
     assert!(blobs.read(stored.sha256, &stored.seal, 0, 3_500_002).await.is_err());
     assert_eq!(blobs.seal(stored.sha256).await.unwrap(), Some(stored.seal.clone()));
-    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Some(stored.seal.clone()));
+    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Rehash::Intact(stored.seal.clone()));
 
     assert_eq!(folder.files(), [path_of(&folder, stored.sha256)], "the spool is gone and no probe is left");
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
@@ -162,7 +162,7 @@ async fn what_goes_in_comes_out_whole_and_in_parts() {
     blobs.remove(stored.sha256).await.unwrap();
     blobs.remove(stored.sha256).await.unwrap();
     assert_eq!(blobs.seal(stored.sha256).await.unwrap(), None);
-    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), None);
+    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Rehash::Unsure, "what is absent is not wrong");
     assert!(matches!(blobs.read(stored.sha256, &stored.seal, 0, 1).await, Err(ReadTrouble::Absent)));
 }
 
@@ -174,7 +174,7 @@ async fn an_empty_file_is_a_blob_like_any_other() {
     let stored = spool.finish().await.unwrap();
     assert_eq!((stored.sha256, stored.size), (ids(b"").0, 0));
     assert!(read(&blobs, &stored, 0, 0).await.is_empty());
-    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Some(stored.seal));
+    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Rehash::Intact(stored.seal));
 }
 
 #[tokio::test]
@@ -291,9 +291,27 @@ async fn a_damaged_blob_is_replaced_not_kept() {
     let path = path_of(&folder, stored.sha256);
     make_writable(&path);
     OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"!", 1000).unwrap();
-    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), None);
+    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Rehash::Different);
     let again = store(&blobs, &bytes).await;
     assert!(read(&blobs, &again, 0, again.size).await == bytes);
+}
+
+/// Nobody may conclude that its bytes are wrong and delete it.
+#[tokio::test]
+async fn of_a_blob_that_is_touched_while_it_is_read_nothing_is_known() {
+    let folder = Folder::new();
+    let blobs = folder.blobs().await;
+    let stored = store(&blobs, &sample(30_000_000)).await;
+    let path = path_of(&folder, stored.sha256);
+    make_writable(&path);
+    let touch = async {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        // Only the change time moves, as it does when somebody sets rights: the reader itself goes on.
+        make_writable(&path);
+    };
+    let (read, ()) = tokio::join!(blobs.rehash(stored.sha256), touch);
+    assert_eq!(read.unwrap(), Rehash::Unsure);
+    assert!(matches!(blobs.rehash(stored.sha256).await.unwrap(), Rehash::Intact(_)));
 }
 
 #[tokio::test]
@@ -332,8 +350,8 @@ async fn a_changed_blob_is_not_read() {
         change(&path);
         assert!(is_changed(&blobs, &stored).await, "{name}");
         let fresh = blobs.rehash(stored.sha256).await.unwrap();
-        assert_eq!(fresh.is_some(), still_right, "{name}");
-        if let Some(seal) = fresh {
+        assert_eq!(fresh != Rehash::Different, still_right, "{name}");
+        if let Some(seal) = fresh.intact() {
             let renewed = Stored { seal, ..stored.clone() };
             assert!(read(&blobs, &renewed, 0, renewed.size).await == bytes, "{name}");
         }

@@ -115,7 +115,7 @@ async fn end(host: Host) {
     if !tasks::drain(LAST_WORK).await {
         tracing::warn!("some work was still under way and goes on elsewhere, or at the next start");
     }
-    host.gate.write_out(true);
+    host.gate.write_out(true).await;
     if let Err(refusal) = note::<StopGateway>(&host).await {
         tracing::error!(why = refusal.line(), "the stop could not be recorded");
     }

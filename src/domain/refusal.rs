@@ -30,6 +30,8 @@ pub enum Code {
     NotOffered,
     BadInput,
     InputTooLarge,
+    /// The request's body did not come in time.
+    TooSlow,
     Conflict,
     RangeOutside,
     TooManyRequests,
@@ -43,7 +45,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::SignInRequired,
         Self::TokenNotAccepted,
         Self::NotAllowed,
@@ -63,6 +65,7 @@ impl Code {
         Self::NotOffered,
         Self::BadInput,
         Self::InputTooLarge,
+        Self::TooSlow,
         Self::Conflict,
         Self::RangeOutside,
         Self::TooManyRequests,
@@ -110,6 +113,7 @@ impl Code {
             Self::NotOffered => ("not_offered", 403, None),
             Self::BadInput => ("bad_input", 400, None),
             Self::InputTooLarge => ("input_too_large", 413, None),
+            Self::TooSlow => ("too_slow", 408, None),
             Self::Conflict => ("conflict", 409, None),
             Self::RangeOutside => ("range_outside", 416, None),
             Self::TooManyRequests => ("too_many_requests", 429, None),

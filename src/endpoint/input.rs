@@ -2,6 +2,8 @@
 //!
 //! Our own trait and not axum's extractors, whose rejections answer in a dialect of their own.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::{HeaderMap, Method, header, request::Parts};
 use serde::de::DeserializeOwned;
@@ -118,7 +120,56 @@ fn plain(value: &serde_json::Value) -> String {
 }
 
 async fn read(body: Body, most: usize) -> Result<bytes::Bytes, Refusal> {
-    axum::body::to_bytes(body, most)
-        .await
-        .map_err(|_| Refusal::new(Code::InputTooLarge, format!("The body is cut short, or larger than {most} bytes.")))
+    read_within(body, most, PATIENCE).await
+}
+
+async fn read_within(body: Body, most: usize, patience: Duration) -> Result<bytes::Bytes, Refusal> {
+    let late = |_| Refusal::new(Code::TooSlow, format!("The body did not come within {} seconds.", patience.as_secs()));
+    let read = tokio::time::timeout(patience, axum::body::to_bytes(body, most)).await.map_err(late)?;
+    read.map_err(|_| Refusal::new(Code::InputTooLarge, format!("The body is cut short, or larger than {most} bytes.")))
+}
+
+/// A body that never comes would keep its connection's place for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll, ready},
+    };
+
+    use bytes::Bytes;
+    use http_body::Frame;
+    use tokio::time::{Sleep, sleep};
+
+    use super::*;
+
+    /// Sends a byte every ten milliseconds, for ever.
+    struct Drip(Pin<Box<Sleep>>);
+
+    impl http_body::Body for Drip {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.0.as_mut().poll(cx));
+            self.0 = Box::pin(sleep(Duration::from_millis(10)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"{")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let drip = Body::new(Drip(Box::pin(sleep(Duration::ZERO))));
+        let read = read_within(drip, 1 << 20, Duration::from_millis(200));
+        let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+        assert_eq!(read.map(|r| r.map_err(|refusal| refusal.code)), Ok(Err(Code::TooSlow)));
+        let whole = read_within(Body::from("{}"), 2, Duration::from_secs(9)).await;
+        assert_eq!(whole.map_err(|refusal| refusal.code), Ok(Bytes::from_static(b"{}")));
+    }
 }

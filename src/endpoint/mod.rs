@@ -32,7 +32,10 @@ use crate::{
     gate::{
         Call,
         act::{Act, Record},
-        grant::Granted, identity::Source, object::Object},
+        grant::Granted,
+        identity::Source,
+        object::Object,
+    },
 };
 
 type Run = Arc<dyn Fn(App, Keys, Parts, Body) -> BoxFuture<'static, Result<Response<Body>, Refusal>> + Send + Sync>;
@@ -80,7 +83,9 @@ where
                 let input = I::parse(&parts, body).await?;
                 Ok(handler(app.clone(), may, input).await?.into_response())
             };
-            answer.await.map_err(|refusal| if A::RECORD == Record::Durable && !call.head { body_waits(refusal) } else { refusal })
+            answer.await.map_err(
+                |refusal| if A::RECORD == Record::Durable && !call.head { body_waits(refusal) } else { refusal },
+            )
         })
     });
     Ok(Endpoint { method, pattern: parsed, act: Some(A::WORD), sample, run })

@@ -5,6 +5,8 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
+use tokio::sync::watch;
+
 use super::{Gate, act::Act, identity::Actor, windows::Lease};
 use crate::{
     domain::{
@@ -25,6 +27,7 @@ pub struct Granted<A: Act> {
     everywhere: bool,
     context: Arc<Context>,
     lease: Option<Arc<Lease>>,
+    changes: watch::Receiver<u64>,
     gate: Gate,
     act: PhantomData<A>,
 }
@@ -46,13 +49,15 @@ pub(super) struct Yes<A: Act> {
     pub everywhere: bool,
     pub context: Arc<Context>,
     pub lease: Option<Arc<Lease>>,
+    /// Has seen what was there before it was decided, so that it tells of everything since.
+    pub changes: watch::Receiver<u64>,
 }
 
 impl<A: Act> Granted<A> {
     /// Only `gate::admit` has a `Yes` to give.
     pub(super) fn new(gate: Gate, yes: Yes<A>) -> Self {
-        let Yes { actor, object, environment, everywhere, context, lease } = yes;
-        Self { actor, object, environment, everywhere, context, lease, gate, act: PhantomData }
+        let Yes { actor, object, environment, everywhere, context, lease, changes } = yes;
+        Self { actor, object, environment, everywhere, context, lease, changes, gate, act: PhantomData }
     }
 
     pub fn actor(&self) -> &Actor {
@@ -93,6 +98,11 @@ impl<A: Act> Granted<A> {
 
     pub(super) fn lease(&self) -> Option<&Arc<Lease>> {
         self.lease.as_ref()
+    }
+
+    /// Tells of everything that changed since this was decided.
+    pub(super) fn changes(&self) -> &watch::Receiver<u64> {
+        &self.changes
     }
 
     /// An event of this grant: its actor, source and decision cannot be anybody else's.

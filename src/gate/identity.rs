@@ -8,7 +8,7 @@ use std::{net::IpAddr, sync::Arc};
 use aws_lc_rs::digest;
 use http::{HeaderMap, header};
 
-use super::{Gate, access::Subject, sql};
+use super::{Call, Gate, access::Subject, pace, sql};
 use crate::{
     clock,
     domain::{
@@ -80,6 +80,11 @@ impl Actor {
         self.0.expires_at.is_some_and(|end| end <= at)
     }
 
+    /// Whether this is the gateway itself, or a command on its host.
+    pub fn is_system(&self) -> bool {
+        matches!(self.0.subject, Subject::Work | Subject::Host)
+    }
+
     pub fn fact(&self) -> ActorFact {
         ActorFact {
             kind: self.0.kind,
@@ -138,8 +143,36 @@ impl Source {
 
     pub(super) async fn fact(&self, gate: &Gate) -> Result<SourceFact, Fault> {
         let reference = gate.ledger().reference(About::Address, &self.address.to_string()).await?;
+        Ok(self.with(Some(reference)))
+    }
+
+    /// The same of somebody who has not signed in: such addresses come in any number, so what is referred to is the
+    /// network around them, and of new networks only some get a reference.
+    pub(super) async fn strange_fact(&self, gate: &Gate) -> SourceFact {
+        if !gate.pace().may_name_a_stranger() {
+            return self.with(None);
+        }
+        let reference = gate.ledger().reference(About::Address, &neighbourhood(self.address)).await;
+        if let Err(fault) = &reference {
+            tracing::warn!(%fault, "a failed sign-in is counted without a reference to its network");
+        }
+        self.with(reference.ok())
+    }
+
+    fn with(&self, ip_ref: Option<String>) -> SourceFact {
         let ua = (!self.agent.is_empty()).then(|| self.agent.clone());
-        Ok(SourceFact { ip_ref: Some(reference), net: Some(network(self.address)), ua })
+        SourceFact { ip_ref, net: Some(network(self.address)), ua }
+    }
+}
+
+/// `10.20.30.0/24` or `2001:db8:1:2::/64`: near enough to find whoever tries tokens, and few enough to remember.
+pub(super) fn neighbourhood(address: IpAddr) -> String {
+    match pace::subscriber(address) {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        v6 @ IpAddr::V6(_) => format!("{v6}/64"),
     }
 }
 
@@ -158,7 +191,41 @@ fn network(address: IpAddr) -> String {
 }
 
 /// Reads the credential of a request. Without one, or with a bad one, nobody comes in.
-pub(super) async fn identify(gate: &Gate, headers: &HeaderMap) -> Result<Actor, Refusal> {
+///
+/// Whoever is not known to hold a good one is slowed down first: before the database is asked, and before the failure
+/// is written down.
+pub(super) async fn identify(gate: &Gate, headers: &HeaderMap, call: &Call) -> Result<Actor, Refusal> {
+    let hash = match token_of(headers) {
+        Ok(token) => hash(token),
+        Err(refusal) => {
+            gate.pace().stranger(call)?;
+            return Err(refusal);
+        }
+    };
+    let familiar = gate.familiar().contains_key(&hash);
+    if !familiar {
+        gate.pace().stranger(call)?;
+    }
+    let refusal = match gate.actors().try_get_with((gate.epoch(), hash), load(gate, hash)).await {
+        Ok(actor) if !actor.is_expired(clock::now()) => {
+            if !familiar {
+                gate.familiar().insert(hash, ());
+            }
+            return Ok(actor);
+        }
+        Ok(_) => not_accepted("This token's time is over."),
+        Err(why) => Refusal::clone(&why),
+    };
+    // A database that did not answer says nothing about the token.
+    if familiar && refusal.code == Code::TokenNotAccepted {
+        gate.familiar().invalidate(&hash);
+        gate.pace().stranger(call)?;
+    }
+    Err(refusal)
+}
+
+/// The token of a request, of the right shape.
+fn token_of(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = given.next() else {
         let hint = "Set HF_TOKEN to a token from your Weighbridge operator, or run hf auth login with it.";
@@ -176,13 +243,7 @@ pub(super) async fn identify(gate: &Gate, headers: &HeaderMap) -> Result<Actor, 
     if !token::plausible(token) {
         return Err(not_accepted("This is not a Weighbridge token, or it was cut short."));
     }
-    let hash = hash(token);
-    let actor =
-        gate.actors().try_get_with((gate.epoch(), hash), load(gate, hash)).await.map_err(|why| Refusal::clone(&why))?;
-    if actor.is_expired(clock::now()) {
-        return Err(not_accepted("This token's time is over."));
-    }
-    Ok(actor)
+    Ok(token)
 }
 
 /// What is kept of a token.
@@ -227,7 +288,7 @@ fn not_accepted(why: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::network;
+    use super::{neighbourhood, network};
 
     #[test]
     fn networks_are_truncated() {
@@ -235,5 +296,9 @@ mod tests {
         assert_eq!(of("10.20.30.40"), "10.20.0.0/16");
         assert_eq!(of("::ffff:10.20.30.40"), "10.20.0.0/16");
         assert_eq!(of("2001:db8:1:2::9"), "2001:db8:1::/48");
+        let around = |text: &str| text.parse().map(neighbourhood).unwrap_or_default();
+        assert_eq!(around("10.20.30.40"), "10.20.30.0/24");
+        assert_eq!(around("::ffff:10.20.30.40"), "10.20.30.0/24");
+        assert_eq!(around("2001:db8:1:2::9"), "2001:db8:1:2::/64");
     }
 }

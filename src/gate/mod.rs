@@ -13,18 +13,24 @@ pub mod pace;
 pub mod resolve;
 mod sql;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 pub mod tx;
 mod windows;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     future::Future,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::HeaderMap;
 use moka::future::Cache;
+use tokio::{
+    sync::{Notify, watch::Receiver},
+    time::MissedTickBehavior,
+};
 
 use self::{
     access::Access,
@@ -80,7 +86,7 @@ type CountKey = (String, &'static str, String, String, String);
 
 struct Inner {
     parts: Parts,
-    changes: tokio::sync::watch::Receiver<u64>,
+    changes: Receiver<u64>,
     actors: Cache<(u64, [u8; 32]), Actor>,
     revisions: Cache<RevisionKey, Until<Revision>>,
     files: Cache<FileKey, File>,
@@ -88,6 +94,12 @@ struct Inner {
     counted: Counted<CountKey>,
     denials: Counted<DenialKey>,
     pace: pace::Pace,
+    /// Tokens that were good within the hour: they are looked up again without being slowed down.
+    familiar: moka::sync::Cache<[u8; 32], ()>,
+    /// What is on its way to the ledger, in order.
+    leaving: tokio::sync::Mutex<VecDeque<Event>>,
+    /// Rung when a table is full.
+    full: Notify,
     /// When each token was last used, until it is written down.
     used: Mutex<HashMap<String, Micros>>,
 }
@@ -110,10 +122,13 @@ impl Gate {
             actors: Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(5)).build(),
             revisions: remembered(50_000).build(),
             files: Cache::builder().max_capacity(200_000).time_to_live(Duration::from_mins(5)).build(),
-            leases: Leases::default(),
+            leases: Leases::new(),
             counted: Counted::new(),
             denials: Counted::new(),
             pace: pace::Pace::default(),
+            familiar: moka::sync::Cache::builder().max_capacity(50_000).time_to_live(Duration::from_hours(1)).build(),
+            leaving: tokio::sync::Mutex::default(),
+            full: Notify::new(),
             used: Mutex::default(),
             parts,
         }))
@@ -121,10 +136,9 @@ impl Gate {
 
     /// Who is asking. No credential and a bad one are refused, and counted by address.
     pub async fn identify(&self, headers: &HeaderMap, call: &Call) -> Result<Actor, Refusal> {
-        match identity::identify(self, headers).await {
+        match identity::identify(self, headers, call).await {
             Err(refusal) if matches!(refusal.code, Code::SignInRequired | Code::TokenNotAccepted) => {
-                self.0.pace.stranger(call)?;
-                self.count_failed_sign_in(&refusal, call).await?;
+                self.count_failed_sign_in(&refusal, call).await;
                 Err(refusal)
             }
             Ok(actor) => {
@@ -149,10 +163,12 @@ impl Gate {
         if self.parts().ledger.feed_age() > STALE {
             return Err(Fault::new("revocations have not been heard of for 5 seconds").passing().into());
         }
+        // Taken before anything is looked at, so that what changes from here on is seen by whoever uses the grant.
+        let changes = self.ledger().changes();
         let fact = asked.fact();
         let place = asked.place();
         match self.decide::<A>(&actor, asked).await {
-            Ok(decided) => self.grant(actor, decided, call).await,
+            Ok(decided) => self.grant(actor, decided, changes, call).await,
             Err(denied) => Err(self.deny::<A>(&actor, denied, fact, &place, call).await),
         }
     }
@@ -210,23 +226,48 @@ impl Gate {
         failing
     }
 
-    /// Writes out what is counted and over; at the very end, everything.
-    pub fn write_out(&self, all: bool) {
-        let inner = &self.0;
-        for (granting, end) in inner.leases.take_ended(all) {
-            let outcome = if end.aborted == 0 { Outcome::Done } else { Outcome::Failed };
-            let mut event = Event::new(clock::new_id(), Kind::FileEnded, outcome, granting.actor);
-            event.source = granting.source;
-            event.object = Some(granting.object);
-            event.end = Some(end);
-            inner.parts.ledger.note(event);
-        }
-        inner.pace.tidy();
-        for event in inner.counted.take_over(all).into_iter().chain(inner.denials.take_over(all)) {
-            if !inner.parts.ledger.note(Event { id: clock::new_id(), ..event }) {
-                tracing::warn!("a counted event was lost: the ledger's queue is full");
+    /// Whether one more question may go to the hub on this caller's behalf: the budget there is one for all, and so is
+    /// the hub's own patience. The gateway's own work has other limits.
+    pub fn may_ask_upstream(&self, actor: &Actor) -> Result<(), Refusal> {
+        if actor.is_system() { Ok(()) } else { self.pace().upstream(actor) }
+    }
+
+    /// Hands the ledger what is counted and over, waiting while it takes no more. What it does not take stays here for
+    /// the next time. At the very end everything is handed over, however often that has to be tried.
+    pub async fn write_out(&self, all: bool) {
+        self.pace().tidy();
+        let mut leaving = self.0.leaving.lock().await;
+        let since = Instant::now();
+        let mut filled = false;
+        loop {
+            // Only then: so what waits here while the ledger takes nothing is no more than the tables hold.
+            if leaving.is_empty() && (all || !filled) {
+                leaving.extend(self.finished(all));
+                filled = true;
+            }
+            let Some(event) = leaving.front() else { return };
+            match self.ledger().note(event).await {
+                Ok(()) => drop(leaving.pop_front()),
+                Err(fault) if !fault.passing => {
+                    tracing::error!(%fault, kind = event.kind.word(), "an event cannot be written and is left out");
+                    leaving.pop_front();
+                }
+                Err(_) if all && since.elapsed() < LAST_WORD => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(fault) if all => {
+                    tracing::error!(%fault, events = leaving.len(), "counted events are lost with this process");
+                    return;
+                }
+                Err(fault) => {
+                    tracing::warn!(%fault, events = leaving.len(), "counted events wait for the ledger");
+                    return;
+                }
             }
         }
+    }
+
+    fn finished(&self, all: bool) -> impl Iterator<Item = Event> {
+        let (leases, counted, denials) = (&self.0.leases, &self.0.counted, &self.0.denials);
+        leases.take_ended(all).into_iter().chain(counted.take(all)).chain(denials.take(all))
     }
 
     /// Writes down when tokens were last used: bookkeeping, at most once a minute each.
@@ -274,8 +315,12 @@ impl Gate {
         *self.0.changes.borrow()
     }
 
-    fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.0.changes.clone()
+    fn pace(&self) -> &pace::Pace {
+        &self.0.pace
+    }
+
+    fn familiar(&self) -> &moka::sync::Cache<[u8; 32], ()> {
+        &self.0.familiar
     }
 
     fn admit_system<A: Act<Found = <A as Act>::Asked>>(
@@ -290,10 +335,12 @@ impl Gate {
         if !ruling.allow {
             return Err(Refusal::new(Code::NotAllowed, format!("The policy does not let the system do {}.", A::WORD)));
         }
+        let changes = self.ledger().changes();
         let environment = self.first_environment()?;
         let decision = self.fact::<A>(&actor, "allow", ruling.matched, "system");
         let context = Context { decision, ..Context::default() };
-        let yes = Yes { actor, object: asked, environment, everywhere: true, context: Arc::new(context), lease: None };
+        let (object, context) = (asked, Arc::new(context));
+        let yes = Yes { actor, object, environment, everywhere: true, context, lease: None, changes };
         Ok(Granted::new(self.clone(), yes))
     }
 
@@ -368,7 +415,13 @@ impl Gate {
         Ok(matched)
     }
 
-    async fn grant<A: Act>(&self, actor: Actor, decided: Decided<A>, call: &Call) -> Result<Granted<A>, Refusal> {
+    async fn grant<A: Act>(
+        &self,
+        actor: Actor,
+        decided: Decided<A>,
+        changes: Receiver<u64>,
+        call: &Call,
+    ) -> Result<Granted<A>, Refusal> {
         let Decided { object, environment, everywhere, matched } = decided;
         let source = match &call.source {
             Some(source) => Some(source.fact(self).await?),
@@ -379,7 +432,7 @@ impl Gate {
             Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
         let durable = A::RECORD == Record::Durable && !call.head;
         let lease = durable.then(|| self.lease(&actor, &object.fact(), &environment, &context));
-        let yes = Yes { actor, object, environment, everywhere, context, lease };
+        let yes = Yes { actor, object, environment, everywhere, context, lease, changes };
         let granted = Granted::new(self.clone(), yes);
         match A::RECORD {
             Record::Durable if durable => self.record_lease(&granted).await?,
@@ -391,7 +444,7 @@ impl Gate {
     }
 
     fn lease(&self, actor: &Actor, fact: &ObjectFact, environment: &Environment, context: &Context) -> Arc<Lease> {
-        self.0.leases.of(LeaseKey {
+        let (lease, full) = self.0.leases.of(LeaseKey {
             actor: actor.reference().to_owned(),
             token: actor.token_id().map(str::to_owned),
             address: context.source.as_ref().and_then(|s| s.ip_ref.clone()),
@@ -403,7 +456,16 @@ impl Gate {
             path: fact.path.clone().unwrap_or_default(),
             sha256: fact.sha256.clone().unwrap_or_default(),
             environment: environment.to_string(),
-        })
+        });
+        self.ring_if(full);
+        lease
+    }
+
+    /// A full table does not wait for its time.
+    fn ring_if(&self, full: bool) {
+        if full {
+            self.0.full.notify_one();
+        }
     }
 
     /// Makes the grant durable, once a minute for the same actor and bytes; whoever comes second waits for the first.
@@ -426,7 +488,11 @@ impl Gate {
     }
 
     fn count<A: Act>(&self, granted: &Granted<A>, kind: Kind) {
-        let fact = granted.object().fact();
+        let mut fact = granted.object().fact();
+        if matches!(fact.kind, "request" | "decision") {
+            // There are endlessly many of them, the invented ones included: what counts is that some were asked for.
+            fact.id = None;
+        }
         let key = (
             granted.actor().reference().to_owned(),
             kind.word(),
@@ -440,7 +506,7 @@ impl Gate {
             event.outcome = Outcome::Allow;
             event
         };
-        self.0.counted.add(key, clock::now(), event);
+        self.ring_if(self.0.counted.add(key, clock::now(), event));
     }
 
     fn fact<A: Act>(&self, actor: &Actor, effect: &'static str, matched: Vec<String>, reason: &str) -> DecisionFact {
@@ -467,13 +533,13 @@ impl Gate {
         if let Some(id) = self.0.denials.again(&key, clock::now()) {
             return self.pointing(denied.refusal, id);
         }
-        if let Err(too_many) = self.0.pace.denial(actor) {
+        if let Err(too_many) = self.pace().denial(actor) {
             return too_many;
         }
         let id = clock::new_id();
         match self.save_denial::<A>(actor, &denied, &fact, &id, call).await {
             Ok(event) => {
-                self.0.denials.opened(key, clock::now(), event);
+                self.ring_if(self.0.denials.opened(key, clock::now(), event));
                 self.pointing(denied.refusal, id)
             }
             // Nothing is served, so a denial stands even when it cannot be written down now.
@@ -536,16 +602,20 @@ impl Gate {
         refusal
     }
 
-    async fn count_failed_sign_in(&self, refusal: &Refusal, call: &Call) -> Result<(), Fault> {
-        let Some(source) = &call.source else { return Ok(()) };
-        let fact = source.fact(self).await?;
+    /// One row a minute for a network, however many addresses it has.
+    async fn count_failed_sign_in(&self, refusal: &Refusal, call: &Call) {
+        let Some(source) = &call.source else { return };
         let key = (
-            fact.ip_ref.clone().unwrap_or_default(),
+            identity::neighbourhood(source.address),
             Kind::SignInFailed.word(),
             refusal.code.word().to_owned(),
             String::new(),
             String::new(),
         );
+        if self.0.counted.more(&key, clock::now()) {
+            return;
+        }
+        let fact = source.strange_fact(self).await;
         let event = || {
             let mut event = Event::new(String::new(), Kind::SignInFailed, Outcome::Deny, Actor::anonymous().fact());
             event.source = Some(fact);
@@ -554,10 +624,7 @@ impl Gate {
             event.detail = Some(serde_json::json!({"reason": refusal.code.word()}));
             event
         };
-        if self.0.counted.add(key, clock::now(), event) {
-            self.write_out(false);
-        }
-        Ok(())
+        self.ring_if(self.0.counted.add(key, clock::now(), event));
     }
 }
 
@@ -604,20 +671,29 @@ fn scope_word(at: &Where) -> String {
     }
 }
 
-/// Runs beside the server: writes out what is counted, every few seconds.
+/// Runs beside the server: writes out what is counted, every few seconds, and sooner when there is much.
 pub async fn keep(gate: Gate, stop: impl Future<Output = ()> + Send + 'static) {
     tokio::pin!(stop);
     let mut tick = tokio::time::interval(Duration::from_secs(5));
     let mut minute = tokio::time::interval(Duration::from_mins(1));
+    // While the ledger takes nothing, a turn is longer than a tick.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            _ = tick.tick() => gate.write_out(false),
             _ = minute.tick() => gate.write_use().await,
+            _ = tick.tick() => gate.write_out(false).await,
+            () = gate.0.full.notified() => {
+                gate.write_out(false).await;
+                // A table full of what still runs stays full.
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
         }
     }
     gate.write_use().await;
 }
 
+/// How long the last word to the ledger is tried.
+const LAST_WORD: Duration = Duration::from_secs(10);
 /// How long nobody may have heard of revocations before new grants stop.
 const STALE: Duration = Duration::from_secs(5);

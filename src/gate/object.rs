@@ -5,7 +5,11 @@
 
 use std::{fmt::Debug, future::Future};
 
-use super::{Gate, identity::Actor, resolve};
+use super::{
+    Gate,
+    identity::Actor,
+    resolve::{self, Asker},
+};
 use crate::domain::{
     digest::{FileId, Sha256},
     event::ObjectFact,
@@ -15,6 +19,7 @@ use crate::domain::{
     refusal::Refusal,
     rev::{Commit, Rev},
     role::Environment,
+    time::Micros,
 };
 
 /// Where an act happens.
@@ -99,6 +104,8 @@ pub struct Revision {
     pub id: String,
     pub commit: Commit,
     pub approval: String,
+    /// When that approval ends by itself.
+    pub expires_at: Option<Micros>,
     /// The newest commit that the hub had when we last looked, when it is another one.
     pub upstream_commit: Option<Commit>,
 }
@@ -215,8 +222,8 @@ impl Object for RepoAsked {
     fn fact(&self) -> ObjectFact {
         repo_fact("repository", &self.0)
     }
-    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Repo, Refusal> {
-        resolve::served_repository(gate, &self.0, environment).await
+    async fn find(self, gate: &Gate, actor: &Actor, environment: &Environment) -> Result<Repo, Refusal> {
+        resolve::served_repository(Asker { gate, actor, environment }, &self.0).await
     }
 }
 
@@ -248,8 +255,8 @@ impl Object for RevisionAsked {
     fn fact(&self) -> ObjectFact {
         ObjectFact { rev: Some(self.rev.to_string()), ..repo_fact("revision", &self.repo) }
     }
-    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Revision, Refusal> {
-        resolve::served_revision(gate, &self.repo, &self.rev, environment).await
+    async fn find(self, gate: &Gate, actor: &Actor, environment: &Environment) -> Result<Revision, Refusal> {
+        resolve::served_revision(Asker { gate, actor, environment }, &self.repo, &self.rev).await
     }
 }
 
@@ -287,8 +294,8 @@ impl Object for FileAsked {
         let path = Some(self.path.to_string());
         ObjectFact { rev: Some(self.rev.to_string()), path, ..repo_fact("file", &self.repo) }
     }
-    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<File, Refusal> {
-        resolve::served_file(gate, &self, environment).await
+    async fn find(self, gate: &Gate, actor: &Actor, environment: &Environment) -> Result<File, Refusal> {
+        resolve::served_file(Asker { gate, actor, environment }, &self).await
     }
 }
 
@@ -356,8 +363,8 @@ impl Object for MainAsked {
     fn fact(&self) -> ObjectFact {
         ObjectFact { rev: Some(Rev::main().to_string()), ..repo_fact("revision", &self.0) }
     }
-    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Revision, Refusal> {
-        resolve::served_revision(gate, &self.0, &Rev::main(), environment).await
+    async fn find(self, gate: &Gate, actor: &Actor, environment: &Environment) -> Result<Revision, Refusal> {
+        resolve::served_revision(Asker { gate, actor, environment }, &self.0, &Rev::main()).await
     }
 }
 
@@ -380,8 +387,8 @@ impl Object for FolderAsked {
     fn fact(&self) -> ObjectFact {
         ObjectFact { kind: "revision", ..Object::fact(&self.0) }
     }
-    async fn find(self, gate: &Gate, _: &Actor, environment: &Environment) -> Result<Folder, Refusal> {
-        let revision = resolve::served_revision(gate, &self.0.repo, &self.0.rev, environment).await?;
+    async fn find(self, gate: &Gate, actor: &Actor, environment: &Environment) -> Result<Folder, Refusal> {
+        let revision = resolve::served_revision(Asker { gate, actor, environment }, &self.0.repo, &self.0.rev).await?;
         Ok(Folder { revision, path: self.0.path })
     }
 }

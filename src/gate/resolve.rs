@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{
     Gate,
     act::NameRepository,
+    identity::Actor,
     object::{File, FileAsked, Repo, RepoNamed, Revision},
     sql,
     tx::Change,
@@ -36,12 +37,17 @@ pub(super) struct Until<T> {
     pub expires_at: Option<Micros>,
 }
 
-pub(super) async fn served_repository(
-    gate: &Gate,
-    name: &RepoName,
-    environment: &Environment,
-) -> Result<Repo, Refusal> {
-    let row = known_or_refused(gate, name, &Rev::main(), environment).await?;
+/// Who asks, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub gate: &'a Gate,
+    pub actor: &'a Actor,
+    pub environment: &'a Environment,
+}
+
+pub(super) async fn served_repository(by: Asker<'_>, name: &RepoName) -> Result<Repo, Refusal> {
+    let Asker { gate, environment, .. } = by;
+    let row = known_or_refused(by, name, &Rev::main()).await?;
     let standings = sql::list_standings(gate.reader(), &row.id, environment).await?;
     let now = |row: &standing_row::Model| {
         standing::now(State::from_word(&row.state), row.expires_at.map(Micros), clock::now())
@@ -64,14 +70,10 @@ pub(super) async fn served_repository(
     }
 }
 
-pub(super) async fn served_revision(
-    gate: &Gate,
-    name: &RepoName,
-    rev: &Rev,
-    environment: &Environment,
-) -> Result<Revision, Refusal> {
+pub(super) async fn served_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<Revision, Refusal> {
+    let Asker { gate, environment, .. } = by;
     let key = (gate.epoch(), environment.clone(), name.clone(), rev.clone());
-    let load = load_revision(gate, name, rev, environment);
+    let load = load_revision(by, name, rev);
     let cached = gate.revisions().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))?;
     if cached.expires_at.is_some_and(|end| end <= clock::now()) {
         return Err(refused(Now::Expired, name, rev, environment, ""));
@@ -79,8 +81,9 @@ pub(super) async fn served_revision(
     Ok(cached.found)
 }
 
-pub(super) async fn served_file(gate: &Gate, asked: &FileAsked, environment: &Environment) -> Result<File, Refusal> {
-    let revision = served_revision(gate, &asked.repo, &asked.rev, environment).await?;
+pub(super) async fn served_file(by: Asker<'_>, asked: &FileAsked) -> Result<File, Refusal> {
+    let Asker { gate, environment, .. } = by;
+    let revision = served_revision(by, &asked.repo, &asked.rev).await?;
     let key = (gate.epoch(), environment.clone(), revision.id.clone(), asked.path.clone());
     let load = load_file(gate, revision.clone(), &asked.path, environment);
     let file = gate.files().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))?;
@@ -103,14 +106,10 @@ pub(super) async fn still_served(gate: &Gate, file: &File, environment: &Environ
     Ok(revoked.is_none())
 }
 
-async fn load_revision(
-    gate: &Gate,
-    name: &RepoName,
-    rev: &Rev,
-    environment: &Environment,
-) -> Result<Until<Revision>, Refusal> {
+async fn load_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<Until<Revision>, Refusal> {
+    let Asker { gate, environment, .. } = by;
     let db = gate.reader();
-    let row = known_or_refused(gate, name, rev, environment).await?;
+    let row = known_or_refused(by, name, rev).await?;
     let mut commit = rev.as_commit();
     let mut newest = None;
     for reference in full_names(rev) {
@@ -121,9 +120,9 @@ async fn load_revision(
         commit = pointed.and_then(|c| c.parse::<Commit>().ok());
         newest = sql::find_newest(db, &row.id, &reference).await?.and_then(|c| c.parse::<Commit>().ok());
     }
-    let Some(commit) = commit else { return Err(undecided(gate, name, rev, environment).await) };
+    let Some(commit) = commit else { return Err(undecided(by, name, rev).await) };
     let Some(revision) = sql::find_revision(db, &row.id, &commit).await? else {
-        return Err(undecided(gate, name, rev, environment).await);
+        return Err(undecided(by, name, rev).await);
     };
     let standing = sql::find_standing(db, &revision.id, environment).await?;
     let state = standing.as_ref().and_then(|row| State::from_word(&row.state));
@@ -138,7 +137,7 @@ async fn load_revision(
     }
     let approval = standing.and_then(|row| row.approval_id).unwrap_or_default();
     let upstream_commit = newest.filter(|newest| *newest != commit);
-    let found = Revision { repo: repo_of(row)?, id: revision.id, commit, approval, upstream_commit };
+    let found = Revision { repo: repo_of(row)?, id: revision.id, commit, approval, expires_at, upstream_commit };
     Ok(Until { found, expires_at })
 }
 
@@ -167,15 +166,12 @@ async fn load_file(
 }
 
 /// The repository that this name means, asking the hub about a name we have never seen.
-async fn known_or_refused(
-    gate: &Gate,
-    name: &RepoName,
-    rev: &Rev,
-    environment: &Environment,
-) -> Result<repository::Model, Refusal> {
+async fn known_or_refused(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<repository::Model, Refusal> {
+    let Asker { gate, actor, environment } = by;
     if let Some(row) = sql::find_repository(gate.reader(), name.kind(), &name.key()).await? {
         return Ok(row);
     }
+    gate.may_ask_upstream(actor)?;
     let answer = tokio::time::timeout(PATIENCE, gate.upstream().repository(name)).await;
     let facts = match answer {
         Ok(Ok(facts)) => facts,
@@ -211,7 +207,11 @@ async fn remember_name(gate: &Gate, name: &RepoName, row: &repository::Model) ->
 }
 
 /// A revision we know nothing of: does it exist at all?
-async fn undecided(gate: &Gate, name: &RepoName, rev: &Rev, environment: &Environment) -> Refusal {
+async fn undecided(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Refusal {
+    let Asker { gate, actor, environment } = by;
+    if let Err(too_many) = gate.may_ask_upstream(actor) {
+        return too_many;
+    }
     match tokio::time::timeout(PATIENCE, gate.upstream().revision(name, rev)).await {
         Ok(Err(Trouble::RevisionNotFound)) => {
             Refusal::new(Code::RevisionNotFound, format!("{name} has no revision {rev}."))

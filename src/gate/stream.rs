@@ -1,25 +1,30 @@
-//! A granted file on its way out: counted, and stopped within seconds of a revocation.
+//! A granted file on its way out: counted, and stopped within seconds of a revocation, or when its time is over.
 //!
 //! Never touches bytes: the endpoint's `FileAnswer` asks here before each chunk, and the connection is cut from here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::{Gate, act::PullFile, grant::Granted, identity::Actor, object::File, resolve, sql, windows::Lease};
 use crate::{
     clock,
-    domain::{refusal::Fault, role::Environment},
+    domain::{refusal::Fault, role::Environment, time::Micros},
 };
 
 /// The right to go on sending. Made by spending the grant, once per body.
 pub struct Sending {
-    gate: Gate,
-    actor: Actor,
-    file: File,
-    environment: Environment,
+    held: Held,
     lease: Option<Arc<Lease>>,
     changes: watch::Receiver<u64>,
+    /// When the grant ends by itself.
+    ends: Option<Micros>,
     sent: u64,
     whole: bool,
 }
@@ -31,53 +36,73 @@ impl Granted<PullFile> {
         if let Some(lease) = &lease {
             lease.stream_began();
         }
-        Sending {
+        let held = Held {
             gate: self.gate().clone(),
             actor: self.actor().clone(),
             file: self.object().clone(),
             environment: self.environment().clone(),
-            lease,
-            changes: self.gate().changes(),
-            sent: 0,
-            whole: false,
-        }
+        };
+        let ends = earliest(held.actor.expires_at(), held.file.revision.expires_at);
+        // Never marked as seen here: what changed since the decision has to be asked about.
+        Sending { held, lease, changes: self.changes().clone(), ends, sent: 0, whole: false }
     }
 }
 
 impl Sending {
     /// Whether nothing has happened since the last look: then the next chunk may leave without asking anybody.
     pub fn nothing_changed(&self) -> bool {
-        !self.changes.has_changed().unwrap_or(true) && self.gate.ledger().feed_age() <= super::STALE
+        self.is_current() && !self.held.is_stale(super::STALE)
     }
 
-    /// Whether the next chunk may leave, deciding again if it must. Costs nothing while nothing has changed; waits while revocations cannot be
-    /// heard of, and gives up on that after a minute.
+    /// Whether the next chunk may leave, deciding again if it must. Costs nothing while nothing has changed; waits
+    /// while revocations cannot be heard of or nothing can be decided, and gives up on that after a minute.
     pub async fn may_go_on(&mut self) -> bool {
-        let mut waited = Duration::ZERO;
-        while self.gate.ledger().feed_age() > super::STALE {
-            if waited >= GIVE_UP {
+        let mut patience = Patience::default();
+        loop {
+            if !self.held.is_stale(super::STALE) {
+                if self.is_current() {
+                    return true;
+                }
+                // What changes while it is being decided is not seen yet, and is asked about again.
+                let mut changes = self.changes.clone();
+                changes.mark_unchanged();
+                match self.held.decide().await {
+                    Ok(Now::Holds { until }) => {
+                        (self.changes, self.ends) = (changes, until);
+                        return true;
+                    }
+                    Ok(Now::Over) => return false,
+                    Err(fault) => patience.note(&fault),
+                }
+            }
+            if patience.is_over() {
                 return false;
             }
-            tokio::time::sleep(PAUSE).await;
-            waited += PAUSE;
+            sleep(PAUSE).await;
         }
-        if !self.changes.has_changed().unwrap_or(true) {
-            return true;
-        }
-        self.changes.mark_unchanged();
-        still_holds(&self.gate, &self.actor, &self.file, &self.environment).await
     }
 
     /// Completes when the grant no longer holds: what cuts a connection whose client does not read.
     pub fn until_revoked(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (gate, actor, file) = (self.gate.clone(), self.actor.clone(), self.file.clone());
-        let (environment, mut changes) = (self.environment.clone(), self.gate.changes());
+        let (held, mut changes, mut ends) = (self.held.clone(), self.changes.clone(), self.ends);
         async move {
+            let mut failing: Option<Patience> = None;
             loop {
-                let _ = tokio::time::timeout(GIVE_UP, changes.changed()).await;
-                let stale = gate.ledger().feed_age() > GIVE_UP;
-                if stale || !still_holds(&gate, &actor, &file, &environment).await {
+                let most = if failing.is_some() { PAUSE } else { left(ends) };
+                // The sender lives as long as the gate that we hold.
+                if matches!(timeout(most, changes.changed()).await, Ok(Err(_))) || held.is_stale(GIVE_UP) {
                     return;
+                }
+                match held.decide().await {
+                    Ok(Now::Holds { until }) => (ends, failing) = (until, None),
+                    Ok(Now::Over) => return,
+                    Err(fault) => {
+                        let patience = failing.get_or_insert_default();
+                        patience.note(&fault);
+                        if patience.is_over() {
+                            return;
+                        }
+                    }
                 }
             }
         }
@@ -91,6 +116,10 @@ impl Sending {
     pub fn finished(&mut self) {
         self.whole = true;
     }
+
+    fn is_current(&self) -> bool {
+        !self.changes.has_changed().unwrap_or(true) && self.ends.is_none_or(|end| clock::now() < end)
+    }
 }
 
 impl Drop for Sending {
@@ -101,27 +130,84 @@ impl Drop for Sending {
     }
 }
 
-async fn still_holds(gate: &Gate, actor: &Actor, file: &File, environment: &Environment) -> bool {
-    match holds(gate, actor, file, environment).await {
-        Ok(holds) => holds,
-        Err(fault) => {
-            tracing::error!(fault = %fault, "a running stream could not be decided again, so it stops");
-            false
+/// What was granted, to look up again.
+#[derive(Clone)]
+struct Held {
+    gate: Gate,
+    actor: Actor,
+    file: File,
+    environment: Environment,
+}
+
+enum Now {
+    /// Still granted, until then at most.
+    Holds {
+        until: Option<Micros>,
+    },
+    Over,
+}
+
+impl Held {
+    /// A fault is no answer: it must neither let bytes leave nor cut them off.
+    async fn decide(&self) -> Result<Now, Fault> {
+        let reader = self.gate.reader();
+        if self.actor.is_expired(clock::now()) {
+            return Ok(Now::Over);
         }
+        if let Some(id) = self.actor.token_id() {
+            let token = sql::find_token_by_id(reader, id).await?;
+            if token.is_none_or(|token| token.revoked_at.is_some()) {
+                return Ok(Now::Over);
+            }
+        }
+        // Read before the rest is judged: should it be given another time meanwhile, that is one more change.
+        let standing = sql::find_standing(reader, &self.file.revision.id, &self.environment).await?;
+        if !resolve::still_served(&self.gate, &self.file, &self.environment).await? {
+            return Ok(Now::Over);
+        }
+        let approved_until = standing.and_then(|row| row.expires_at).map(Micros);
+        Ok(Now::Holds { until: earliest(self.actor.expires_at(), approved_until) })
+    }
+
+    fn is_stale(&self, most: Duration) -> bool {
+        self.gate.ledger().feed_age() > most
     }
 }
 
-async fn holds(gate: &Gate, actor: &Actor, file: &File, environment: &Environment) -> Result<bool, Fault> {
-    if actor.is_expired(clock::now()) {
-        return Ok(false);
+/// How long nothing could be decided.
+struct Patience {
+    since: Instant,
+    told: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { since: Instant::now(), told: false }
     }
-    if let Some(id) = actor.token_id() {
-        let token = sql::find_token_by_id(gate.reader(), id).await?;
-        if token.is_none_or(|token| token.revoked_at.is_some()) {
-            return Ok(false);
+}
+
+impl Patience {
+    fn note(&mut self, fault: &Fault) {
+        if !self.told {
+            tracing::warn!(%fault, "a running stream cannot be decided again and waits");
         }
+        self.told = true;
     }
-    resolve::still_served(gate, file, environment).await
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() >= GIVE_UP
+    }
+}
+
+fn earliest(a: Option<Micros>, b: Option<Micros>) -> Option<Micros> {
+    a.into_iter().chain(b).min()
+}
+
+/// How long to sleep at most: a minute, or until just after the end.
+fn left(ends: Option<Micros>) -> Duration {
+    let Some(end) = ends else { return GIVE_UP };
+    let left = u64::try_from(end.0.saturating_sub(clock::now().0)).unwrap_or_default();
+    Duration::from_micros(left.saturating_add(1000)).min(GIVE_UP)
 }
 
 const PAUSE: Duration = Duration::from_millis(200);

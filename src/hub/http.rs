@@ -1,12 +1,14 @@
 //! The hub door's endpoints and their handlers.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{
     card, pull,
-    shape::{self, Content, Detail, Entry},
-    sql::{self, Wish},
+    shape::{self, Content, Detail, Entry, Walk},
+    sql::{self, Stretch, Wish},
 };
 use crate::{
     app::App,
@@ -88,11 +90,13 @@ async fn info<A: Act>(app: &App, may: &Granted<A>, at: &Revision, asked: &Asked)
     if let Some(composed) = app.answers.find(&key) {
         return Ok(about(Json::composed(composed), at));
     }
-    let files = sql::list_files(may, at).await?;
+    let mut files = sql::list_files(may, at).await?;
+    let revoked = sql::list_revoked(may, at).await?;
+    files.retain(|file| !revoked.contains(&file.path));
     let row = sql::find_revision(may, &at.id).await?;
     let repository = sql::find_repository(may, &at.repo.id).await?.ok_or_else(Refusal::not_found)?;
-    let config = pull::small_file(app, may, &files, "config.json").await;
-    let card = pull::small_file(app, may, &files, "README.md").await;
+    let config = pull::small_file(app, may, at, "config.json").await;
+    let card = pull::small_file(app, may, at, "README.md").await;
     let content = Content {
         config: config.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
         card: card.and_then(|bytes| card::front_matter(&String::from_utf8_lossy(&bytes))),
@@ -118,23 +122,26 @@ async fn listing<A: Act>(
     folder: &str,
     asked: &Asked,
 ) -> Result<Json, Refusal> {
-    let files = sql::list_files(may, at).await?;
-    let row = sql::find_revision(may, &at.id).await?;
-    let entries = shape::tree(&files, folder, asked.flag("recursive"));
-    if entries.is_empty() && !folder.is_empty() {
+    let (row, revoked) = (sql::find_revision(may, &at.id).await?, sql::list_revoked(may, at).await?);
+    let limit = asked.query("limit").and_then(|n| n.parse::<usize>().ok()).unwrap_or(PAGE).clamp(1, PAGE);
+    let cursor = asked.query("cursor").unwrap_or_default();
+    let mut walk = Walk::new(folder, asked.flag("recursive"), &cursor, limit, &revoked);
+    while let Some(ahead) = walk.ahead() {
+        let files = sql::list_stretch(may, at, ahead, READ).await?;
+        let at_end = (files.len() as u64) < READ;
+        walk.take(files, at_end);
+    }
+    let (page, next) = walk.page();
+    if page.is_empty() && !folder.is_empty() && cursor.is_empty() {
         let sentence = format!("{} has no folder {folder} at {}.", at.repo.name, at.commit);
         return Err(Refusal::new(Code::EntryNotFound, sentence).in_commit(at.commit.clone()));
     }
-    let limit = asked.query("limit").and_then(|n| n.parse::<usize>().ok()).unwrap_or(PAGE).clamp(1, PAGE);
-    let cursor = asked.query("cursor").unwrap_or_default();
-    let mut rest = entries.iter().skip_while(|entry| !cursor.is_empty() && entry.path() <= cursor.as_str()).peekable();
-    let page: Vec<&Entry> = rest.by_ref().take(limit).collect();
     let expand = asked.flag("expand");
     let values: Vec<Value> = page.iter().map(|entry| entry.to_json(at, row.as_ref(), expand)).collect();
     let answer = about(Json::new(&values), at);
-    Ok(match (rest.peek(), page.last()) {
-        (Some(_), Some(last)) => answer.next(&next_page(app, at, folder, asked, last.path(), limit)),
-        _ => answer,
+    Ok(match next {
+        Some(next) => answer.next(&next_page(app, at, folder, asked, &next, limit)),
+        None => answer,
     })
 }
 
@@ -156,14 +163,37 @@ fn next_page(app: &App, at: &Revision, folder: &str, asked: &Asked, last: &str, 
 
 async fn paths_info(_: App, may: Granted<ViewRevision>, form: Form) -> Result<Json, Refusal> {
     let at = may.object();
-    let files = sql::list_files(&may, at).await?;
-    let row = sql::find_revision(&may, &at.id).await?;
-    let all = shape::tree(&files, "", true);
+    let wanted: BTreeSet<&str> = form.all("paths").map(|p| p.trim_matches('/')).filter(|p| !p.is_empty()).collect();
+    if wanted.len() > MOST_PATHS {
+        let sentence = format!("{} paths were asked about at once; {MOST_PATHS} are the most.", wanted.len());
+        return Err(Refusal::new(Code::InputTooLarge, sentence).hint("Ask for the tree, or for fewer paths."));
+    }
+    let (row, revoked) = (sql::find_revision(&may, &at.id).await?, sql::list_revoked(&may, at).await?);
+    let paths: Vec<&str> = wanted.iter().copied().collect();
+    let files = sql::list_named(&may, at, &paths).await?;
+    let mut found: BTreeMap<String, Entry> =
+        files.into_iter().map(|file| (file.path.clone(), Entry::File(file))).collect();
+    for path in wanted {
+        if !found.contains_key(path) && is_folder(&may, at, path, &revoked).await? {
+            found.insert(path.to_owned(), Entry::Folder(path.to_owned()));
+        }
+    }
     let expand = form.all("expand").any(|v| matches!(v, "true" | "True" | "1"));
-    let wanted: std::collections::HashSet<&str> = form.all("paths").map(|p| p.trim_matches('/')).collect();
-    let found = all.iter().filter(|entry| wanted.contains(entry.path()));
-    let values: Vec<Value> = found.map(|entry| entry.to_json(at, row.as_ref(), expand)).collect();
+    let there = found.values().filter(|entry| !revoked.contains(entry.path()));
+    let values: Vec<Value> = there.map(|entry| entry.to_json(at, row.as_ref(), expand)).collect();
     Ok(about(Json::new(&values), at))
+}
+
+/// Whether anything that is served lies below this path.
+async fn is_folder<A: Act>(
+    may: &Granted<A>,
+    at: &Revision,
+    path: &str,
+    revoked: &HashSet<String>,
+) -> Result<bool, Refusal> {
+    let hidden = revoked.iter().filter(|one| one.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))).count();
+    let some = sql::list_stretch(may, at, &Stretch::below(path), hidden as u64 + 1).await?;
+    Ok(some.iter().any(|file| !revoked.contains(&file.path)))
 }
 
 async fn refs(_: App, may: Granted<ViewRepository>, asked: Asked) -> Result<Json, Refusal> {
@@ -235,6 +265,7 @@ async fn search(app: App, may: Granted<SearchCatalogue>, asked: Asked) -> Result
 /// What the hub has: ids, dates and counts, marked as such.
 async fn search_upstream(app: App, may: Granted<SearchUpstream>, asked: Asked) -> Result<Json, Refusal> {
     let kind = may.object().0;
+    app.gate.may_ask_upstream(may.actor())?;
     let hits = app.upstream.search(kind, &asked.queries()).await.map_err(|trouble| match trouble {
         Trouble::Reserved => {
             Refusal::new(Code::ReservedName, "A namespace of this company is never asked for at the hub.")
@@ -268,3 +299,7 @@ fn about(answer: Json, at: &Revision) -> Json {
 
 /// More than this in one answer is given out in pages. Some clients never ask for the second page, so it is large.
 const PAGE: usize = 10_000;
+/// Files read from the database at a time for such a page.
+const READ: u64 = 2_000;
+/// Paths that one question may name.
+const MOST_PATHS: usize = 2_000;

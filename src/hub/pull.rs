@@ -21,9 +21,9 @@ use crate::{
     gate::{
         act::{Act, PullFile},
         grant::Granted,
+        object::Revision,
     },
     jobs::{self, State, Work},
-    store::tables::file,
 };
 
 pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<FileAnswer, Refusal> {
@@ -32,7 +32,6 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
     }
     let until = Instant::now() + patience(app, asked);
     let mut may = may;
-    let mut news = app.bells.news();
     loop {
         let work = if let Some(seal) = stored(&may).await? {
             match FileAnswer::send(may, &app.blobs, &seal, asked).await {
@@ -49,14 +48,14 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
             let at = &file.revision;
             Work::fetch(&at.repo.name, &at.id, &at.commit, &file.path, file.size, &file.id)
         };
-        wait_for(app, &may, &work, until, &mut news).await?;
+        wait_for(app, &may, &work, until).await?;
     }
 }
 
 /// A small file of the served commit, if its bytes are here: what model info tells of configuration and card.
-pub async fn small_file<A: Act>(app: &App, may: &Granted<A>, files: &[file::Model], path: &str) -> Option<Vec<u8>> {
-    let row = files.iter().find(|row| row.path == path && row.size <= 1 << 20)?;
-    let sha256 = row.sha256.as_ref()?.parse().ok()?;
+pub async fn small_file<A: Act>(app: &App, may: &Granted<A>, at: &Revision, path: &str) -> Option<Vec<u8>> {
+    let row = sql::find_file(may, at, path).await.ok()?.filter(|row| row.size <= 1 << 20)?;
+    let sha256 = row.sha256?.parse().ok()?;
     let blob = sql::find_blob(may, &sha256).await.ok()??;
     let seal = Seal::parse(&blob.seal)?;
     let mut reader = app.blobs.read(sha256, &seal, 0, seal.size()).await.ok()?;
@@ -73,53 +72,54 @@ async fn stored(may: &Granted<PullFile>) -> Result<Option<Seal>, Fault> {
 }
 
 /// Waits until the work has moved on, or says when to come back.
-async fn wait_for(
-    app: &App,
-    may: &Granted<PullFile>,
-    work: &Work,
-    until: Instant,
-    news: &mut tokio::sync::watch::Receiver<u64>,
-) -> Result<(), Refusal> {
-    let path = &may.object().path;
-    let mut asked = false;
+async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instant) -> Result<(), Refusal> {
+    let mut end = app.bells.end(&work.key());
+    let mut asked = 0;
     loop {
-        news.mark_unchanged();
-        match jobs::look(app, &work.key()).await? {
+        end.mark_unchanged();
+        // A file that is there by now must not be asked for again: look at the store first.
+        if matches!(work, Work::Fetch { .. }) && stored(may).await?.is_some() {
+            return Ok(());
+        }
+        match jobs::look_for(app, work).await? {
             Some(State::UnderWay { done, total, since }) => {
                 if Instant::now() >= until {
-                    let sentence = format!("{path} is being fetched and verified: {done} of {total} bytes so far.");
-                    let again = come_back(done, total, since);
-                    return Err(Refusal::new(Code::Fetching, sentence)
-                        .hint("Try again; it goes on meanwhile.")
-                        .retry_after(again));
+                    return Err(under_way(may, done, total, since));
                 }
             }
+            Some(State::Done) if asked > 0 => return Ok(()),
             Some(State::Failed { why, .. }) if why.starts_with(jobs::MISMATCH) => {
                 let sentence = why.trim_start_matches(jobs::MISMATCH);
                 return Err(Refusal::new(Code::BytesMismatch, format!("Refused: {sentence}."))
                     .hint("Nothing of it was kept. A reviewer has to look at this revision."));
             }
-            Some(State::Failed { at, why }) if asked || clock::now().0 - at.0 < REST => {
-                let sentence = format!("{path} could not be fetched: {}.", why.trim_end_matches('.'));
-                return Err(Refusal::new(Code::Fetching, sentence)
-                    .hint("It is tried again when asked for again.")
-                    .retry_after(15));
+            Some(State::Failed { at, why }) if asked > 0 || clock::now().0 - at.0 < REST => {
+                return Err(not_fetched(may, &why));
             }
-            Some(State::Done) if asked => return Ok(()),
+            // Others who ask for the same bytes in the name of their own revisions take turns, but not for ever.
+            _ if asked >= MOST_ASKED || Instant::now() >= until => {
+                return Err(not_fetched(may, "it was fetched for another revision, in vain"));
+            }
             None | Some(State::Done | State::Failed { .. }) => {
-                // A file that is there by now must not be asked for again: look at the store first.
-                if stored(may).await?.is_some() && matches!(work, Work::Fetch { .. }) {
-                    return Ok(());
-                }
                 jobs::ask(app, work).await?;
+                asked += 1;
             }
         }
-        asked = true;
-        let _ = tokio::time::timeout(LOOK, news.changed()).await;
-        if matches!(work, Work::Fetch { .. }) && stored(may).await?.is_some() {
-            return Ok(());
-        }
+        let _ = tokio::time::timeout(LOOK, end.changed()).await;
     }
+}
+
+fn under_way(may: &Granted<PullFile>, done: u64, total: u64, since: Micros) -> Refusal {
+    let path = &may.object().path;
+    let sentence = format!("{path} is being fetched and verified: {done} of {total} bytes so far.");
+    Refusal::new(Code::Fetching, sentence)
+        .hint("Try again; it goes on meanwhile.")
+        .retry_after(come_back(done, total, since))
+}
+
+fn not_fetched(may: &Granted<PullFile>, why: &str) -> Refusal {
+    let sentence = format!("{} could not be fetched: {}.", may.object().path, why.trim_end_matches('.'));
+    Refusal::new(Code::Fetching, sentence).hint("It is tried again when asked for again.").retry_after(15)
 }
 
 /// The old Rust client takes a "come back later" for the end; it is held for as long as it waits. Others retry.
@@ -136,6 +136,9 @@ fn come_back(done: u64, total: u64, since: Micros) -> u32 {
     if done == 0 { 10 } else { u32::try_from(guess.clamp(1, 300)).unwrap_or(300) }
 }
 
-const LOOK: Duration = Duration::from_millis(500);
+/// How often a waiting request looks by itself: other replicas ring no bell here.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often one request asks for its file.
+const MOST_ASKED: u32 = 3;
 /// How long a failed job rests before a new pull begins it again.
 const REST: i64 = 15 * Micros::SECOND;

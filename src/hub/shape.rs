@@ -3,16 +3,19 @@
 //! Never copies an upstream answer; what comes from a file's content is read from the served commit's own files by the
 //! handler and passed in. Never a Xet field.
 
-use std::collections::BTreeMap;
+use std::{collections::HashSet, ops::Bound};
 
 use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
 
-use super::{card, sql::Listed};
+use super::{
+    card,
+    sql::{Listed, Offered, Stretch, after_folder},
+};
 use crate::{
     domain::{digest::Sha256, name::RepoKind, time::Micros},
     gate::object::Revision,
-    store::tables::{file, pointer, repository, revision},
+    store::tables::{pointer, repository, revision},
 };
 
 /// What is read from files of the served commit itself.
@@ -33,7 +36,7 @@ pub fn info(
     repository: &repository::Model,
     at: &Revision,
     row: Option<&revision::Model>,
-    files: &[file::Model],
+    files: &[Listed],
     detail: Detail,
     content: Content,
 ) -> Value {
@@ -62,7 +65,7 @@ pub fn info(
     Value::Object(object)
 }
 
-pub fn listed(kind: RepoKind, one: &Listed) -> Value {
+pub fn listed(kind: RepoKind, one: &Offered) -> Value {
     Value::Object(head(&one.repository, kind, &one.commit, one.committed_at))
 }
 
@@ -92,7 +95,7 @@ fn head(repository: &repository::Model, kind: RepoKind, commit: &str, committed_
     object
 }
 
-fn sibling(row: &file::Model, blobs: bool) -> Value {
+fn sibling(row: &Listed, blobs: bool) -> Value {
     let mut object = Map::new();
     object.insert("rfilename".into(), json!(row.path));
     if blobs {
@@ -106,7 +109,7 @@ fn sibling(row: &file::Model, blobs: bool) -> Value {
 }
 
 /// The size of the pointer that git holds for an LFS file.
-fn lfs(row: &file::Model) -> Option<usize> {
+fn lfs(row: &Listed) -> Option<usize> {
     row.lfs.as_ref().map(|sha| pointer_text(sha, row.size).len())
 }
 
@@ -114,38 +117,117 @@ pub fn pointer_text(sha256: &str, size: i64) -> String {
     format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n")
 }
 
-/// Entries of a folder: files, and the folders above them, in the order of their paths.
-pub fn tree(files: &[file::Model], folder: &str, recursive: bool) -> Vec<Entry> {
-    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-    for row in files {
-        let Some(rest) = row.path.strip_prefix(&prefix) else { continue };
-        let mut end = 0;
-        let mut segments = rest.split('/').peekable();
-        while let Some(segment) = segments.next() {
-            end += segment.len();
-            let path = format!("{prefix}{}", rest.get(..end).unwrap_or(rest));
-            end += 1;
-            if segments.peek().is_none() {
-                entries.insert(path, Entry::File(row.clone()));
-            } else {
-                entries.entry(path.clone()).or_insert(Entry::Folder(path));
+/// A walk over a page of a tree, a stretch of files at a time.
+///
+/// Files come in the order of their paths' bytes, and a folder just before its first file: what lies below one folder
+/// stands together in that order, so a page needs to know nothing but the last file of the page before.
+pub struct Walk<'a> {
+    prefix: String,
+    recursive: bool,
+    limit: usize,
+    revoked: &'a HashSet<String>,
+    ahead: Option<Stretch>,
+    /// The last file that was told of, or the last folder with a `/` after it: where the next page goes on.
+    last: String,
+    entries: Vec<Entry>,
+    more: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(folder: &str, recursive: bool, cursor: &str, limit: usize, revoked: &'a HashSet<String>) -> Self {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let mut ahead = Stretch::below(folder);
+        if cursor > prefix.as_str() {
+            ahead.from = match cursor.strip_suffix('/') {
+                Some(done) => Bound::Included(after_folder(done)),
+                None => Bound::Excluded(cursor.to_owned()),
+            };
+        }
+        let (ahead, last) = (Some(ahead), cursor.to_owned());
+        Self { prefix, recursive, limit, revoked, ahead, last, entries: Vec::new(), more: false }
+    }
+
+    /// The files to look at next; `None` when the page is whole.
+    pub fn ahead(&self) -> Option<&Stretch> {
+        self.ahead.as_ref()
+    }
+
+    /// Takes the first files of the stretch ahead; it is at its end when there were fewer than asked for.
+    pub fn take(&mut self, files: Vec<Listed>, at_end: bool) {
+        let Some(mut ahead) = self.ahead.take() else { return };
+        for file in files {
+            ahead.from = Bound::Excluded(file.path.clone());
+            if self.revoked.contains(&file.path) || self.is_told(&file.path) {
+                continue;
             }
-            if !recursive {
-                break;
+            let new = self.entries_of(file);
+            // A page ends with a file, so it may be a little longer when one lies deep.
+            if self.entries.len() + new.len() > self.limit && !self.entries.is_empty() {
+                self.more = true;
+                return;
+            }
+            if let Some(last) = new.last() {
+                self.last = last.cursor(self.recursive);
+            }
+            self.entries.extend(new);
+        }
+        if at_end {
+            return;
+        }
+        // Past the rest of a folder that is told of already.
+        if let (false, Some(done)) = (self.recursive, self.last.strip_suffix('/')) {
+            let past = after_folder(done);
+            if matches!(&ahead.from, Bound::Excluded(path) if *path < past) {
+                ahead.from = Bound::Included(past);
             }
         }
+        self.ahead = Some(ahead);
     }
-    entries.into_values().collect()
+
+    /// The page, and the cursor of the next one.
+    pub fn page(self) -> (Vec<Entry>, Option<String>) {
+        (self.entries, self.more.then_some(self.last))
+    }
+
+    /// Whether it lies below a folder that stands for all of it.
+    fn is_told(&self, path: &str) -> bool {
+        !self.recursive && self.last.ends_with('/') && path.starts_with(&self.last)
+    }
+
+    /// A file, behind those of its folders that begin with it; or only the first of them.
+    fn entries_of(&self, file: Listed) -> Vec<Entry> {
+        let rest = file.path.get(self.prefix.len()..).unwrap_or_default();
+        let mut new = Vec::new();
+        for (end, _) in rest.match_indices('/') {
+            let Some(folder) = file.path.get(..self.prefix.len() + end) else { continue };
+            let begun = self.last.strip_prefix(folder).is_some_and(|below| below.starts_with('/'));
+            if !begun {
+                new.push(Entry::Folder(folder.to_owned()));
+            }
+            if !self.recursive {
+                return new;
+            }
+        }
+        new.push(Entry::File(file));
+        new
+    }
 }
 
 /// A file or a folder of a tree.
 pub enum Entry {
-    File(file::Model),
+    File(Listed),
     Folder(String),
 }
 
 impl Entry {
+    /// Where a listing goes on after it.
+    fn cursor(&self, recursive: bool) -> String {
+        match self {
+            Self::Folder(path) if !recursive => format!("{path}/"),
+            other => other.path().to_owned(),
+        }
+    }
+
     pub fn path(&self) -> &str {
         match self {
             Self::File(row) => &row.path,
@@ -201,8 +283,7 @@ pub fn refs(pointers: &[pointer::Model], with_pulls: bool) -> Value {
         let rows = pointers.iter().filter_map(|row| Some((row.name.strip_prefix(prefix)?, row)));
         rows.map(|(name, row)| json!({"name": name, "ref": row.name, "targetCommit": row.commit_id})).collect()
     };
-    let mut object =
-        json!({"branches": of("refs/heads/"), "tags": of("refs/tags/"), "converts": of("refs/convert/")});
+    let mut object = json!({"branches": of("refs/heads/"), "tags": of("refs/tags/"), "converts": of("refs/convert/")});
     if let (true, Some(object)) = (with_pulls, object.as_object_mut()) {
         object.insert("pullRequests".into(), Value::Array(of("refs/pr/")));
     }
@@ -215,4 +296,80 @@ pub fn commit(row: &revision::Model, author: Option<&str>) -> Value {
         "id": row.commit_id, "title": row.title, "message": "", "date": date,
         "authors": [{"user": author.unwrap_or("unknown")}],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Listed {
+        Listed { path: path.to_owned(), size: 1, git_id: "0".repeat(40), lfs: None }
+    }
+
+    /// Every page of a listing, read as the handler reads it, with so many files a query.
+    fn pages(
+        files: &[&str],
+        (folder, recursive): (&str, bool),
+        limit: usize,
+        read: usize,
+        revoked: &HashSet<String>,
+    ) -> Vec<Vec<String>> {
+        let mut sorted = files.to_vec();
+        sorted.sort_unstable();
+        let (mut pages, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut walk = Walk::new(folder, recursive, &cursor, limit, revoked);
+            while let Some(ahead) = walk.ahead() {
+                let fits = |path: &&&str| {
+                    let from = match &ahead.from {
+                        Bound::Included(from) => **path >= from.as_str(),
+                        Bound::Excluded(from) => **path > from.as_str(),
+                        Bound::Unbounded => true,
+                    };
+                    from && ahead.until.as_ref().is_none_or(|until| **path < until.as_str())
+                };
+                let some: Vec<Listed> = sorted.iter().filter(fits).take(read).map(|path| file(path)).collect();
+                let at_end = some.len() < read;
+                walk.take(some, at_end);
+            }
+            let (page, next) = walk.page();
+            pages.push(page.iter().map(|entry| entry.path().to_owned()).collect());
+            match next {
+                Some(next) => cursor = next,
+                None => return pages,
+            }
+        }
+    }
+
+    const FILES: [&str; 9] = ["a-b", "a/0", "a/x/1", "a/x/2", "a/y", "a0", "b/c/d/e", "z", "é/1"];
+
+    #[test]
+    fn pages_hold_every_entry_once_whatever_their_length() {
+        let (none, all) =
+            (HashSet::new(), ["a-b", "a", "a/0", "a/x", "a/x/1", "a/x/2", "a/y", "a0", "b", "b/c", "b/c/d"]);
+        let all: Vec<&str> = all.into_iter().chain(["b/c/d/e", "z", "é", "é/1"]).collect();
+        for read in 1..12 {
+            for limit in 1..20 {
+                let told = pages(&FILES, ("", true), limit, read, &none);
+                assert_eq!(told.concat(), all, "{limit} at a time, {read} read");
+                assert!(told.iter().all(|page| page.len() <= limit.max(4)), "{told:?}");
+                let top = pages(&FILES, ("", false), limit, read, &none).concat();
+                assert_eq!(top, ["a-b", "a", "a0", "b", "z", "é"], "{limit} at a time, {read} read");
+                assert_eq!(pages(&FILES, ("a", false), limit, read, &none).concat(), ["a/0", "a/x", "a/y"]);
+                let below = pages(&FILES, ("b", true), limit, read, &none).concat();
+                assert_eq!(below, ["b/c", "b/c/d", "b/c/d/e"]);
+                assert!(pages(&FILES, ("a-b", true), limit, read, &none).concat().is_empty(), "a file is no folder");
+            }
+        }
+        assert_eq!(pages(&FILES, ("", false), 3, 100, &none).len(), 2, "the last page says that it is the last");
+    }
+
+    #[test]
+    fn what_is_revoked_stands_in_no_page_and_empties_its_folder() {
+        let revoked = ["b/c/d/e", "a/0", "z"].map(str::to_owned).into();
+        for read in 1..12 {
+            let told = pages(&FILES, ("", true), 3, read, &revoked).concat();
+            assert_eq!(told, ["a-b", "a", "a/x", "a/x/1", "a/x/2", "a/y", "a0", "é", "é/1"]);
+        }
+    }
 }

@@ -2,9 +2,14 @@
 //!
 //! Reads only. Revoked files are left out of every listing.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Bound,
+};
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 
 use crate::{
     clock,
@@ -16,22 +21,104 @@ use crate::{
     },
 };
 
-/// The files of a served revision, by path, without those that were revoked.
-pub async fn list_files<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Vec<file::Model>, Fault> {
-    let revoked = revoked_file::Entity::find()
+/// A file of a served revision, as listings tell of it.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Listed {
+    pub path: String,
+    pub size: i64,
+    pub git_id: String,
+    pub lfs: Option<String>,
+}
+
+/// The paths of a served revision that were revoked by themselves.
+pub async fn list_revoked<A: Act>(may: &Granted<A>, at: &Revision) -> Result<HashSet<String>, Fault> {
+    let rows = revoked_file::Entity::find()
         .filter(revoked_file::Column::RevisionId.eq(&at.id))
         .filter(revoked_file::Column::Environment.eq(may.environment().as_str()))
         .all(may.reader())
         .await
         .map_err(fault("reading revoked files"))?;
-    let revoked: HashSet<String> = revoked.into_iter().map(|row| row.path).collect();
-    let rows = file::Entity::find()
+    Ok(rows.into_iter().map(|row| row.path).collect())
+}
+
+/// Every file of a served revision, by path, revoked ones too.
+pub async fn list_files<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Vec<Listed>, Fault> {
+    list_stretch(may, at, &Stretch::whole(), u64::MAX).await
+}
+
+/// A stretch of paths, in the order of their bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub from: Bound<String>,
+    /// Not part of it any more.
+    pub until: Option<String>,
+}
+
+impl Stretch {
+    pub fn whole() -> Self {
+        Self { from: Bound::Unbounded, until: None }
+    }
+
+    /// What lies below a folder.
+    pub fn below(folder: &str) -> Self {
+        if folder.is_empty() {
+            return Self::whole();
+        }
+        Self { from: Bound::Excluded(format!("{folder}/")), until: Some(after_folder(folder)) }
+    }
+}
+
+/// The first path that can follow everything below a folder: `0` is the sign after `/`.
+pub fn after_folder(folder: &str) -> String {
+    format!("{folder}0")
+}
+
+/// The first files of a stretch, revoked ones too.
+pub async fn list_stretch<A: Act>(
+    may: &Granted<A>,
+    at: &Revision,
+    stretch: &Stretch,
+    most: u64,
+) -> Result<Vec<Listed>, Fault> {
+    let mut query = of_revision(at).order_by_asc(file::Column::Path);
+    match &stretch.from {
+        Bound::Included(from) => query = query.filter(file::Column::Path.gte(from)),
+        Bound::Excluded(from) => query = query.filter(file::Column::Path.gt(from)),
+        Bound::Unbounded => {}
+    }
+    if let Some(until) = &stretch.until {
+        query = query.filter(file::Column::Path.lt(until));
+    }
+    if most < u64::MAX {
+        query = query.limit(most);
+    }
+    query.into_model().all(may.reader()).await.map_err(fault("reading a revision's files"))
+}
+
+/// The files of these paths, as far as there are any, revoked ones too.
+pub async fn list_named<A: Act>(may: &Granted<A>, at: &Revision, paths: &[&str]) -> Result<Vec<Listed>, Fault> {
+    let mut found = Vec::new();
+    for some in paths.chunks(500) {
+        let query = of_revision(at).filter(file::Column::Path.is_in(some.iter().copied()));
+        let rows: Vec<Listed> =
+            query.into_model().all(may.reader()).await.map_err(fault("reading a revision's files"))?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+fn of_revision(at: &Revision) -> Select<file::Entity> {
+    file::Entity::find()
+        .select_only()
+        .columns([file::Column::Path, file::Column::Size, file::Column::GitId, file::Column::Lfs])
         .filter(file::Column::RevisionId.eq(&at.id))
-        .order_by_asc(file::Column::Path)
-        .all(may.reader())
-        .await
-        .map_err(fault("reading a revision's files"))?;
-    Ok(rows.into_iter().filter(|row| !revoked.contains(&row.path)).collect())
+}
+
+/// One file of a served revision, unless it was revoked.
+pub async fn find_file<A: Act>(may: &Granted<A>, at: &Revision, path: &str) -> Result<Option<file::Model>, Fault> {
+    let id = (at.id.clone(), path.to_owned());
+    let row = file::Entity::find_by_id(id).one(may.reader()).await.map_err(fault("looking a file up"))?;
+    if row.is_none() || list_revoked(may, at).await?.contains(path) { Ok(None) } else { Ok(row) }
 }
 
 pub async fn find_blob<A: Act>(may: &Granted<A>, sha256: &Sha256) -> Result<Option<blob::Model>, Fault> {
@@ -89,8 +176,8 @@ pub async fn list_history<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Vec
     Ok(from.filter_map(|commit| served.remove(commit)).collect())
 }
 
-/// One repository in a listing: itself and its newest served revision.
-pub struct Listed {
+/// One repository in the catalogue: itself and its newest served revision.
+pub struct Offered {
     pub repository: repository::Model,
     pub commit: String,
     pub committed_at: Option<i64>,
@@ -106,7 +193,7 @@ pub struct Wish {
 }
 
 /// The repositories whose `main` is served in the grant's environment, by name.
-pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec<Listed>, Fault> {
+pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec<Offered>, Fault> {
     let environment = may.environment();
     let mut query = repository::Entity::find().filter(repository::Column::Kind.eq(wish.kind.word()));
     if let Some(author) = &wish.author {
@@ -132,7 +219,7 @@ pub async fn list_catalogue<A: Act>(may: &Granted<A>, wish: &Wish) -> Result<Vec
         };
         let served = served_commits(may, &repository.id).await?;
         let committed_at = served.get(&commit).and_then(|row| row.committed_at);
-        listed.push(Listed { repository, commit, committed_at });
+        listed.push(Offered { repository, commit, committed_at });
     }
     Ok(listed)
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
-    blobs::{Expected, Spool, SpoolTrouble, Stored},
+    blobs::{Expected, Rehash, Spool, SpoolTrouble, Stored},
     clock,
     domain::{
         digest::{FileId, GitId, Sha256},
@@ -43,21 +43,50 @@ pub struct Wanted {
 }
 
 pub async fn fetch(app: &App, wanted: &Wanted, lease: &mut Lease) -> Result<Outcome, Fault> {
-    let expected = Expected { size: wanted.size, git: wanted.id.git, lfs: wanted.id.lfs };
-    let mut spool = app.blobs.spool(&lease.key(), expected).await?;
-    match fill(app, wanted, &mut spool, lease).await? {
-        Filled::Whole => {}
-        Filled::Lost => return Ok(Outcome::Lost),
-        Filled::Trouble(trouble) => return Ok(Outcome::of(&trouble)),
-        Filled::Mismatch(what) => {
-            spool.restart().await?;
-            return mismatch(app, wanted, &what).await;
-        }
+    match bring(app, wanted, Some(lease)).await? {
+        Brought::Stored(stored) => keep(app, wanted, &stored).await,
+        Brought::Lost => Ok(Outcome::Lost),
+        Brought::Trouble(trouble) => Ok(Outcome::of(&trouble)),
+        Brought::Mismatch(what) => mismatch(app, wanted, &what).await,
     }
-    match spool.finish().await {
-        Ok(stored) => keep(app, wanted, &stored).await,
-        Err(SpoolTrouble::Mismatch { what }) => mismatch(app, wanted, &what).await,
-        Err(SpoolTrouble::Fault(fault)) => Err(fault),
+}
+
+/// How fetching one file ended.
+pub enum Brought {
+    /// Its bytes are right and have their name; no row says so yet.
+    Stored(Stored),
+    /// Another worker has the job now.
+    Lost,
+    Trouble(Trouble),
+    /// Twice it was not what had been listed.
+    Mismatch(String),
+}
+
+/// Fetches one file into the store. Wrong bytes are fetched a second time, all of them, before they are believed: a bit
+/// that flips on the way must not stop a revision.
+pub async fn bring(app: &App, wanted: &Wanted, mut lease: Option<&mut Lease>) -> Result<Brought, Fault> {
+    let expected = Expected { size: wanted.size, git: wanted.id.git, lfs: wanted.id.lfs };
+    let mut first = true;
+    loop {
+        let mut spool = app.blobs.spool(&format!("fetch {}", wanted.id.etag()), expected.clone()).await?;
+        let what = match fill(app, wanted, &mut spool, lease.as_deref_mut()).await? {
+            Filled::Whole => match spool.finish().await {
+                Ok(stored) => return Ok(Brought::Stored(stored)),
+                Err(SpoolTrouble::Mismatch { what }) => what,
+                Err(SpoolTrouble::Fault(fault)) => return Err(fault),
+            },
+            Filled::Lost => return Ok(Brought::Lost),
+            Filled::Trouble(trouble) => return Ok(Brought::Trouble(trouble)),
+            Filled::Mismatch(what) => {
+                spool.restart().await?;
+                what
+            }
+        };
+        if !first {
+            return Ok(Brought::Mismatch(what));
+        }
+        first = false;
+        tracing::warn!(file = %wanted.path, repo = %wanted.repo, what, "wrong bytes came, and are fetched once more");
     }
 }
 
@@ -70,11 +99,11 @@ enum Filled {
 }
 
 /// Fills the spool, going on where it stops as long as each try brings some bytes.
-async fn fill(app: &App, wanted: &Wanted, spool: &mut Spool, lease: &mut Lease) -> Result<Filled, Fault> {
+async fn fill(app: &App, wanted: &Wanted, spool: &mut Spool, mut lease: Option<&mut Lease>) -> Result<Filled, Fault> {
     let mut idle_tries = 0;
     while spool.len() < wanted.size {
         let before = spool.len();
-        let trouble = match fill_once(app, wanted, spool, lease).await? {
+        let trouble = match fill_once(app, wanted, spool, lease.as_deref_mut()).await? {
             Filled::Trouble(trouble) => trouble,
             other => return Ok(other),
         };
@@ -84,21 +113,28 @@ async fn fill(app: &App, wanted: &Wanted, spool: &mut Spool, lease: &mut Lease) 
         }
         tracing::warn!(file = %wanted.path, at = spool.len(), %trouble, "a fetch broke off and goes on from there");
         tokio::time::sleep(Duration::from_millis(250 << idle_tries)).await;
-        if !lease.renew(app, spool.len(), wanted.size).await? {
+        if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
             return Ok(Filled::Lost);
         }
     }
     Ok(Filled::Whole)
 }
 
-async fn fill_once(app: &App, wanted: &Wanted, spool: &mut Spool, lease: &mut Lease) -> Result<Filled, Fault> {
+async fn fill_once(
+    app: &App,
+    wanted: &Wanted,
+    spool: &mut Spool,
+    mut lease: Option<&mut Lease>,
+) -> Result<Filled, Fault> {
     let from = spool.len();
     let mut download = match app.upstream.open(&wanted.repo, &wanted.commit, &wanted.path, from).await {
         Ok(download) => download,
         Err(trouble) => return Ok(Filled::Trouble(trouble)),
     };
     if download.size != wanted.size {
-        return Ok(Filled::Mismatch(format!("the hub listed {} bytes and sends {}", wanted.size, download.size)));
+        // A proxy's page of excuses looks like this too: it is no proof that the hub's file is another one.
+        let what = format!("The hub had listed {} bytes of this file and announces {}.", wanted.size, download.size);
+        return Ok(Filled::Trouble(Trouble::Unexpected(what)));
     }
     if download.from != from {
         spool.restart().await?;
@@ -113,11 +149,13 @@ async fn fill_once(app: &App, wanted: &Wanted, spool: &mut Spool, lease: &mut Le
                 return Ok(Filled::Mismatch(format!("the hub sends more than the {} bytes it listed", wanted.size)));
             }
             Ok(bytes) => spool.append(bytes).await?,
+            // The announced length was right, and more came.
+            Err(Trouble::Unexpected(what)) => return Ok(Filled::Mismatch(what)),
             Err(trouble) => return Ok(Filled::Trouble(trouble)),
         }
         if told.elapsed() >= Duration::from_secs(2) {
             told = Instant::now();
-            if !lease.renew(app, spool.len(), wanted.size).await? {
+            if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
                 return Ok(Filled::Lost);
             }
         }
@@ -126,6 +164,14 @@ async fn fill_once(app: &App, wanted: &Wanted, spool: &mut Spool, lease: &mut Le
         return Ok(Filled::Trouble(Trouble::Unreachable("the hub ended a file too early".to_owned())));
     }
     Ok(Filled::Whole)
+}
+
+/// Says how far a job of its own is, if this is one. False when it has been given away.
+async fn still_ours(app: &App, lease: Option<&mut Lease>, done: u64, wanted: &Wanted) -> Result<bool, Fault> {
+    match lease {
+        Some(lease) => lease.renew(app, done, wanted.size).await,
+        None => Ok(true),
+    }
 }
 
 fn passing(trouble: &Trouble) -> bool {
@@ -143,12 +189,11 @@ async fn keep(app: &App, wanted: &Wanted, stored: &Stored) -> Result<Outcome, Fa
         "repo": wanted.repo.to_string(), "commit": wanted.commit.as_str(), "path": wanted.path.as_str(), "git": plain,
     });
     tx.commit(may, Change::new(detail)).await?;
-    app.bells.tell_news();
     Ok(Outcome::Done)
 }
 
 /// The bytes are not what was listed: nothing gets a name, and whatever was approved on that listing stops.
-async fn mismatch(app: &App, wanted: &Wanted, what: &str) -> Result<Outcome, Fault> {
+pub async fn mismatch(app: &App, wanted: &Wanted, what: &str) -> Result<Outcome, Fault> {
     let reason = format!("{} is not what the hub had listed: {what}", wanted.path);
     let object = RevisionNamed { repo: wanted.repo.clone(), rev: Rev::from(&wanted.commit) };
     let refused = |refusal: crate::domain::refusal::Refusal| Fault::new(refusal.line());
@@ -172,29 +217,42 @@ async fn mismatch(app: &App, wanted: &Wanted, what: &str) -> Result<Outcome, Fau
         let change = Change::new(json!({"reason": reason, "environments": environments}));
         tx.commit(may, change.and(Kind::BlobMismatched, fact, json!({"what": what}))).await?;
     }
-    app.bells.tell_news();
     Ok(Outcome::Failed(format!("{}{reason}", jobs::MISMATCH)))
 }
 
-/// A stored blob's file is not as it was left: read all of it, and keep it only if it still has its hash.
+/// A stored blob's file is not as it was left: read all of it. It is taken away only when it was read twice and had
+/// another hash both times; while somebody touches it nothing is known, and the hub may no longer have it.
 pub async fn recheck(app: &App, sha256: Sha256, size: u64) -> Result<Outcome, Fault> {
     let refused = |refusal: crate::domain::refusal::Refusal| Fault::new(refusal.line());
-    if let Some(seal) = app.blobs.rehash(sha256).await? {
-        let cause = "a stored blob's file had changed, and its bytes had not";
-        let may = app.gate.admit_work::<StoreBlob>(cause, BlobObject(sha256, size)).map_err(refused)?;
-        let tx = may.begin().await?;
-        sql::save_blob(&tx, &may, None, &seal.to_text(), clock::now()).await?;
-        tx.commit(may, Change::new(json!({"recheck": true}))).await?;
-    } else {
-        let cause = "a stored blob no longer has its hash";
-        tracing::error!(%sha256, cause);
-        let may = app.gate.admit_work::<CloseBlob>(cause, BlobObject(sha256, size)).map_err(refused)?;
-        let tx = may.begin().await?;
-        sql::close_blob(&tx, &may).await?;
-        tx.commit(may, Change::new(json!({"reason": cause}))).await?;
-        app.blobs.remove(sha256).await?;
+    let mut read = app.blobs.rehash(sha256).await?;
+    if read == Rehash::Different {
+        read = app.blobs.rehash(sha256).await?;
     }
-    app.bells.tell_news();
+    let cause = match read {
+        Rehash::Intact(seal) => {
+            let cause = "a stored blob's file had changed, and its bytes had not";
+            let may = app.gate.admit_work::<StoreBlob>(cause, BlobObject(sha256, size)).map_err(refused)?;
+            let tx = may.begin().await?;
+            sql::save_blob(&tx, &may, None, &seal.to_text(), clock::now()).await?;
+            tx.commit(may, Change::new(json!({"recheck": true}))).await?;
+            return Ok(Outcome::Done);
+        }
+        Rehash::Unsure if app.blobs.seal(sha256).await?.is_some() => {
+            let why = "the stored file was touched while it was read".to_owned();
+            return Ok(Outcome::Later { why, after: Duration::from_secs(2) });
+        }
+        Rehash::Unsure => "a stored blob is not where it was",
+        Rehash::Different => {
+            // Before its row is closed: from then on somebody may fetch it anew.
+            app.blobs.remove(sha256).await?;
+            "a stored blob no longer has its hash"
+        }
+    };
+    tracing::error!(%sha256, cause);
+    let may = app.gate.admit_work::<CloseBlob>(cause, BlobObject(sha256, size)).map_err(refused)?;
+    let tx = may.begin().await?;
+    sql::close_blob(&tx, &may).await?;
+    tx.commit(may, Change::new(json!({"reason": cause}))).await?;
     Ok(Outcome::Done)
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Never fetches a file's bytes (that is `fetch`); asks for the fetches that evidence needs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeSet;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::json;
 
 use super::{sql, worker::Outcome};
@@ -11,6 +12,7 @@ use crate::{
     app::App,
     clock,
     domain::{
+        digest::Sha256,
         name::RepoName,
         refusal::Fault,
         rev::{Commit, Rev},
@@ -25,64 +27,126 @@ use crate::{
 pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<Outcome, Fault> {
     let facts = match app.upstream.revision(name, rev).await {
         Ok(facts) => facts,
-        Err(trouble) => return Ok(Outcome::of(&trouble)),
+        Err(trouble) => return Ok(not_there(app, name, &trouble).await),
     };
+    if facts.private {
+        return Ok(Outcome::Failed(format!(
+            "{name} is private at the hub; private repositories are not taken until their namespace is mapped to a group"
+        )));
+    }
     let Some(commit) = facts.commit.clone() else {
         return Ok(Outcome::Failed(format!("the hub did not say which commit {name}@{rev} is")));
     };
-    let may = app.gate.admit_work::<ListRevision>(
-        &format!("{by} asked about {name}@{rev}"),
-        RevisionNamed { repo: facts.name.clone(), rev: Rev::from(&commit) },
-    );
-    let may = may.map_err(|refusal| Fault::new(refusal.line()))?;
+    let cause = format!("{by} asked about {name}@{rev}");
+    let may = grant(app, &cause, &facts.name, &commit)?;
     let repository_id = match repository_id(&may, name, &facts).await? {
         Ok(id) => id,
         Err(why) => return Ok(Outcome::Failed(why)),
     };
-    let files = match app.upstream.tree(&facts.name, &commit).await {
+    let known = sql::find_revision(may.reader(), &repository_id, commit.as_str()).await?.is_some();
+    // A commit does not change: what is listed is listed, and only the branches may have moved.
+    let files = if known { Ok(Vec::new()) } else { app.upstream.tree(&facts.name, &commit).await };
+    let files = match files {
         Ok(files) => files,
         Err(trouble) => return Ok(Outcome::of(&trouble)),
     };
+    if let Some(large) = files.iter().find(|file| file.id.lfs.is_none() && file.size > LARGEST_PLAIN) {
+        return Ok(Outcome::Failed(format!(
+            "{} has {} bytes and is not in LFS; outside LFS no file is taken that has more than {LARGEST_PLAIN}",
+            large.path, large.size
+        )));
+    }
     let branches = match branches(app, &facts.name, rev, &commit).await {
         Ok(branches) => branches,
         Err(trouble) => return Ok(Outcome::of(&trouble)),
     };
     let listing = compose(&may, name, &facts, &commit, repository_id, files, branches).await?;
-    let missing: Vec<file::Model> = listing.files.iter().filter(|f| f.sha256.is_none()).cloned().collect();
-    let (revision_id, count) = (listing.revision.id.clone(), listing.files.len());
-    let size: i64 = listing.files.iter().map(|f| f.size).sum();
-    let tx = may.begin().await?;
-    sql::save_listing(&tx, &may, listing).await?;
-    let detail = json!({"files": count, "size": size, "upstream_id": facts.upstream_id, "private": facts.private, "gated": facts.gated});
-    tx.commit(may, Change::new(detail)).await?;
-    ask_for_digests(app, &facts.name, &commit, &revision_id, missing).await?;
+    let Some(ids) = save(app, &cause, &facts, &commit, listing).await? else {
+        return Ok(Outcome::Failed(another_repository(name)));
+    };
+    if !sql::list_unknown(may.reader(), &ids.revision, "", 1).await?.is_empty() {
+        jobs::ask(app, &Work::digests(&facts.name, &ids.revision, &commit)).await?;
+    }
     Ok(Outcome::Done)
 }
 
-async fn ask_for_digests(
-    app: &App,
-    name: &RepoName,
-    commit: &Commit,
-    revision_id: &str,
-    missing: Vec<file::Model>,
-) -> Result<(), Fault> {
-    let mut asked = HashSet::new();
-    for row in missing {
-        if asked.insert(row.git_id.clone()) {
-            let size = u64::try_from(row.size).unwrap_or_default();
-            let work = Work::Fetch {
-                repo: name.to_string(),
-                revision_id: revision_id.to_owned(),
-                commit: commit.to_string(),
-                path: row.path,
-                size,
-                git: row.git_id,
-                lfs: None,
-            };
-            jobs::ask(app, &work).await?;
-        }
+/// What a trouble with a revision means. A repository that nobody has put anything into has no `main`; the hub says so
+/// in more than one way.
+async fn not_there(app: &App, name: &RepoName, trouble: &Trouble) -> Outcome {
+    if matches!(trouble, Trouble::Unexpected(_) | Trouble::RevisionNotFound)
+        && app.upstream.repository(name).await.is_ok_and(|facts| facts.commit.is_none())
+    {
+        return Outcome::Failed(format!("{name} is empty: it has no commit yet"));
     }
-    Ok(())
+    Outcome::of(trouble)
+}
+
+fn grant(app: &App, cause: &str, name: &RepoName, commit: &Commit) -> Result<Granted<ListRevision>, Fault> {
+    let object = RevisionNamed { repo: name.clone(), rev: Rev::from(commit) };
+    app.gate.admit_work::<ListRevision>(cause, object).map_err(|refusal| Fault::new(refusal.line()))
+}
+
+/// Writes a listing down, part by part, so that nobody else has to wait long for the database. Each part is in the
+/// ledger with the digest of its files; the revision itself comes with the last one, and nobody sees any before. `None`
+/// when one of its names means another repository by now.
+async fn save(
+    app: &App,
+    cause: &str,
+    facts: &RepoFacts,
+    commit: &Commit,
+    mut listing: sql::Listing,
+) -> Result<Option<sql::Ids>, Fault> {
+    let mut files = std::mem::take(&mut listing.files).into_iter();
+    let parts = files.len().div_ceil(PART).max(1);
+    let mut known: Option<sql::Ids> = None;
+    for part in 1..=parts {
+        let may = grant(app, cause, &facts.name, commit)?;
+        let mut rows: Vec<_> = files.by_ref().take(PART).collect();
+        let size: i64 = rows.iter().map(|f| f.size).sum();
+        let mut detail = json!({
+            "part": part, "parts": parts, "files": rows.len(), "size": size, "list": digest_of(&rows),
+        });
+        let tx = may.begin().await?;
+        let ids = match known.take() {
+            Some(ids) => ids,
+            None => match sql::begin_listing(&tx, &may, &listing).await? {
+                Some(ids) => ids,
+                None => return Ok(None),
+            },
+        };
+        if !ids.listed {
+            rows.iter_mut().for_each(|row| row.revision_id.clone_from(&ids.revision));
+            sql::save_files(&tx, &may, rows).await?;
+        }
+        let last = part == parts || ids.listed;
+        if last {
+            let histories = std::mem::take(&mut listing.histories);
+            sql::end_listing(&tx, &may, &ids, listing.revision.clone(), histories).await?;
+            detail = json!({
+                "part": part, "parts": parts, "files": detail["files"], "size": size, "list": detail["list"],
+                "listed_before": ids.listed, "upstream_id": facts.upstream_id, "private": facts.private,
+                "gated": facts.gated,
+            });
+        }
+        tx.commit(may, Change::new(detail)).await?;
+        if last {
+            return Ok(Some(ids));
+        }
+        known = Some(ids);
+    }
+    Err(Fault::new("writing a listing down: it has no last part"))
+}
+
+/// What a part of a listing said, in one hash: path, size, git id and LFS id of each file, a line each.
+fn digest_of(rows: &[file::Model]) -> String {
+    let mut hash = Context::new(&SHA256);
+    for row in rows {
+        let lfs = row.lfs.as_deref().unwrap_or("-");
+        hash.update(format!("{} {} {} {}\n", row.size, row.git_id, lfs, row.path).as_bytes());
+    }
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(hash.finish().as_ref());
+    Sha256(bytes).to_string()
 }
 
 /// The repository this is: known under its hub id, or new. A name that now belongs to another one is refused: whoever
@@ -98,12 +162,16 @@ async fn repository_id(
     for name in [asked, &facts.name] {
         let named = sql::find_repository_id_of_name(may.reader(), kind, &name.key()).await?;
         if named.is_some() && named != known {
-            return Ok(Err(format!(
-                "the name {name} now belongs to another repository at the hub than the one known here; nothing of it is taken"
-            )));
+            return Ok(Err(another_repository(name)));
         }
     }
     Ok(Ok(known.unwrap_or_else(clock::new_id)))
+}
+
+fn another_repository(name: &RepoName) -> String {
+    format!(
+        "the name {name} now belongs to another repository at the hub than the one known here; nothing of it is taken"
+    )
 }
 
 /// The hub's own id of a repository. A hub that gives none is taken at its word about names.
@@ -153,8 +221,7 @@ async fn compose(
     branches: Vec<Branch>,
 ) -> Result<sql::Listing, Fault> {
     let at = clock::now().0;
-    let known = sql::find_revision(may.reader(), &repository_id, commit.as_str()).await?;
-    let revision_id = known.map_or_else(clock::new_id, |row| row.id);
+    let revision_id = clock::new_id();
     let title = branches.iter().find_map(|b| b.title.clone());
     let (title, committed_at) = title.unwrap_or_else(|| (String::new(), facts.last_modified.map(|at| at.0)));
     let histories = branches.iter().map(|b| history::Model {
@@ -198,39 +265,31 @@ async fn compose(
     })
 }
 
-/// The files as rows, with the sha256 of those that are LFS or that we have seen under the same git id before.
+/// The files as rows, by path, with the sha256 of those that are LFS or that we have seen under the same git id before.
 async fn rows_of(
     may: &Granted<ListRevision>,
     revision_id: &str,
     files: Vec<TreeFile>,
 ) -> Result<Vec<file::Model>, Fault> {
-    let mut seen: HashMap<String, Option<String>> = HashMap::new();
+    let plain: BTreeSet<String> =
+        files.iter().filter(|one| one.id.lfs.is_none()).map(|one| one.id.git.to_string()).collect();
+    let known = sql::find_digests(may.reader(), &plain.into_iter().collect::<Vec<_>>()).await?;
     let mut rows = Vec::with_capacity(files.len());
     for one in files {
-        let git_id = one.id.git.to_string();
         let size = i64::try_from(one.size).map_err(|e| Fault::because("reading a file's size", e))?;
-        let lfs = one.id.lfs.map(|sha| sha.to_string());
-        let sha256 = match (&lfs, seen.get(&git_id)) {
-            (Some(sha), _) => Some(sha.clone()),
-            (None, Some(known)) => known.clone(),
-            (None, None) => {
-                let known = sql::find_digest_of_git_id(may.reader(), &git_id, size).await?;
-                seen.insert(git_id.clone(), known.clone());
-                known
-            }
-        };
-        rows.push(file::Model {
-            revision_id: revision_id.to_owned(),
-            path: one.path.to_string(),
-            size,
-            git_id,
-            lfs,
-            sha256,
-        });
+        let (git_id, lfs) = (one.id.git.to_string(), one.id.lfs.map(|sha| sha.to_string()));
+        let sha256 = lfs.clone().or_else(|| known.get(&(git_id.clone(), size)).cloned());
+        let (revision_id, path) = (revision_id.to_owned(), one.path.to_string());
+        rows.push(file::Model { revision_id, path, size, git_id, lfs, sha256 });
     }
+    rows.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(rows)
 }
 
+/// Files in one part of a listing: some tens of milliseconds of the database's time.
+const PART: usize = 1000;
+/// What belongs into git is small. Every byte of it is fetched before anybody has decided anything.
+const LARGEST_PLAIN: u64 = 2 << 30;
 const MOST_REFS: usize = 500;
 const MOST_WALKED: usize = 20;
 const MOST_COMMITS: usize = 1000;

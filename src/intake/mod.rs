@@ -3,7 +3,11 @@
 //! Work is rows in the `job` table: asked for once, taken by whichever replica is free, resumed after a crash. Other
 //! features ask for work and look at its outcome; they never call it. Never decides whether anything is served.
 
+pub mod digests;
 pub mod fetch;
 pub mod list;
 pub mod sql;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;
 pub mod worker;

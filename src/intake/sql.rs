@@ -1,14 +1,16 @@
 //! The intake's rows: what the hub said of repositories, revisions and files, and the blobs that were stored.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 
 use crate::{
-    domain::{digest::Sha256, refusal::Fault, time::Micros},
+    domain::{refusal::Fault, time::Micros},
     gate::{
         act::{CloseBlob, ListRevision, StoreBlob, SuspendRevision},
         grant::Granted,
@@ -16,56 +18,82 @@ use crate::{
     },
     store::{
         Reader, fault,
-        tables::{blob, file, history, repository, repository_name, revision, standing},
+        tables::{blob, file, history, listing, repository, repository_name, revision, standing},
     },
 };
 
-/// A stored blob's row.
-pub async fn find_blob(db: &impl ConnectionTrait, sha256: &Sha256) -> Result<Option<blob::Model>, Fault> {
-    blob::Entity::find_by_id(sha256.to_string()).one(db).await.map_err(fault("looking a blob up"))
-}
-
-pub async fn find_repository_by_id(db: &Reader, id: &str) -> Result<Option<repository::Model>, Fault> {
-    repository::Entity::find_by_id(id).one(db).await.map_err(fault("looking a repository up"))
-}
-
-pub async fn find_repository_id_of_name(db: &Reader, kind: &str, key: &str) -> Result<Option<String>, Fault> {
+pub async fn find_repository_id_of_name(
+    db: &impl ConnectionTrait,
+    kind: &str,
+    key: &str,
+) -> Result<Option<String>, Fault> {
     let id = (kind.to_owned(), key.to_owned());
     let row = repository_name::Entity::find_by_id(id).one(db).await.map_err(fault("looking a name up"))?;
     Ok(row.map(|row| row.repository_id))
 }
 
-pub async fn find_repository_by_upstream(db: &Reader, kind: &str, upstream_id: &str) -> Result<Option<String>, Fault> {
+pub async fn find_repository_by_upstream(
+    db: &impl ConnectionTrait,
+    kind: &str,
+    upstream_id: &str,
+) -> Result<Option<String>, Fault> {
     let query = repository::Entity::find()
         .filter(repository::Column::Kind.eq(kind))
         .filter(repository::Column::UpstreamId.eq(upstream_id));
     Ok(query.one(db).await.map_err(fault("looking a repository up"))?.map(|row| row.id))
 }
 
-pub async fn find_revision(db: &Reader, repository_id: &str, commit: &str) -> Result<Option<revision::Model>, Fault> {
+pub async fn find_revision(
+    db: &impl ConnectionTrait,
+    repository_id: &str,
+    commit: &str,
+) -> Result<Option<revision::Model>, Fault> {
     let query = revision::Entity::find()
         .filter(revision::Column::RepositoryId.eq(repository_id))
         .filter(revision::Column::CommitId.eq(commit));
     query.one(db).await.map_err(fault("looking a revision up"))
 }
 
-pub async fn list_files(db: &Reader, revision_id: &str) -> Result<Vec<file::Model>, Fault> {
-    let query = file::Entity::find().filter(file::Column::RevisionId.eq(revision_id)).order_by_asc(file::Column::Path);
+/// The sha256 of files outside LFS that we have stored, by git id and size.
+pub async fn find_digests(db: &Reader, git_ids: &[String]) -> Result<HashMap<(String, i64), String>, Fault> {
+    let mut found = HashMap::new();
+    for some in git_ids.chunks(500) {
+        let known = file::Entity::find()
+            .select_only()
+            .columns([file::Column::GitId, file::Column::Size, file::Column::Sha256])
+            .distinct()
+            .filter(file::Column::GitId.is_in(some))
+            .filter(file::Column::Lfs.is_null())
+            .filter(file::Column::Sha256.is_not_null());
+        let rows: Vec<(String, i64, String)> = known.into_tuple().all(db).await.map_err(fault("looking digests up"))?;
+        found.extend(rows.into_iter().map(|(git_id, size, sha256)| ((git_id, size), sha256)));
+    }
+    Ok(found)
+}
+
+/// The next files of a revision, by path, whose sha256 nobody knows yet.
+pub async fn list_unknown(db: &Reader, revision_id: &str, after: &str, most: u64) -> Result<Vec<file::Model>, Fault> {
+    let query = file::Entity::find()
+        .filter(file::Column::RevisionId.eq(revision_id))
+        .filter(file::Column::Path.gt(after))
+        .filter(file::Column::Sha256.is_null())
+        .order_by_asc(file::Column::Path)
+        .limit(most);
     query.all(db).await.map_err(fault("reading a revision's files"))
 }
 
-/// Digests that are known for git ids already, from other files with the same bytes that we have stored.
-pub async fn find_digest_of_git_id(db: &Reader, git_id: &str, size: i64) -> Result<Option<String>, Fault> {
+/// How many bytes of a revision nobody has seen yet.
+pub async fn count_unknown_bytes(db: &Reader, revision_id: &str) -> Result<u64, Fault> {
     let query = file::Entity::find()
-        .filter(file::Column::GitId.eq(git_id))
-        .filter(file::Column::Size.eq(size))
-        .filter(file::Column::Lfs.is_null())
-        .filter(file::Column::Sha256.is_not_null())
-        .limit(1);
-    Ok(query.one(db).await.map_err(fault("looking a digest up"))?.and_then(|row| row.sha256))
+        .select_only()
+        .column_as(Expr::col(file::Column::Size).sum().cast_as("BIGINT"), "bytes")
+        .filter(file::Column::RevisionId.eq(revision_id))
+        .filter(file::Column::Sha256.is_null());
+    let bytes: Option<Option<i64>> = query.into_tuple().one(db).await.map_err(fault("reading a revision's files"))?;
+    Ok(bytes.flatten().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
 }
 
-/// What the hub said of one revision, as rows.
+/// What the hub said of one revision, as rows. The ids in them are proposals: `begin_listing` says which ones hold.
 pub struct Listing {
     pub repository: repository::Model,
     pub names: Vec<String>,
@@ -74,39 +102,99 @@ pub struct Listing {
     pub histories: Vec<history::Model>,
 }
 
-/// Writes a listing down. A revision that is listed already keeps its files: a commit does not change.
-pub async fn save_listing(db: &Tx, _: &Granted<ListRevision>, listing: Listing) -> Result<(), Fault> {
-    let Listing { repository, names, revision, files, histories } = listing;
-    let kind = repository.kind.clone();
-    let (repository_id, at) = (repository.id.clone(), revision.listed_at);
+/// The ids under which a revision is written down: those of whoever began first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ids {
+    pub repository: String,
+    pub revision: String,
+    /// It is listed already, and a commit does not change.
+    pub listed: bool,
+}
+
+/// Writes the repository and its names down and settles the ids. Several replicas may list one revision at once, and one
+/// that died leaves half of it behind: all of them go on under the same id. `None` when a name means another repository.
+pub async fn begin_listing(db: &Tx, _: &Granted<ListRevision>, listing: &Listing) -> Result<Option<Ids>, Fault> {
+    let Listing { repository, names, revision, .. } = listing;
+    let unique = [repository::Column::Kind, repository::Column::UpstreamId];
     let update = [repository::Column::Name, repository::Column::Facts, repository::Column::SeenAt];
-    repository::Entity::insert(all_set(repository))
-        .on_conflict(OnConflict::column(repository::Column::Id).update_columns(update).to_owned())
+    repository::Entity::insert(all_set(repository.clone()))
+        .on_conflict(OnConflict::columns(unique).update_columns(update).to_owned())
         .exec_without_returning(db)
         .await
         .map_err(fault("writing a repository"))?;
+    let id = find_repository_by_upstream(db, &repository.kind, &repository.upstream_id).await?;
+    let id = id.ok_or_else(|| Fault::new("writing a repository: it is gone again").passing())?;
     for key in names {
-        let row =
-            repository_name::Model { kind: kind.clone(), key, repository_id: repository_id.clone(), first_seen_at: at };
+        let row = repository_name::Model {
+            kind: repository.kind.clone(),
+            key: key.clone(),
+            repository_id: id.clone(),
+            first_seen_at: revision.listed_at,
+        };
         repository_name::Entity::insert(all_set(row))
             .on_conflict_do_nothing()
             .exec_without_returning(db)
             .await
             .map_err(fault("writing a name"))?;
+        if find_repository_id_of_name(db, &repository.kind, key).await?.as_deref() != Some(&id) {
+            return Ok(None);
+        }
     }
-    let fresh = revision::Entity::insert(all_set(revision))
+    let mine = listing::Model {
+        repository_id: id.clone(),
+        commit_id: revision.commit_id.clone(),
+        revision_id: revision.id.clone(),
+        begun_at: revision.listed_at,
+    };
+    let place = (id.clone(), revision.commit_id.clone());
+    listing::Entity::insert(all_set(mine))
         .on_conflict_do_nothing()
         .exec_without_returning(db)
         .await
-        .map_err(fault("writing a revision"))?;
-    if matches!(fresh, TryInsertResult::Inserted(1..)) {
+        .map_err(fault("beginning a listing"))?;
+    let begun = listing::Entity::find_by_id(place).one(db).await.map_err(fault("beginning a listing"))?;
+    let begun = begun.ok_or_else(|| Fault::new("beginning a listing: it is gone again").passing())?;
+    // Looked at last: whoever finished meanwhile has taken the row above away, and left the revision.
+    if let Some(done) = find_revision(db, &id, &revision.commit_id).await? {
+        delete_listing(db, &id, &revision.commit_id).await?;
+        return Ok(Some(Ids { repository: id, revision: done.id, listed: true }));
+    }
+    Ok(Some(Ids { repository: id, revision: begun.revision_id, listed: false }))
+}
+
+/// Some of a revision's files. Nobody sees them before `end_listing`.
+pub async fn save_files(db: &Tx, _: &Granted<ListRevision>, rows: Vec<file::Model>) -> Result<(), Fault> {
+    let mut rows = rows.into_iter().map(all_set).peekable();
+    while rows.peek().is_some() {
         // 500 rows of six values stay under every database's limit of bound values.
-        for some in files.chunks(500) {
-            let rows = some.iter().cloned().map(all_set);
-            file::Entity::insert_many(rows).exec_without_returning(db).await.map_err(fault("writing files"))?;
-        }
+        file::Entity::insert_many(rows.by_ref().take(500))
+            .on_conflict_do_nothing()
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("writing files"))?;
+    }
+    Ok(())
+}
+
+/// The last part of a listing: the revision itself, and the branches it lies on.
+pub async fn end_listing(
+    db: &Tx,
+    _: &Granted<ListRevision>,
+    ids: &Ids,
+    revision: revision::Model,
+    histories: Vec<history::Model>,
+) -> Result<(), Fault> {
+    if !ids.listed {
+        delete_listing(db, &ids.repository, &revision.commit_id).await?;
+        let row = revision::Model { id: ids.revision.clone(), repository_id: ids.repository.clone(), ..revision };
+        revision::Entity::insert(all_set(row))
+            .on_conflict_do_nothing()
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("writing a revision"))?;
     }
     for row in histories {
+        let row = history::Model { repository_id: ids.repository.clone(), ..row };
         let update = [history::Column::Commits, history::Column::SeenAt, history::Column::RefKind];
         history::Entity::insert(all_set(row))
             .on_conflict(
@@ -118,6 +206,12 @@ pub async fn save_listing(db: &Tx, _: &Granted<ListRevision>, listing: Listing) 
             .await
             .map_err(fault("writing a branch's history"))?;
     }
+    Ok(())
+}
+
+async fn delete_listing(db: &Tx, repository_id: &str, commit: &str) -> Result<(), Fault> {
+    let place = (repository_id.to_owned(), commit.to_owned());
+    listing::Entity::delete_by_id(place).exec(db).await.map_err(fault("ending a listing"))?;
     Ok(())
 }
 

@@ -4,9 +4,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::{fetch, list};
+use super::{
+    digests::{self, Wish},
+    fetch, list,
+};
 use crate::{
     app::App,
     clock,
@@ -16,7 +20,7 @@ use crate::{
         rev::Rev,
         time::Micros,
     },
-    jobs::{self, Work},
+    jobs::{self, Lane, Work, sql::Left},
     store::tables::job,
     tasks,
     upstream::Trouble,
@@ -31,6 +35,13 @@ pub enum Outcome {
         why: String,
         after: Duration,
     },
+    /// It got on and is put back: no try was lost.
+    GoesOn {
+        why: String,
+        after: Duration,
+    },
+    /// We are told to stop: whoever works next goes on.
+    Stopped,
     /// Not worth another try.
     Failed(String),
     /// Somebody else has the job now.
@@ -62,24 +73,30 @@ impl Lease {
     /// Keeps the job and says how far it is. False when it has been given away.
     pub async fn renew(&mut self, app: &App, done: u64, total: u64) -> Result<bool, Fault> {
         let until = Micros(clock::now().0 + LEASE);
-        let kept = jobs::sql::renew(&app.chores, &self.row, until, done, total).await?;
-        app.bells.tell_news();
-        Ok(kept)
+        jobs::sql::renew(&app.chores, &self.row, until, done, total).await
     }
 }
 
 /// Works until told to stop; what is under way then is put back for whoever works next.
 pub async fn run(app: App, me: String) {
-    let hands = Arc::new(Semaphore::new(HANDS));
-    let mut stop = std::pin::pin!(app.stopping.begun());
     sweep(&app).await;
+    let lanes = [(Lane::Pulls, PULLS), (Lane::Listings, LISTINGS), (Lane::Digests, DIGESTS)];
+    join_all(lanes.map(|(lane, hands)| take(&app, &me, lane, hands))).await;
+}
+
+/// Takes the jobs of one lane, so many at a time.
+async fn take(app: &App, me: &str, lane: Lane, hands: usize) {
+    let hands = Arc::new(Semaphore::new(hands));
+    let mut stop = std::pin::pin!(app.stopping.begun());
+    let mut rung = app.bells.work();
     loop {
         let hand = tokio::select! {
             () = &mut stop => break,
             hand = Arc::clone(&hands).acquire_owned() => hand,
         };
         let Ok(hand) = hand else { break };
-        match jobs::sql::claim(&app.chores, &me, clock::now(), LEASE).await {
+        rung.mark_unchanged();
+        match jobs::sql::claim(&app.chores, me, lane, clock::now(), LEASE).await {
             Ok(Some(row)) => {
                 let app = app.clone();
                 tasks::spawn(async move {
@@ -91,7 +108,7 @@ pub async fn run(app: App, me: String) {
                 drop(hand);
                 tokio::select! {
                     () = &mut stop => break,
-                    () = app.bells.work_rang() => {}
+                    _ = rung.changed() => {}
                     () = tokio::time::sleep(LOOK) => {}
                 }
             }
@@ -110,32 +127,37 @@ async fn work(app: &App, row: job::Model) {
     let outcome = tokio::select! {
         outcome = once(app, &mut lease) => outcome,
         () = heart => Ok(Outcome::Lost),
-        () = app.stopping.begun() => Ok(Outcome::Later { why: "the gateway stopped".to_owned(), after: Duration::ZERO }),
+        () = app.stopping.begun() => Ok(Outcome::Stopped),
     };
     let row = &lease.row;
     let outcome = outcome.unwrap_or_else(|fault| {
         tracing::error!(job = row.key, fault = %fault, "a job broke");
         Outcome::Later { why: "something broke inside; see the log".to_owned(), after: Duration::from_secs(5) }
     });
-    let now = clock::now();
-    let settled = match &outcome {
-        Outcome::Done => jobs::sql::settle(&app.chores, row, "done", now, "").await,
-        Outcome::Lost => Ok(()),
-        Outcome::Failed(why) => jobs::sql::settle(&app.chores, row, "failed", now, &ascii_line(why, 400)).await,
-        Outcome::Later { why, .. } if row.attempts >= MOST_TRIES => {
-            jobs::sql::settle(&app.chores, row, "failed", now, &ascii_line(why, 400)).await
-        }
-        Outcome::Later { why, after } => {
-            let patience = i64::try_from(after.as_micros()).unwrap_or(Micros::DAY);
-            let at = Micros(now.0 + patience.saturating_mul(1 << row.attempts.clamp(0, 6)).min(600 * Micros::SECOND));
-            jobs::sql::settle(&app.chores, row, "waiting", at, &ascii_line(why, 400)).await
-        }
-    };
-    if let Err(fault) = settled {
+    if let Err(fault) = settle(app, row, &outcome, clock::now()).await {
         tracing::warn!(job = row.key, fault = %fault, "a job's end could not be written; its lease will run out");
     }
     tracing::info!(job = row.key, outcome = ?outcome, "job ended");
-    app.bells.tell_news();
+    app.bells.ring_end(&row.key);
+}
+
+/// Writes down how a try ended, and when the next one is.
+async fn settle(app: &App, row: &job::Model, outcome: &Outcome, now: Micros) -> Result<(), Fault> {
+    let at = |after: &Duration, doubled: i64| {
+        let patience = i64::try_from(after.as_micros()).unwrap_or(Micros::DAY).saturating_mul(1 << doubled.clamp(0, 6));
+        Micros(now.0 + patience.min(600 * Micros::SECOND))
+    };
+    let (state, run_at, why, attempts) = match outcome {
+        Outcome::Lost => return Ok(()),
+        Outcome::Done => ("done", now, "", row.attempts),
+        Outcome::Failed(why) => ("failed", now, why.as_str(), row.attempts),
+        Outcome::Later { why, .. } if row.attempts >= MOST_TRIES => ("failed", now, why.as_str(), row.attempts),
+        Outcome::Later { why, after } => ("waiting", at(after, row.attempts), why.as_str(), row.attempts),
+        Outcome::GoesOn { why, after } => ("waiting", at(after, 0), why.as_str(), 0),
+        Outcome::Stopped => ("waiting", now, "", row.attempts - 1),
+    };
+    let outcome = ascii_line(why, 400);
+    jobs::sql::settle(&app.chores, row, &Left { state, run_at, outcome: &outcome, attempts }).await
 }
 
 async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
@@ -144,6 +166,10 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
     match work {
         Work::Examine { repo, rev, by } => match (RepoName::parse(&repo), Rev::new(&rev)) {
             (Some(repo), Some(rev)) => list::examine(app, &repo, &rev, &by).await,
+            _ => Ok(unreadable()),
+        },
+        Work::Digests { repo, revision_id, commit } => match (RepoName::parse(&repo), commit.parse()) {
+            (Some(repo), Ok(commit)) => digests::digests(app, &Wish { repo, revision_id, commit }, lease).await,
             _ => Ok(unreadable()),
         },
         Work::Recheck { sha256, size } => match sha256.parse() {
@@ -170,8 +196,13 @@ async fn beat(app: App, row: job::Model) {
     }
 }
 
-/// Spools that no open job will go on with.
+/// Jobs that were over long ago, and spools that no open job will go on with.
 async fn sweep(app: &App) {
+    match jobs::sql::delete_over(&app.chores, Micros(clock::now().0 - 7 * Micros::DAY)).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "old jobs were removed"),
+        Err(fault) => tracing::warn!(fault = %fault, "old jobs could not be removed"),
+    }
     let swept = async {
         let keep = jobs::sql::open_keys(&app.chores).await?;
         app.blobs.sweep_spools(Duration::from_hours(24), &keep).await
@@ -183,8 +214,11 @@ async fn sweep(app: &App) {
     }
 }
 
-/// Jobs at once in one process.
-const HANDS: usize = 8;
+/// Jobs at once in one process, lane by lane. Eight files each of the small ones and one each of the others stay below
+/// what is fetched from the hub at once.
+const PULLS: usize = 6;
+const LISTINGS: usize = 2;
+const DIGESTS: usize = 3;
 const LEASE: i64 = 20 * Micros::SECOND;
 const BEAT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);

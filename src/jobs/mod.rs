@@ -4,6 +4,9 @@
 //! changes it changes through a grant of its own. Never does the work itself (that is `intake`).
 
 pub mod sql;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +28,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case")]
 pub enum Work {
-    /// List a revision and fetch what has no sha256 yet, so that it can be decided about.
+    /// List a revision and have fetched what has no sha256 yet, so that it can be decided about.
     Examine { repo: String, rev: String, by: String },
+    /// Fetch every file of a revision whose sha256 nobody knows: those outside LFS.
+    Digests { repo: String, revision_id: String, commit: String },
     /// Read a stored blob again, because its file is not as it was left.
     Recheck { sha256: String, size: u64 },
     /// Fetch one file's bytes, verify them, and store them.
@@ -46,6 +51,10 @@ impl Work {
         Self::Examine { repo: repo.to_string(), rev: rev.to_string(), by: by.to_owned() }
     }
 
+    pub fn digests(repo: &RepoName, revision_id: &str, commit: &Commit) -> Self {
+        Self::Digests { repo: repo.to_string(), revision_id: revision_id.to_owned(), commit: commit.to_string() }
+    }
+
     pub fn fetch(repo: &RepoName, revision_id: &str, commit: &Commit, path: &FilePath, size: u64, id: &FileId) -> Self {
         Self::Fetch {
             repo: repo.to_string(),
@@ -62,6 +71,7 @@ impl Work {
     pub fn key(&self) -> String {
         match self {
             Self::Examine { repo, rev, .. } => format!("examine {repo}@{rev}"),
+            Self::Digests { revision_id, .. } => format!("digests {revision_id}"),
             Self::Recheck { sha256, .. } => format!("recheck {sha256}"),
             Self::Fetch { git, lfs, .. } => format!("fetch {}", lfs.as_ref().unwrap_or(git)),
         }
@@ -70,8 +80,35 @@ impl Work {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Examine { .. } => "examine",
+            Self::Digests { .. } => "digests",
             Self::Recheck { .. } => "recheck",
             Self::Fetch { .. } => "fetch",
+        }
+    }
+
+    /// The revision in whose name a file is fetched.
+    fn revision_id(&self) -> Option<&str> {
+        match self {
+            Self::Fetch { revision_id, .. } => Some(revision_id),
+            _ => None,
+        }
+    }
+}
+
+/// Jobs that share hands. Whoever waits for a file must never wait behind somebody's examination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Pulls,
+    Listings,
+    Digests,
+}
+
+impl Lane {
+    pub fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Pulls => &["fetch", "recheck"],
+            Self::Listings => &["examine"],
+            Self::Digests => &["digests"],
         }
     }
 }
@@ -93,11 +130,12 @@ pub enum State {
     },
 }
 
-/// Asks for a job, unless it is under way. One that is over begins anew.
+/// Asks for a job, unless it is under way. One that is over begins anew, and so does one that waits for another try in
+/// the name of another revision.
 pub async fn ask(app: &App, work: &Work) -> Result<(), Fault> {
     let total = match work {
         Work::Fetch { size, .. } | Work::Recheck { size, .. } => *size,
-        Work::Examine { .. } => 0,
+        Work::Examine { .. } | Work::Digests { .. } => 0,
     };
     sql::push(&app.chores, work, total, clock::now()).await?;
     app.bells.ring_for_work();
@@ -107,6 +145,23 @@ pub async fn ask(app: &App, work: &Work) -> Result<(), Fault> {
 /// How the job with this key stands; `None` when nobody ever asked for it.
 pub async fn look(app: &App, key: &str) -> Result<Option<State>, Fault> {
     Ok(sql::find(&app.chores, key).await?.map(|row| state(&row)))
+}
+
+/// The same, for whoever would ask for exactly this work. A job that failed, or waits for another try, in the name of
+/// another revision says nothing about this one's file, and an old failure says nothing about now: both are `None`, and
+/// the work is to be asked for anew.
+pub async fn look_for(app: &App, work: &Work) -> Result<Option<State>, Fault> {
+    let row = sql::find(&app.chores, &work.key()).await?;
+    Ok(row.filter(|row| concerns(row, work, clock::now())).map(|row| state(&row)))
+}
+
+fn concerns(row: &job::Model, work: &Work, at: Micros) -> bool {
+    let ours = || serde_json::from_str(&row.payload).is_ok_and(|asked: Work| asked.revision_id() == work.revision_id());
+    match row.state.as_str() {
+        "failed" => at.0 - row.run_at < FAILURES_HOLD && ours(),
+        "waiting" if !row.outcome.is_empty() => ours(),
+        _ => true,
+    }
 }
 
 fn state(row: &job::Model) -> State {
@@ -123,3 +178,5 @@ fn state(row: &job::Model) -> State {
 
 /// How a failed fetch's reason begins when the hub's bytes were not what it had listed.
 pub const MISMATCH: &str = "mismatch: ";
+/// How long a failure is believed.
+const FAILURES_HOLD: i64 = 600 * Micros::SECOND;

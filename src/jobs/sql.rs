@@ -6,14 +6,15 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::Work;
+use super::{Lane, Work};
 use crate::{
     clock,
     domain::{refusal::Fault, time::Micros},
     store::{chores::Chores, fault, tables::job},
 };
 
-/// Adds a job, or wakes one that is over; one under way stays as it is.
+/// Adds a job, or wakes one that is over; one under way stays as it is. A fetch that waits for its next try is not kept
+/// waiting for another revision's sake: it goes on in the name of whoever asks now.
 pub async fn push(db: &Chores, work: &Work, total: u64, at: Micros) -> Result<(), Fault> {
     let payload = serde_json::to_string(work).map_err(|e| Fault::because("writing a job down", e))?;
     let row = job::ActiveModel {
@@ -39,6 +40,12 @@ pub async fn push(db: &Chores, work: &Work, total: u64, at: Micros) -> Result<()
     if fresh > 0 {
         return Ok(());
     }
+    let over = Condition::any().add(job::Column::State.is_in(["done", "failed"]));
+    let waits_for_another = Condition::all()
+        .add(job::Column::Kind.eq("fetch"))
+        .add(job::Column::State.eq("waiting"))
+        .add(job::Column::Outcome.ne(""))
+        .add(job::Column::Payload.ne(payload.clone()));
     let again = job::Entity::update_many()
         .col_expr(job::Column::State, Expr::value("waiting"))
         .col_expr(job::Column::Payload, Expr::value(payload))
@@ -48,7 +55,7 @@ pub async fn push(db: &Chores, work: &Work, total: u64, at: Micros) -> Result<()
         .col_expr(job::Column::Outcome, Expr::value(""))
         .col_expr(job::Column::MadeAt, Expr::value(at.0))
         .filter(job::Column::Key.eq(work.key()))
-        .filter(job::Column::State.is_in(["done", "failed"]));
+        .filter(over.add(waits_for_another));
     again.exec(db).await.map_err(fault("asking for a job"))?;
     Ok(())
 }
@@ -57,14 +64,15 @@ pub async fn find(db: &Chores, key: &str) -> Result<Option<job::Model>, Fault> {
     job::Entity::find().filter(job::Column::Key.eq(key)).one(db).await.map_err(fault("looking a job up"))
 }
 
-/// Takes one job that is due, or whose worker has gone quiet. Safe with any number of replicas: the update names the
+/// Takes one job of a lane that is due, or whose worker has gone quiet. Safe with any number of replicas: the update names the
 /// row as it was read, so only one of them gets it.
-pub async fn claim(db: &Chores, me: &str, at: Micros, lease: i64) -> Result<Option<job::Model>, Fault> {
+pub async fn claim(db: &Chores, me: &str, lane: Lane, at: Micros, lease: i64) -> Result<Option<job::Model>, Fault> {
     let due = Condition::any()
         .add(Condition::all().add(job::Column::State.eq("waiting")).add(job::Column::RunAt.lte(at.0)))
         .add(Condition::all().add(job::Column::State.eq("running")).add(job::Column::LeaseUntil.lt(at.0)));
     let rows = job::Entity::find()
         .filter(due)
+        .filter(job::Column::Kind.is_in(lane.kinds().iter().copied()))
         .order_by_asc(job::Column::RunAt)
         .limit(8)
         .all(db)
@@ -119,12 +127,21 @@ pub async fn keep(db: &Chores, job: &job::Model, until: Micros) -> Result<bool, 
     Ok(kept.rows_affected == 1)
 }
 
+/// How a job is left: over, or put back for later.
+pub struct Left<'a> {
+    pub state: &'a str,
+    pub run_at: Micros,
+    pub outcome: &'a str,
+    pub attempts: i64,
+}
+
 /// Ends a job, or puts it back for later.
-pub async fn settle(db: &Chores, job: &job::Model, state: &str, run_at: Micros, outcome: &str) -> Result<(), Fault> {
+pub async fn settle(db: &Chores, job: &job::Model, left: &Left<'_>) -> Result<(), Fault> {
     job::Entity::update_many()
-        .col_expr(job::Column::State, Expr::value(state))
-        .col_expr(job::Column::RunAt, Expr::value(run_at.0))
-        .col_expr(job::Column::Outcome, Expr::value(outcome))
+        .col_expr(job::Column::State, Expr::value(left.state))
+        .col_expr(job::Column::RunAt, Expr::value(left.run_at.0))
+        .col_expr(job::Column::Outcome, Expr::value(left.outcome))
+        .col_expr(job::Column::Attempts, Expr::value(left.attempts))
         .col_expr(job::Column::LeaseBy, Expr::value(""))
         .filter(job::Column::Id.eq(job.id.clone()))
         .filter(job::Column::LeaseBy.eq(job.lease_by.clone()))
@@ -136,6 +153,15 @@ pub async fn settle(db: &Chores, job: &job::Model, state: &str, run_at: Micros, 
 
 /// The keys of fetches that may still go on: their spools are kept.
 pub async fn open_keys(db: &Chores) -> Result<Vec<String>, Fault> {
-    let rows = job::Entity::find().filter(job::Column::State.is_in(["waiting", "running"])).all(db).await;
-    Ok(rows.map_err(fault("reading jobs"))?.into_iter().map(|row| row.key).collect())
+    let open = job::Entity::find().select_only().column(job::Column::Key);
+    let open = open.filter(job::Column::State.is_in(["waiting", "running"]));
+    open.into_tuple().all(db).await.map_err(fault("reading jobs"))
+}
+
+/// Removes jobs that have been over since then. Answers how many.
+pub async fn delete_over(db: &Chores, before: Micros) -> Result<u64, Fault> {
+    let delete = job::Entity::delete_many()
+        .filter(job::Column::State.is_in(["done", "failed"]))
+        .filter(job::Column::RunAt.lt(before.0));
+    Ok(delete.exec(db).await.map_err(fault("removing old jobs"))?.rows_affected)
 }

@@ -152,16 +152,16 @@ impl Ledger {
         timeout(PATIENCE, wait).await.map_err(late)?
     }
 
-    /// Records an event that nobody waits for; false when too many are waiting already, and then it is lost.
-    #[allow(clippy::needless_pass_by_value, reason = "handed over, as to `record`")]
-    pub fn note(&self, event: Event) -> bool {
-        match Body::new(&event, &self.0.settings.replica) {
-            Ok(body) => self.phase() == Phase::Running && self.0.notes.try_send(Waiting { body, answer: None }).is_ok(),
-            Err(fault) => {
-                tracing::error!(%fault, "an event could not be noted");
-                false
-            }
+    /// Hands over an event that nobody waits for, waiting a little while too many are under way. After an error it was
+    /// not taken, and whoever has it keeps it; a fault that does not pass says that it never will be.
+    pub async fn note(&self, event: &Event) -> Result<(), Fault> {
+        let body = Body::new(event, &self.0.settings.replica)?;
+        if self.phase() != Phase::Running {
+            return Err(stopped());
         }
+        let late = |_| Fault::new("noting an event: too many are waiting already").passing();
+        let handed = timeout(PATIENCE, self.0.notes.send(Waiting { body, answer: None })).await.map_err(late)?;
+        handed.map_err(|_| stopped())
     }
 
     /// The reference by which entries speak of a person or an address: keyed, so that it leads nowhere once the key is

@@ -17,7 +17,13 @@ use crate::{
         standing::{self, State, Step},
         time::Micros,
     },
-    gate::{act::ApproveRevision, grant::Granted, object::Repo, resolve::{pointer_fact, short_name}, tx::Change},
+    gate::{
+        act::ApproveRevision,
+        grant::Granted,
+        object::Repo,
+        resolve::{pointer_fact, short_name},
+        tx::Change,
+    },
     store::tables::{repository, revision},
 };
 
@@ -38,9 +44,7 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     // What a commit holds never changes, so only what others decide meanwhile has to be read under the lock.
     let files = sql::list_files(may.reader(), &row.id).await?;
     if files.iter().any(|f| f.sha256.is_none()) {
-        return Err(
-            Refusal::new(Code::Conflict, "This revision has not been examined yet.").hint("Examine it first.")
-        );
+        return Err(Refusal::new(Code::Conflict, "This revision has not been examined yet.").hint("Examine it first."));
     }
     let (evidence_digest, tree_digest) = examine::digest(may.policy_rev(), &row, &commit, &files)?;
     if evidence_digest != input.evidence_digest {

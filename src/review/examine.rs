@@ -8,9 +8,7 @@ use crate::{
     app::App,
     clock,
     domain::{
-        digest::FileId,
         evidence::{Evidence, EvidenceFile},
-        file::FilePath,
         refusal::{Fault, Refusal},
         rev::{Commit, Rev},
         standing::{self, Now, State as Standing},
@@ -62,23 +60,20 @@ async fn report(
     commit: &Commit,
 ) -> Result<Value, Refusal> {
     let files = sql::list_files(may.reader(), &row.id).await?;
-    let left: Vec<&file::Model> = files.iter().filter(|f| f.sha256.is_none()).collect();
+    let left = files.iter().filter(|f| f.sha256.is_none()).count();
     let standing = sql::look_at_standing(may, &row.id, may.environment()).await?;
     let mut answer = json!({
         "repo": may.object().repo.to_string(), "rev": may.object().rev.as_str(), "commit": commit.as_str(),
-        "environment": may.environment().as_str(), "files": files.len(), "files_left": left.len(),
+        "environment": may.environment().as_str(), "files": files.len(), "files_left": left,
         "size": files.iter().map(|f| f.size).sum::<i64>(), "standing": standing_word(standing.as_ref()),
         "verdict": "missing", "coverage": {"state": "incomplete", "reason": "not scanned"},
     });
-    let (state, more) = if left.is_empty() {
+    let (state, more) = if left == 0 {
         ("ready", json!({"evidence_digest": digest(may.policy_rev(), row, commit, &files)?.0}))
     } else {
-        match ask_for_rest(app, may, row, commit, &left).await? {
+        match ask_for_rest(app, may, row, commit).await? {
             Some(why) => ("failed", json!({"why": why})),
-            None => (
-                "under_way",
-                json!({"why": format!("{} of {} files are still being fetched", left.len(), files.len())}),
-            ),
+            None => ("under_way", json!({"why": format!("{left} of {} files are still being fetched", files.len())})),
         }
     };
     if let (Some(answer), Some(more)) = (answer.as_object_mut(), more.as_object()) {
@@ -88,27 +83,21 @@ async fn report(
     Ok(answer)
 }
 
-/// Asks again for small files whose fetch is over without having brought a digest; says why when that was just now.
+/// Asks again for the small files when their fetch is over without having brought every digest; says why when that was
+/// just now.
 async fn ask_for_rest(
     app: &App,
     may: &Granted<ExamineRevision>,
     row: &revision::Model,
     commit: &Commit,
-    left: &[&file::Model],
 ) -> Result<Option<String>, Fault> {
-    for one in left.iter().take(64) {
-        let git = one.git_id.parse().map_err(|e| Fault::because("reading a git id", e))?;
-        let path = FilePath::new(&one.path).ok_or_else(|| Fault::new("reading a file's path"))?;
-        let size = u64::try_from(one.size).unwrap_or_default();
-        let work = Work::fetch(&may.object().repo, &row.id, commit, &path, size, &FileId { git, lfs: None });
-        match jobs::look(app, &work.key()).await? {
-            Some(State::UnderWay { .. }) => {}
-            Some(State::Failed { at, why }) if clock::now().0 - at.0 < REST => {
-                let why = why.trim_start_matches(jobs::MISMATCH);
-                return Ok(Some(format!("{} could not be fetched: {why}", one.path)));
-            }
-            _ => jobs::ask(app, &work).await?,
+    let work = Work::digests(&may.object().repo, &row.id, commit);
+    match jobs::look_for(app, &work).await? {
+        Some(State::UnderWay { .. }) => {}
+        Some(State::Failed { at, why }) if clock::now().0 - at.0 < REST => {
+            return Ok(Some(why.trim_start_matches(jobs::MISMATCH).to_owned()));
         }
+        _ => jobs::ask(app, &work).await?,
     }
     Ok(None)
 }

@@ -67,5 +67,7 @@ pub async fn pin(may: Granted<PinPointer>, input: Pin) -> Result<Value, Refusal>
     let change =
         Change::new(json!({"reason": reason, "from": step.from, "to": step.to, "pointer": fact.id, "pinned": true}));
     tx.commit(may, change).await?;
-    Ok(json!({"pointer": short_name(&step.name), "from": step.from, "commit": step.to, "environment": environment.as_str()}))
+    Ok(
+        json!({"pointer": short_name(&step.name), "from": step.from, "commit": step.to, "environment": environment.as_str()}),
+    )
 }

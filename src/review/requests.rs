@@ -104,7 +104,9 @@ async fn standing_now<A: Act>(may: &Granted<A>, row: &decision::Model) -> Result
         None => None,
     };
     let Some(commit) = commit else { return Ok("undecided") };
-    let Some(revision) = sql::find_revision(may.reader(), &repository.id, &commit).await? else { return Ok("undecided") };
+    let Some(revision) = sql::find_revision(may.reader(), &repository.id, &commit).await? else {
+        return Ok("undecided");
+    };
     let standing = sql::look_at_standing(may, &revision.id, &environment).await?;
     Ok(examine::standing_word(standing.as_ref()))
 }

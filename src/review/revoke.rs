@@ -84,7 +84,9 @@ async fn carry_out<A: Act>(may: Granted<A>, aim: &Aim<'_>, input: Revocation) ->
     let targets = aim.targets(&tx).await?;
     let plan = Plan::of(&may, &tx, aim, targets, &input).await?;
     let answer = plan.answer("revoked");
-    let few = |key: &str| answer.get(key).and_then(Value::as_array).map(|list| list.iter().take(MOST_TOLD).cloned().collect::<Vec<_>>());
+    let few = |key: &str| {
+        answer.get(key).and_then(Value::as_array).map(|list| list.iter().take(MOST_TOLD).cloned().collect::<Vec<_>>())
+    };
     let mut change = Change::new(json!({
         "reason": reason, "malicious": input.malicious, "files": input.files.iter().take(MOST_TOLD).collect::<Vec<_>>(),
         "revoked": few("revoked"), "also_stops": few("also_stops"), "revoked_count": plan.targets.len(),
@@ -107,8 +109,12 @@ async fn carry_out<A: Act>(may: Granted<A>, aim: &Aim<'_>, input: Revocation) ->
     }
     for (path, sha256) in &plan.denied {
         sql::save_denied(&tx, &may, sha256, &reason, at).await?;
-        let fact =
-            ObjectFact { kind: "digest", sha256: Some(sha256.clone()), path: Some(path.clone()), ..ObjectFact::default() };
+        let fact = ObjectFact {
+            kind: "digest",
+            sha256: Some(sha256.clone()),
+            path: Some(path.clone()),
+            ..ObjectFact::default()
+        };
         change = change.and(Kind::DigestDenied, fact, json!({"reason": reason}));
     }
     tx.commit(may, change).await?;

@@ -1,34 +1,40 @@
 //! Writes that are bookkeeping and no change: leases and progress of jobs, when a token was last used, keyed references.
 //!
-//! One statement each, and only on the tables named here; everything else is a change and needs the ledger.
+//! One statement each, and only on the tables named here; everything else is a change and needs the ledger. Questions go
+//! to the reading connections: on SQLite there is one that writes, and whoever only looks must not queue for it.
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
 };
 
+use super::Reader;
+
 /// The tables whose rows nobody's rights depend on.
 const TABLES: [&str; 3] = ["job", "token_use", "subject"];
 
 /// A connection for single statements on the operational tables.
 #[derive(Clone)]
-pub struct Chores(DatabaseConnection);
+pub struct Chores {
+    write: DatabaseConnection,
+    read: Reader,
+}
 
 impl Chores {
-    pub(super) fn new(write: DatabaseConnection) -> Self {
-        Self(write)
+    pub(super) fn new(write: DatabaseConnection, read: Reader) -> Self {
+        Self { write, read }
     }
 }
 
 #[async_trait]
 impl ConnectionTrait for Chores {
     fn get_database_backend(&self) -> DbBackend {
-        self.0.get_database_backend()
+        self.write.get_database_backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         allowed(&statement.sql)?;
-        self.0.execute_raw(statement).await
+        self.write.execute_raw(statement).await
     }
 
     async fn execute_unprepared(&self, _: &str) -> Result<ExecResult, DbErr> {
@@ -37,20 +43,29 @@ impl ConnectionTrait for Chores {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         allowed(&statement.sql)?;
-        self.0.query_one_raw(statement).await
+        if is_question(&statement.sql) {
+            return self.read.query_one_raw(statement).await;
+        }
+        self.write.query_one_raw(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         allowed(&statement.sql)?;
-        self.0.query_all_raw(statement).await
+        if is_question(&statement.sql) {
+            return self.read.query_all_raw(statement).await;
+        }
+        self.write.query_all_raw(statement).await
     }
+}
+
+fn is_question(sql: &str) -> bool {
+    sql.starts_with("SELECT ")
 }
 
 fn allowed(sql: &str) -> Result<(), DbErr> {
     let rest = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM "].iter().find_map(|verb| sql.strip_prefix(verb));
-    let select = sql.starts_with("SELECT ");
     let table = rest.and_then(|r| r.trim_start().strip_prefix('"')).and_then(|r| r.split('"').next());
-    if !sql.contains(';') && rest.is_some() && (select || table.is_some_and(|t| TABLES.contains(&t))) {
+    if !sql.contains(';') && rest.is_some() && (is_question(sql) || table.is_some_and(|t| TABLES.contains(&t))) {
         Ok(())
     } else {
         Err(DbErr::Custom(

@@ -61,7 +61,7 @@ impl Store {
     }
 
     pub fn chores(&self) -> chores::Chores {
-        chores::Chores::new(self.write.clone())
+        chores::Chores::new(self.write.clone(), self.reader.clone())
     }
 
     pub fn is_sqlite(&self) -> bool {

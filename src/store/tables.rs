@@ -169,6 +169,27 @@ pub mod file {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Under which id a revision is being written down, until it is: its files come in parts, the revision itself last.
+pub mod listing {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "listing")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub repository_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub commit_id: String,
+        pub revision_id: String,
+        pub begun_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub mod history {
     use sea_orm::entity::prelude::*;
 

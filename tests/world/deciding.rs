@@ -126,7 +126,8 @@ async fn a_private_repository_looks_like_none() {
     world.hub.model("acme/secret").private(true).commit("Add").file("a.txt", "1").push();
     let developer = world.developer().await;
     for path in ["/api/models/acme/secret", "/acme/secret/resolve/main/a.txt"] {
-        let (there, not) = (world.get(path, &developer).await, world.get(&path.replace("secret", "nothing"), &developer).await);
+        let (there, not) =
+            (world.get(path, &developer).await, world.get(&path.replace("secret", "nothing"), &developer).await);
         assert_eq!((there.status, there.header("x-error-code")), (404, "RepoNotFound"));
         assert_eq!(there.text().replace("secret", "nothing"), not.text());
     }

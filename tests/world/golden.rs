@@ -10,7 +10,7 @@ pub fn compare(name: &str, actual: &str) {
     if golden == actual {
         return;
     }
-    let aside = std::env::temp_dir().join(format!("weighbridge-{name}"));
+    let aside = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&aside, actual).unwrap();
     let (before, after): (Vec<&str>, Vec<&str>) = (golden.lines().collect(), actual.lines().collect());
     let mut changes = String::new();

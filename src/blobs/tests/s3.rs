@@ -103,7 +103,7 @@ async fn what_goes_into_a_bucket_comes_out() {
             let part = read(&blobs, &stored, start as u64, end as u64).await;
             assert!(part == bytes[start..end], "{start}..{end} of {len}");
         }
-        assert_eq!(blobs.rehash(stored.sha256).await.unwrap().as_ref(), Some(&stored.seal));
+        assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Rehash::Intact(stored.seal.clone()));
         let again = store(&blobs, &bytes).await;
         assert_eq!(again, stored);
         assert_eq!(data.files(), Vec::<PathBuf>::new(), "the spools are gone");
@@ -127,7 +127,7 @@ async fn an_overwritten_object_is_not_read() {
         let read = blobs.read(stored.sha256, &stored.seal, 0, end).await;
         assert!(matches!(read, Err(ReadTrouble::Changed)), "{end}");
     }
-    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), None);
+    assert_eq!(blobs.rehash(stored.sha256).await.unwrap(), Rehash::Different);
     let again = store(&blobs, &bytes).await;
     assert!(read(&blobs, &again, 0, 50_000).await == bytes, "verified bytes take its place");
     let elsewhere = Seal::parse("disk 50000 1 2.0 3.0").unwrap();

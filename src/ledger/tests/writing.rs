@@ -36,7 +36,9 @@ async fn every_change_and_every_record_is_one_entry_of_one_tree() {
             });
         }
         tasks.join_all().await;
-        assert!((0..100).all(|_| ledger.note(event(Kind::FileEnded))));
+        for _ in 0..100 {
+            ledger.note(&event(Kind::FileEnded)).await.unwrap();
+        }
         ledger.stop().await;
         assert_eq!(changes(&ledger).await, 8 * 20);
         assert_eq!(entries_of(&ledger, Kind::DigestDenied).await, 8 * 20);
@@ -209,7 +211,8 @@ async fn stop_writes_what_waits_and_then_refuses_at_once() {
         let since = Instant::now();
         assert!(ledger.record(event(Kind::FileGranted)).await.unwrap_err().passing);
         assert!(ledger.begin().await.is_err_and(|fault| fault.passing));
-        assert!(!ledger.note(event(Kind::FileEnded)) && ledger.healthy().is_err());
+        assert!(ledger.note(&event(Kind::FileEnded)).await.is_err_and(|fault| fault.passing));
+        assert!(ledger.healthy().is_err());
         assert!(since.elapsed() < Duration::from_millis(100));
         whole(&ledger).await;
     }
