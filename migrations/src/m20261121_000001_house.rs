@@ -47,8 +47,8 @@ CREATE TABLE subject (
     UNIQUE (kind, clear));
 
 CREATE TABLE repository (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, upstream_id TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL,
-    first_seen_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, upstream_id TEXT NOT NULL, name TEXT NOT NULL,
+    hub_name TEXT NOT NULL, facts TEXT NOT NULL, first_seen_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
     UNIQUE (kind, upstream_id));
 
 CREATE TABLE repository_name (

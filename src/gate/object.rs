@@ -72,7 +72,10 @@ pub struct RepoAsked(pub RepoName);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repo {
     pub id: String,
+    /// The name it was first approved under: what the hub does with names changes no answer of ours.
     pub name: RepoName,
+    /// What the hub calls it now: where its bytes are fetched.
+    pub hub_name: RepoName,
 }
 
 /// A revision as named; without a name it is `main`.

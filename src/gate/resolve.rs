@@ -55,7 +55,7 @@ pub(super) async fn served_repository(by: Asker<'_>, name: &RepoName) -> Result<
     let mut denied = None;
     for approved in standings.iter().filter(|row| now(row) == Now::Approved) {
         match sql::find_denied_digest(gate.reader(), &approved.revision_id).await? {
-            None => return repo_of(row),
+            None => return Ok(repo_of(row)?),
             Some(found) => denied = Some(found),
         }
     }
@@ -264,11 +264,14 @@ fn refused(now: Now, name: &RepoName, rev: &Rev, environment: &Environment, reas
     }
 }
 
-fn repo_of(row: repository::Model) -> Result<Repo, Refusal> {
+/// A repository's row as an object.
+pub fn repo_of(row: repository::Model) -> Result<Repo, Fault> {
     let kind = crate::domain::name::RepoKind::from_word(&row.kind);
-    let name = kind.and_then(|kind| RepoName::new(kind, &row.name));
-    let name = name.ok_or_else(|| Fault::new("reading a repository's name"))?;
-    Ok(Repo { id: row.id, name })
+    let named = |path: &str| {
+        let name = kind.and_then(|kind| RepoName::new(kind, path));
+        name.ok_or_else(|| Fault::new("reading a repository's name"))
+    };
+    Ok(Repo { name: named(&row.name)?, hub_name: named(&row.hub_name)?, id: row.id })
 }
 
 /// The full names that a name can mean, in the order git looks for them: a branch before a tag. Histories and pointers

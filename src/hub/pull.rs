@@ -46,7 +46,7 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
         } else {
             let file = may.object();
             let at = &file.revision;
-            Work::fetch(&at.repo.name, &at.id, &at.commit, &file.path, file.size, &file.id)
+            Work::fetch(&at.repo.hub_name, &at.id, &at.commit, &file.path, file.size, &file.id)
         };
         wait_for(app, &may, &work, until).await?;
     }

@@ -245,6 +245,7 @@ async fn compose(
             kind: facts.name.kind().word().to_owned(),
             upstream_id: upstream_id(facts),
             name: facts.name.path().to_owned(),
+            hub_name: facts.name.path().to_owned(),
             facts: what.to_string(),
             first_seen_at: at,
             seen_at: at,

@@ -116,7 +116,7 @@ pub struct Ids {
 pub async fn begin_listing(db: &Tx, _: &Granted<ListRevision>, listing: &Listing) -> Result<Option<Ids>, Fault> {
     let Listing { repository, names, revision, .. } = listing;
     let unique = [repository::Column::Kind, repository::Column::UpstreamId];
-    let update = [repository::Column::Name, repository::Column::Facts, repository::Column::SeenAt];
+    let update = [repository::Column::HubName, repository::Column::Facts, repository::Column::SeenAt];
     repository::Entity::insert(all_set(repository.clone()))
         .on_conflict(OnConflict::columns(unique).update_columns(update).to_owned())
         .exec_without_returning(db)

@@ -11,8 +11,7 @@ use crate::{
     clock,
     domain::{
         event::{ApprovalFact, Kind},
-        name::{RepoKind, RepoName},
-        refusal::{Code, Fault, Refusal},
+        refusal::{Code, Refusal},
         rev::Commit,
         standing::{self, State, Step},
         time::Micros,
@@ -20,8 +19,7 @@ use crate::{
     gate::{
         act::ApproveRevision,
         grant::Granted,
-        object::Repo,
-        resolve::{pointer_fact, short_name},
+        resolve::{pointer_fact, repo_of, short_name},
         tx::Change,
     },
     store::tables::{repository, revision},
@@ -80,7 +78,7 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     sql::save_approval(&tx, &may, &approved).await?;
     let now_means: Vec<&str> = moves.iter().map(|m| m.name.as_str()).collect();
     sql::close_requests(&tx, &may, commit.as_str(), &now_means, at).await?;
-    let repo = repo_of(&repository)?;
+    let repo = repo_of(repository.clone())?;
     let mut change = Change::new(json!({
         "reason": reason, "evidence_digest": evidence_digest, "tree_digest": tree_digest, "commit": commit.as_str(),
         "before": examine::standing_word(before.as_ref()),
@@ -133,11 +131,6 @@ async fn find(may: &Granted<ApproveRevision>) -> Result<(repository::Model, revi
     let repository = sql::find_repository(may, &object.repo).await?.ok_or_else(unknown)?;
     let row = sql::find_revision(may.reader(), &repository.id, commit.as_str()).await?.ok_or_else(unknown)?;
     Ok((repository, row, commit))
-}
-
-pub fn repo_of(row: &repository::Model) -> Result<Repo, Fault> {
-    let name = RepoKind::from_word(&row.kind).and_then(|kind| RepoName::new(kind, &row.name));
-    Ok(Repo { id: row.id.clone(), name: name.ok_or_else(|| Fault::new("reading a repository's name"))? })
 }
 
 /// The longest an approval lasts, and how long it lasts when nothing is said.

@@ -3,12 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    approve::{reason, repo_of},
-    examine,
-    pointers::Move,
-    sql,
-};
+use super::{approve::reason, examine, pointers::Move, sql};
 use crate::{
     clock,
     domain::{
@@ -18,7 +13,7 @@ use crate::{
     gate::{
         act::PinPointer,
         grant::Granted,
-        resolve::{full_names, pointer_fact, short_name},
+        resolve::{full_names, pointer_fact, repo_of, short_name},
         tx::Change,
     },
 };
@@ -63,7 +58,7 @@ pub async fn pin(may: Granted<PinPointer>, input: Pin) -> Result<Value, Refusal>
         to: commit.to_string(),
     };
     sql::save_pointer(&tx, &may, &repository.id, &step, at).await?;
-    let fact = pointer_fact(&repo_of(&repository)?, &step.name, &commit, &environment);
+    let fact = pointer_fact(&repo_of(repository.clone())?, &step.name, &commit, &environment);
     let change =
         Change::new(json!({"reason": reason, "from": step.from, "to": step.to, "pointer": fact.id, "pinned": true}));
     tx.commit(may, change).await?;

@@ -93,6 +93,8 @@ pub mod repository {
         pub kind: String,
         pub upstream_id: String,
         pub name: String,
+        /// What the hub calls it now: `name` is what it was called when we first took something of it, and stays.
+        pub hub_name: String,
         pub facts: String,
         pub first_seen_at: i64,
         pub seen_at: i64,

@@ -166,3 +166,22 @@ async fn a_hostile_card_harms_nobody() {
     assert_eq!(world.get("/api/models/acme/card", &world.developer().await).await.status, 200);
     assert_eq!(world.get("/-/healthz", "").await.status, 200);
 }
+
+/// What was approved keeps the name it was approved under, whatever the hub calls it later.
+#[tokio::test]
+async fn a_rename_at_the_hub_changes_no_approved_answer() {
+    let world = World::bare().await;
+    let model = world.hub.model("old/name");
+    model.commit("Add").file("a.txt", "1").lfs("w.bin", "weights").push();
+    world.approve("old/name@main").await;
+    assert!(model.rename("new/name"));
+    model.commit("Two").file("a.txt", "2").push();
+    world.approve("new/name@main").await;
+    let developer = world.developer().await;
+    for name in ["old/name", "new/name"] {
+        let info = world.get(&format!("/api/models/{name}"), &developer).await.json();
+        assert_eq!(info["id"], json!("old/name"), "asked as {name}");
+    }
+    let reply = world.get("/old/name/resolve/main/w.bin", &developer).await;
+    assert_eq!((reply.status, reply.text().as_str()), (200, "weights"));
+}
