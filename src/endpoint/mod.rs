@@ -13,7 +13,7 @@ use std::{collections::HashMap, net::IpAddr, panic::AssertUnwindSafe, sync::Arc,
 
 use axum::body::Body;
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts};
 use tracing::Instrument;
 
 use self::{
@@ -83,9 +83,9 @@ where
                 let input = I::parse(&parts, body).await?;
                 Ok(handler(app.clone(), may, input).await?.into_response())
             };
-            answer.await.map_err(
-                |refusal| if A::RECORD == Record::Durable && !call.head { body_waits(refusal) } else { refusal },
-            )
+            let sends_a_body = A::RECORD == Record::Durable && !call.head;
+            let code = come_back(&parts.headers);
+            answer.await.map_err(|refusal| if sends_a_body { body_waits(refusal, code) } else { refusal })
         })
     });
     Ok(Endpoint { method, pattern: parsed, act: Some(A::WORD), sample, run })
@@ -223,10 +223,16 @@ async fn enter(frame: Frame, parts: Parts, body: Body) -> Result<Response<Body>,
     crate::tasks::spawn(run.instrument(span)).await.map_err(|_| broke(Box::new(())))?
 }
 
-/// huggingface_hub asks again for a file's body after 429, and gives up at 503.
-fn body_waits(refusal: Refusal) -> Refusal {
+/// The code that makes a client ask again for a file's body: huggingface_hub 0.x does so after 503 and gives up at 429,
+/// everything newer the other way round.
+pub fn come_back(headers: &HeaderMap) -> Code {
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if agent.contains("hf_hub/0.") { Code::NotReady } else { Code::Fetching }
+}
+
+fn body_waits(refusal: Refusal, code: Code) -> Refusal {
     match refusal.code {
-        Code::Unavailable => Refusal { code: Code::Fetching, ..refusal },
+        Code::Unavailable => Refusal { code, ..refusal },
         _ => refusal,
     }
 }

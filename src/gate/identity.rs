@@ -261,7 +261,7 @@ async fn load(gate: &Gate, hash: [u8; 32]) -> Result<Actor, Refusal> {
     }
     let role = Role::from_word(&row.role).ok_or_else(|| Fault::new("reading a token: unknown role"))?;
     let reach = Reach::parse(&row.reach).ok_or_else(|| Fault::new("reading a token: unreadable reach"))?;
-    let reference = gate.ledger().reference(About::Actor, &format!("weighbridge\0{}", row.id)).await?;
+    let reference = gate.ledger().reference(About::Actor, &format!("weighbridge token {}", row.id)).await?;
     Ok(Actor(Arc::new(Inner {
         subject: Subject::Role(role),
         kind: if role == Role::Cluster { "workload" } else { "service" },

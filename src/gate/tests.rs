@@ -59,7 +59,8 @@ impl Bench {
         let digest = "a".repeat(64);
         bench
             .change(&[
-                "INSERT INTO repository VALUES ('R', 'models', 'U', 'acme/tiny', '{}', 0, 0)",
+                "INSERT INTO repository (id, kind, upstream_id, name, hub_name, facts, first_seen_at, seen_at) \
+                 VALUES ('R', 'models', 'U', 'acme/tiny', 'acme/tiny', '{}', 0, 0)",
                 "INSERT INTO repository_name VALUES ('models', 'acme/tiny', 'R', 0)",
                 &format!("INSERT INTO revision VALUES ('V', 'R', '{COMMIT}', '', 0, '{{}}', NULL, 0)"),
                 &format!("INSERT INTO file VALUES ('V', 'a.bin', 10, '{COMMIT}', NULL, '{digest}')"),

@@ -106,11 +106,11 @@ async fn info<A: Act>(app: &App, may: &Granted<A>, at: &Revision, asked: &Asked)
     Ok(about(answer, at))
 }
 
-async fn tree(app: App, may: Granted<ViewRevision>, asked: Asked) -> Result<Json, Refusal> {
+pub(super) async fn tree(app: App, may: Granted<ViewRevision>, asked: Asked) -> Result<Json, Refusal> {
     listing(&app, &may, may.object(), "", &asked).await
 }
 
-async fn folder(app: App, may: Granted<ViewFolder>, asked: Asked) -> Result<Json, Refusal> {
+pub(super) async fn folder(app: App, may: Granted<ViewFolder>, asked: Asked) -> Result<Json, Refusal> {
     let folder = may.object();
     listing(&app, &may, &folder.revision, folder.path.as_str(), &asked).await
 }
@@ -161,7 +161,7 @@ fn next_page(app: &App, at: &Revision, folder: &str, asked: &Asked, last: &str, 
     )
 }
 
-async fn paths_info(_: App, may: Granted<ViewRevision>, form: Form) -> Result<Json, Refusal> {
+pub(super) async fn paths_info(_: App, may: Granted<ViewRevision>, form: Form) -> Result<Json, Refusal> {
     let at = may.object();
     let wanted: BTreeSet<&str> = form.all("paths").map(|p| p.trim_matches('/')).filter(|p| !p.is_empty()).collect();
     if wanted.len() > MOST_PATHS {

@@ -12,3 +12,6 @@ pub mod http;
 mod pull;
 mod shape;
 mod sql;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;

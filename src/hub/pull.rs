@@ -15,6 +15,7 @@ use crate::{
         time::Micros,
     },
     endpoint::{
+        come_back,
         file::{FileAnswer, SendTrouble},
         input::Asked,
     },
@@ -48,7 +49,10 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
             let at = &file.revision;
             Work::fetch(&at.repo.hub_name, &at.id, &at.commit, &file.path, file.size, &file.id)
         };
-        wait_for(app, &may, &work, until).await?;
+        wait_for(app, &may, &work, until).await.map_err(|refusal| match refusal.code {
+            Code::Fetching => Refusal { code: come_back(&asked.headers), ..refusal },
+            _ => refusal,
+        })?;
     }
 }
 
@@ -97,7 +101,7 @@ async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instan
                 return Err(not_fetched(may, &why));
             }
             // Others who ask for the same bytes in the name of their own revisions take turns, but not for ever.
-            _ if asked >= MOST_ASKED || Instant::now() >= until => {
+            _ if asked >= MOST_ASKED || (asked > 0 && Instant::now() >= until) => {
                 return Err(not_fetched(may, "it was fetched for another revision, in vain"));
             }
             None | Some(State::Done | State::Failed { .. }) => {
@@ -114,12 +118,12 @@ fn under_way(may: &Granted<PullFile>, done: u64, total: u64, since: Micros) -> R
     let sentence = format!("{path} is being fetched and verified: {done} of {total} bytes so far.");
     Refusal::new(Code::Fetching, sentence)
         .hint("Try again; it goes on meanwhile.")
-        .retry_after(come_back(done, total, since))
+        .retry_after(seconds_left(done, total, since))
 }
 
 fn not_fetched(may: &Granted<PullFile>, why: &str) -> Refusal {
     let sentence = format!("{} could not be fetched: {}.", may.object().path, why.trim_end_matches('.'));
-    Refusal::new(Code::Fetching, sentence).hint("It is tried again when asked for again.").retry_after(15)
+    Refusal::new(Code::UpstreamUnreachable, sentence).hint("It is tried again when asked for again.").retry_after(15)
 }
 
 /// The old Rust client takes a "come back later" for the end; it is held for as long as it waits. Others retry.
@@ -129,7 +133,7 @@ fn patience(app: &App, asked: &Asked) -> Duration {
 }
 
 /// Seconds until the rest is probably there, at the speed so far.
-fn come_back(done: u64, total: u64, since: Micros) -> u32 {
+fn seconds_left(done: u64, total: u64, since: Micros) -> u32 {
     let spent = (clock::now().0 - since.0).max(1);
     let left = total.saturating_sub(done);
     let guess = u64::try_from(spent).unwrap_or(1).saturating_mul(left) / done.max(1) / 1_000_000;

@@ -89,7 +89,8 @@ impl Run<'_> {
                 wanted.push(self.wanted(row)?);
             }
         }
-        let mut arriving = stream::iter(wanted.into_iter().map(|one| bring(self.app.clone(), one))).buffered(AT_ONCE);
+        let mut arriving =
+            stream::iter(wanted.into_iter().map(|one| bring(self.app.clone(), one))).buffer_unordered(AT_ONCE);
         let (mut batch, mut end) = (Vec::new(), None);
         while let Some((wanted, brought)) = arriving.next().await {
             match brought {

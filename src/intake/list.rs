@@ -50,11 +50,8 @@ pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<
         Ok(files) => files,
         Err(trouble) => return Ok(Outcome::of(&trouble)),
     };
-    if let Some(large) = files.iter().find(|file| file.id.lfs.is_none() && file.size > LARGEST_PLAIN) {
-        return Ok(Outcome::Failed(format!(
-            "{} has {} bytes and is not in LFS; outside LFS no file is taken that has more than {LARGEST_PLAIN}",
-            large.path, large.size
-        )));
+    if let Some(why) = too_large(&files) {
+        return Ok(Outcome::Failed(why));
     }
     let branches = match branches(app, &facts.name, rev, &commit).await {
         Ok(branches) => branches,
@@ -79,6 +76,15 @@ async fn not_there(app: &App, name: &RepoName, trouble: &Trouble) -> Outcome {
         return Outcome::Failed(format!("{name} is empty: it has no commit yet"));
     }
     Outcome::of(trouble)
+}
+
+/// Why this tree is not taken, when a file of it is too large to be fetched before anybody has decided anything.
+fn too_large(files: &[TreeFile]) -> Option<String> {
+    let large = files.iter().find(|file| file.id.lfs.is_none() && file.size > LARGEST_PLAIN)?;
+    Some(format!(
+        "{} has {} bytes and is not in LFS; outside LFS no file is taken that has more than {LARGEST_PLAIN}",
+        large.path, large.size
+    ))
 }
 
 fn grant(app: &App, cause: &str, name: &RepoName, commit: &Commit) -> Result<Granted<ListRevision>, Fault> {
@@ -115,7 +121,9 @@ async fn save(
             },
         };
         if !ids.listed {
-            rows.iter_mut().for_each(|row| row.revision_id.clone_from(&ids.revision));
+            for row in &mut rows {
+                row.revision_id.clone_from(&ids.revision);
+            }
             sql::save_files(&tx, &may, rows).await?;
         }
         let last = part == parts || ids.listed;
@@ -289,8 +297,28 @@ async fn rows_of(
 
 /// Files in one part of a listing: some tens of milliseconds of the database's time.
 const PART: usize = 1000;
-/// What belongs into git is small. Every byte of it is fetched before anybody has decided anything.
+/// What belongs into git is small, and every byte of it is fetched for an examination.
 const LARGEST_PLAIN: u64 = 2 << 30;
 const MOST_REFS: usize = 500;
 const MOST_WALKED: usize = 20;
 const MOST_COMMITS: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        digest::{FileId, GitId},
+        file::FilePath,
+    };
+
+    #[test]
+    fn a_large_file_outside_lfs_fails_an_examination_with_its_name() {
+        let file = |size, lfs| {
+            let path = FilePath::new("data/all.csv").unwrap_or_else(|| unreachable!("a good path"));
+            TreeFile { path, size, id: FileId { git: GitId([7; 20]), lfs } }
+        };
+        assert_eq!(too_large(&[file(2 << 30, None), file(9 << 40, Some(Sha256([1; 32])))]), None);
+        let why = too_large(&[file(1, None), file((2 << 30) + 1, None)]);
+        assert!(why.is_some_and(|why| why.starts_with("data/all.csv has 2147483649 bytes and is not in LFS")));
+    }
+}

@@ -8,6 +8,9 @@ pub mod fetch;
 pub mod list;
 pub mod sql;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+pub(crate) mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 mod tests;
 pub mod worker;

@@ -53,7 +53,7 @@ impl Outcome {
         match trouble {
             Trouble::Busy { retry_after } => Self::Later { why: trouble.to_string(), after: *retry_after },
             Trouble::Unreachable(_) | Trouble::Unexpected(_) => {
-                Self::Later { why: trouble.to_string(), after: Duration::from_secs(2) }
+                Self::Later { why: trouble.to_string(), after: Duration::from_secs(1) }
             }
             other => Self::Failed(other.to_string()),
         }
@@ -222,4 +222,4 @@ const DIGESTS: usize = 3;
 const LEASE: i64 = 20 * Micros::SECOND;
 const BEAT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
-const MOST_TRIES: i64 = 6;
+const MOST_TRIES: i64 = 4;
