@@ -14,13 +14,11 @@ pub enum Code {
     TokenNotAccepted,
     NotAllowed,
     NotApproved,
-    Rejected,
     Revoked,
     /// A revoked revision asked for by branch: the one answer that makes a client with a cache stop.
     RevokedByName,
     DigestDenied,
     ReservedName,
-    GatedUpstream,
     BytesMismatch,
     RepoNotFound,
     RevisionNotFound,
@@ -45,17 +43,15 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 26] = [
         Self::SignInRequired,
         Self::TokenNotAccepted,
         Self::NotAllowed,
         Self::NotApproved,
-        Self::Rejected,
         Self::Revoked,
         Self::RevokedByName,
         Self::DigestDenied,
         Self::ReservedName,
-        Self::GatedUpstream,
         Self::BytesMismatch,
         Self::RepoNotFound,
         Self::RevisionNotFound,
@@ -98,12 +94,10 @@ impl Code {
             Self::TokenNotAccepted => ("token_not_accepted", 401, gated),
             Self::NotAllowed => ("not_allowed", 403, gated),
             Self::NotApproved => ("not_approved", 403, gated),
-            Self::Rejected => ("rejected", 403, gated),
             Self::Revoked => ("revoked", 403, gated),
             Self::RevokedByName => ("revoked_by_name", 404, Some("RevisionNotFound")),
             Self::DigestDenied => ("digest_denied", 403, gated),
             Self::ReservedName => ("reserved_name", 403, gated),
-            Self::GatedUpstream => ("gated_upstream", 403, gated),
             Self::BytesMismatch => ("bytes_mismatch", 403, gated),
             Self::RepoNotFound => ("repository_not_found", 404, Some("RepoNotFound")),
             Self::RevisionNotFound => ("revision_not_found", 404, Some("RevisionNotFound")),

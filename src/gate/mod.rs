@@ -658,7 +658,6 @@ fn is_decision(code: Code) -> bool {
             | Code::RevokedByName
             | Code::DigestDenied
             | Code::ReservedName
-            | Code::GatedUpstream
             | Code::BytesMismatch
     )
 }

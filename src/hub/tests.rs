@@ -156,9 +156,9 @@ async fn a_file_that_cannot_be_fetched_now_is_asked_for_again_later() {
         let may = bench.granted::<PullFile>(file("acme/weights", "model.bin")).await;
         pull::send(&bench.app, may, &asked("/").await).await.map(|_| ()).map_err(|refused| refused.code)
     };
-    assert_eq!(pull().await, Err(Code::Fetching));
+    assert_eq!(pull().await, Err(Code::UpstreamUnreachable));
     bench.hub.clear_faults();
-    assert_eq!(pull().await, Err(Code::Fetching), "the hub is left in peace for a moment");
+    assert_eq!(pull().await, Err(Code::UpstreamUnreachable), "the hub is left in peace for a moment");
     bench.change("UPDATE job SET run_at = 1").await;
     assert_eq!(pull().await, Ok(()));
     workers.stop().await;

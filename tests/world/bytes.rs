@@ -32,14 +32,36 @@ async fn a_wrong_last_byte() {
     never_a_file(Wrong::Fault(|len| Fault::flip_byte(len - 1))).await;
 }
 
+/// A proxy's page of excuses has another length too: nothing of it is kept, nobody is suspended, and it is tried again.
 #[tokio::test]
-async fn a_file_that_is_shorter_than_listed() {
-    never_a_file(Wrong::Fault(|len| Fault::wrong_length(len - 1))).await;
+async fn a_file_of_another_length_than_listed_is_tried_again() {
+    let world = World::bare().await;
+    let good = Content::safetensors(3, 3_000_000);
+    world.hub.model("acme/weights").commit("Add").file("a.txt", "{}").file("model.safetensors", good.clone()).push();
+    world.approve("acme/weights@main").await;
+    let token = world.developer().await;
+    for wrong in [good.len() - 1, good.len() + 1] {
+        world.hub.fault(Fault::wrong_length(wrong).on("model.safetensors").side(Side::Cdn));
+        let reply = world.get(PATH, &token).await;
+        assert!(matches!(reply.status, 429 | 503), "{}: {}", reply.status, reply.text());
+        assert!(!world.blobs().iter().any(|(name, _)| name == good.sha256()));
+        assert_eq!(world.get("/acme/weights/resolve/main/a.txt", &token).await.status, 200);
+        world.hub.clear_faults();
+    }
+    let reply = patient(&format!("{}{PATH}", world.url()), &token, &[]).await.unwrap();
+    assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, good.sha256()));
+    world.ledger_is_whole().await;
 }
 
 #[tokio::test]
-async fn a_file_that_is_longer_than_listed() {
-    never_a_file(Wrong::Fault(|len| Fault::wrong_length(len + 1))).await;
+async fn a_byte_that_flips_once_on_the_way_stops_nothing() {
+    let world = World::bare().await;
+    let good = Content::safetensors(3, 3_000_000);
+    world.hub.model("acme/weights").commit("Add").file("model.safetensors", good.clone()).push();
+    world.approve("acme/weights@main").await;
+    world.hub.fault(Fault::flip_byte(2_000_000).on("model.safetensors").side(Side::Cdn).times(1));
+    let reply = patient(&format!("{}{PATH}", world.url()), &world.developer().await, &[]).await.unwrap();
+    assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, good.sha256()));
 }
 
 #[tokio::test]
