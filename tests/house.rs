@@ -86,7 +86,8 @@ fn files_import_only_from_lower_floors() {
 
 #[test]
 fn only_the_named_files_touch_the_database_axum_casbin_and_the_network() {
-    let allowed: [(&str, fn(&str) -> bool); 5] = [
+    type May = fn(&str) -> bool;
+    let allowed: [(&str, May); 5] = [
         ("sea_orm", |f| {
             f.starts_with("store/") || f.starts_with("ledger/") || f.ends_with("sql.rs") || f == "gate/tx.rs"
         }),

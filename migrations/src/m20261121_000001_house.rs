@@ -2,6 +2,8 @@
 //!
 //! Times are whole microseconds since 1970 (`*_at`), ids are text, digests are lower-case hexadecimal.
 
+#![allow(clippy::disallowed_methods, reason = "schema changes are not prepared statements")]
+
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 #[derive(DeriveMigrationName)]

@@ -3,6 +3,8 @@
 //! Prints its url, serves the key `test` with the secret `test-secret`, and ends when its standard input ends, so that
 //! it cannot outlive the test that started it. Never a store for anything that matters.
 
+#![allow(clippy::disallowed_methods, reason = "a test server drains nothing")]
+
 mod strict;
 
 use std::io::{self, Write};

@@ -2,6 +2,8 @@
 //!
 //! Speaks HTTP/1.1 only; that is what a gateway meets when it goes upstream over plain HTTP.
 
+#![allow(clippy::disallowed_methods, reason = "a test server drains nothing")]
+
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
