@@ -191,7 +191,7 @@ impl Workers {
 
 async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
     let store = fresh.store().await;
     let folder = fresh.folder.path().to_owned();
     let settings = ledger::Settings { data_dir: folder.clone(), replica: name.to_owned() };
