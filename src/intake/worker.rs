@@ -198,6 +198,9 @@ async fn beat(app: App, row: job::Model) {
 
 /// Jobs that were over long ago, and spools that no open job will go on with.
 async fn sweep(app: &App) {
+    if let Err(fault) = jobs::sql::release_left(&app.chores).await {
+        tracing::warn!(fault = %fault, "jobs of a dead process wait for their leases");
+    }
     match jobs::sql::delete_over(&app.chores, Micros(clock::now().0 - 7 * Micros::DAY)).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "old jobs were removed"),

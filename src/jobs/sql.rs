@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
@@ -62,6 +62,18 @@ pub async fn push(db: &Chores, work: &Work, total: u64, at: Micros) -> Result<()
 
 pub async fn find(db: &Chores, key: &str) -> Result<Option<job::Model>, Fault> {
     job::Entity::find().filter(job::Column::Key.eq(key)).one(db).await.map_err(fault("looking a job up"))
+}
+
+/// On SQLite one process works at a time, held by its lock: whatever is leased when it starts was left by a dead one, and
+/// need not wait for its lease to run out.
+pub async fn release_left(db: &Chores) -> Result<(), Fault> {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        let left = job::Entity::update_many()
+            .col_expr(job::Column::LeaseUntil, Expr::value(0))
+            .filter(job::Column::State.eq("running"));
+        left.exec(db).await.map_err(fault("releasing jobs that a dead process left"))?;
+    }
+    Ok(())
 }
 
 /// Takes one job of a lane that is due, or whose worker has gone quiet. Safe with any number of replicas: the update names the
