@@ -87,13 +87,16 @@ fn files_import_only_from_lower_floors() {
 #[test]
 fn only_the_named_files_touch_the_database_axum_casbin_and_the_network() {
     type May = fn(&str) -> bool;
-    let allowed: [(&str, May); 5] = [
+    let allowed: [(&str, May); 7] = [
         ("sea_orm", |f| {
             f.starts_with("store/") || f.starts_with("ledger/") || f.ends_with("sql.rs") || f == "gate/tx.rs"
         }),
         ("axum::", |f| f.starts_with("endpoint/") || f.starts_with("serve") || f.ends_with("http.rs")),
         ("casbin", |f| f.starts_with("gate/")),
         ("reqwest", |f| f.starts_with("upstream/") || f.starts_with("cli/")),
+        // Grants without a credential: a handler that could take one would be a way round the gate.
+        ("admit_host", |f| f.starts_with("cli/") || f.starts_with("gate/")),
+        ("admit_work", |f| f.starts_with("intake/") || f.starts_with("gate/")),
         ("RawTx", |f| f.starts_with("ledger/") || f == "gate/tx.rs"),
     ];
     let mut wrong = Vec::new();
