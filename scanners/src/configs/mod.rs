@@ -1,0 +1,1 @@
+//! Configs that name code: JSON, YAML, requirements and the files of frameworks.

@@ -1,0 +1,156 @@
+//! Reading forward through a source, a window at a time.
+
+use std::ops::Range;
+
+use bytes::{Buf, Bytes};
+
+use crate::{
+    scan::{Scanned, Stop},
+    source::Source,
+};
+
+/// The first window; each later one is twice as long, up to the longest. A jump starts small again.
+const FIRST: u64 = 64 << 10;
+const LONGEST: u64 = 1 << 20;
+
+/// A place in a source that moves forward.
+pub(crate) struct Cursor<'a> {
+    source: &'a Source,
+    window: Bytes,
+    /// Where the window ends in the source; the cursor stands at `ahead - window.len()`.
+    ahead: u64,
+    next: u64,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn at(source: &'a Source, start: u64) -> Self {
+        Self { source, window: Bytes::new(), ahead: start, next: FIRST }
+    }
+
+    /// Where the next byte is read.
+    pub(crate) fn position(&self) -> u64 {
+        self.ahead - self.window.len() as u64
+    }
+
+    /// How many bytes are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.source.len().saturating_sub(self.position())
+    }
+
+    pub(crate) fn at_end(&self) -> bool {
+        self.left() == 0
+    }
+
+    /// Goes to `position`, forward or back. Nothing is read.
+    pub(crate) fn go(&mut self, position: u64) {
+        let here = self.position();
+        if position >= here && position <= self.ahead {
+            self.window.advance(usize::try_from(position - here).unwrap_or(self.window.len()));
+        } else {
+            self.window = Bytes::new();
+            self.ahead = position;
+            self.next = FIRST;
+        }
+    }
+
+    /// Leaves out `count` bytes, which have to be there. Nothing is read.
+    pub(crate) fn skip(&mut self, count: u64) -> Scanned<Range<u64>> {
+        let here = self.position();
+        if count > self.left() {
+            return Err(self.short(count));
+        }
+        self.go(here + count);
+        Ok(here..here + count)
+    }
+
+    pub(crate) fn u8(&mut self) -> Scanned<u8> {
+        if self.window.is_empty() {
+            self.fill(1)?;
+        }
+        Ok(self.window.get_u8())
+    }
+
+    /// The next byte, without going on.
+    pub(crate) fn peek(&mut self) -> Scanned<Option<u8>> {
+        if self.window.is_empty() {
+            if self.at_end() {
+                return Ok(None);
+            }
+            self.fill(1)?;
+        }
+        Ok(self.window.first().copied())
+    }
+
+    pub(crate) fn u16_le(&mut self) -> Scanned<u16> {
+        self.fill(2)?;
+        Ok(self.window.get_u16_le())
+    }
+
+    pub(crate) fn u32_le(&mut self) -> Scanned<u32> {
+        self.fill(4)?;
+        Ok(self.window.get_u32_le())
+    }
+
+    pub(crate) fn u64_le(&mut self) -> Scanned<u64> {
+        self.fill(8)?;
+        Ok(self.window.get_u64_le())
+    }
+
+    pub(crate) fn u16_be(&mut self) -> Scanned<u16> {
+        self.fill(2)?;
+        Ok(self.window.get_u16())
+    }
+
+    pub(crate) fn u32_be(&mut self) -> Scanned<u32> {
+        self.fill(4)?;
+        Ok(self.window.get_u32())
+    }
+
+    pub(crate) fn u64_be(&mut self) -> Scanned<u64> {
+        self.fill(8)?;
+        Ok(self.window.get_u64())
+    }
+
+    /// The next `count` bytes. The caller has bounded `count`; a count past the end is refused before anything is allocated.
+    pub(crate) fn bytes(&mut self, count: u64) -> Scanned<Bytes> {
+        self.fill(count)?;
+        Ok(self.window.split_to(usize::try_from(count).unwrap_or(self.window.len())))
+    }
+
+    /// The bytes up to the next newline, which is read too and not given back. Longer than `most` is broken.
+    pub(crate) fn line(&mut self, most: u64) -> Scanned<Bytes> {
+        let mut looked = 0;
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', self.window.get(looked..).unwrap_or_default()) {
+                let line = self.window.split_to(looked + at);
+                self.window.advance(1);
+                return Ok(line);
+            }
+            looked = self.window.len();
+            if looked as u64 >= most || looked as u64 >= self.left() {
+                return Err(Stop::broken(self.position(), "a line has no end"));
+            }
+            self.fill(looked as u64 + 1)?;
+        }
+    }
+
+    fn short(&self, count: u64) -> Stop {
+        let (here, left) = (self.position(), self.left());
+        Stop::broken(here, format!("{count} bytes are announced at {here} and only {left} are left"))
+    }
+
+    /// Makes the window hold at least `count` bytes.
+    fn fill(&mut self, count: u64) -> Scanned<()> {
+        if self.window.len() as u64 >= count {
+            return Ok(());
+        }
+        if count > self.left() {
+            return Err(self.short(count));
+        }
+        let here = self.position();
+        self.window = self.source.read_up_to(here, count.max(self.next))?;
+        self.ahead = here + self.window.len() as u64;
+        self.next = (self.next * 2).min(LONGEST);
+        Ok(())
+    }
+}

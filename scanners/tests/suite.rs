@@ -1,0 +1,5 @@
+//! The scanner's tests on whole files: every rule, every case, ranges and accounting. One program, so that it links once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what went wrong by panicking")]
+
+mod rules;
