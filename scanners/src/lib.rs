@@ -24,7 +24,7 @@ mod unpack;
 pub use coverage::{Coverage, CoverageState, Extent, Seen};
 pub use facts::{Facts, GlobalFact, TemplateFact, TensorFact};
 pub use limits::Limits;
-pub use report::{Finding, Place, Report, Verdict};
+pub use report::{Finding, Place, Report, Verdict, unread};
 pub use rules::{Rule, Severity};
 pub use sarif::sarif;
 pub use scan::{Neighbours, Outcome, scan};
