@@ -27,6 +27,8 @@ pub use limits::Limits;
 pub use report::{Finding, Place, Report, Verdict, unread};
 pub use rules::{Rule, Severity};
 pub use sarif::sarif;
+#[cfg(fuzzing)]
+pub use scan::scan_as;
 pub use scan::{Neighbours, Outcome, scan};
 pub use source::{FileSource, Ranges, ReadAt, Unread};
 
