@@ -8,6 +8,7 @@
     reason = "tests say what went wrong by panicking"
 )]
 
+mod accounting;
 mod cases;
 mod ranges;
 mod rules;
