@@ -153,11 +153,28 @@ static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
 const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "accelerate", include_str!("../../data/globals/accelerate.txt")),
     (Tier::Inert, "builtins", include_str!("../../data/globals/builtins.txt")),
+    (Tier::Framework, "catboost", include_str!("../../data/globals/catboost.txt")),
+    (Tier::Framework, "clustering", include_str!("../../data/globals/clustering.txt")),
+    (Tier::Framework, "fairseq", include_str!("../../data/globals/fairseq.txt")),
     (Tier::Framework, "flair", include_str!("../../data/globals/flair.txt")),
+    (Tier::Framework, "gensim", include_str!("../../data/globals/gensim.txt")),
+    (Tier::Framework, "imblearn", include_str!("../../data/globals/imblearn.txt")),
+    (Tier::Framework, "joblib", include_str!("../../data/globals/joblib.txt")),
+    (Tier::Framework, "lightgbm", include_str!("../../data/globals/lightgbm.txt")),
     (Tier::Framework, "lightning", include_str!("../../data/globals/lightning.txt")),
+    (Tier::Framework, "nltk", include_str!("../../data/globals/nltk.txt")),
+    (Tier::Framework, "numpy", include_str!("../../data/globals/numpy.txt")),
     (Tier::Framework, "omegaconf", include_str!("../../data/globals/omegaconf.txt")),
+    (Tier::Framework, "paddle", include_str!("../../data/globals/paddle.txt")),
+    (Tier::Framework, "pandas", include_str!("../../data/globals/pandas.txt")),
+    (Tier::Framework, "peft", include_str!("../../data/globals/peft.txt")),
+    (Tier::Framework, "prophet", include_str!("../../data/globals/prophet.txt")),
+    (Tier::Framework, "scipy", include_str!("../../data/globals/scipy.txt")),
     (Tier::Framework, "sentence_transformers", include_str!("../../data/globals/sentence_transformers.txt")),
+    (Tier::Framework, "sklearn", include_str!("../../data/globals/sklearn.txt")),
+    (Tier::Framework, "spacy", include_str!("../../data/globals/spacy.txt")),
     (Tier::Framework, "speechbrain", include_str!("../../data/globals/speechbrain.txt")),
+    (Tier::Framework, "statsmodels", include_str!("../../data/globals/statsmodels.txt")),
     (Tier::Inert, "stdlib", include_str!("../../data/globals/stdlib.txt")),
     (Tier::Framework, "timm", include_str!("../../data/globals/timm.txt")),
     (Tier::Framework, "torch", include_str!("../../data/globals/torch.txt")),
@@ -166,8 +183,14 @@ const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "transformers", include_str!("../../data/globals/transformers.txt")),
     (Tier::Framework, "trl", include_str!("../../data/globals/trl.txt")),
     (Tier::Framework, "ultralytics", include_str!("../../data/globals/ultralytics.txt")),
+    (Tier::Framework, "xgboost", include_str!("../../data/globals/xgboost.txt")),
     (Tier::Framework, "yolo", include_str!("../../data/globals/yolo.txt")),
 ];
+const WARNED: &str = include_str!("../../data/gadgets.txt");
+const LIBRARY: &str = include_str!("../../data/library.txt");
+const OLD_NAMES: &str = include_str!("../../data/old_names.txt");
+const LIBRARY_WHY: &str = "It is a part of Python's standard library that no model needs.";
+
 /// Names under which harmless modules hold modules and tables that lead anywhere.
 const HOPS: &[&str] = &[
     "os", "_os", "sys", "_sys", "subprocess", "builtins", "_builtins", "importlib", "_importlib", "shutil", "_shutil", "socket",
@@ -175,13 +198,8 @@ const HOPS: &[&str] = &[
     "urllib", "pkgutil", "__builtins__", "__loader__", "__spec__", "__import__", "__globals__", "__dict__", "__subclasses__",
     "__class__", "__base__", "__bases__", "__mro__", "__getattribute__", "__code__", "__reduce__", "__reduce_ex__",
 ];
-static HOP: LazyLock<Entry> = LazyLock::new(|| {
-    warning(Tier::Gadget, &rules::DOTTED_HOP, "It leads from a harmless module to another one.")
-});
-const WARNED: &str = include_str!("../../data/gadgets.txt");
-const LIBRARY: &str = include_str!("../../data/library.txt");
-const OLD_NAMES: &str = include_str!("../../data/old_names.txt");
-const LIBRARY_WHY: &str = "It is a part of Python's standard library that no model needs.";
+static HOP: LazyLock<Entry> =
+    LazyLock::new(|| warning(Tier::Gadget, &rules::DOTTED_HOP, "It leads from a harmless module to another one."));
 
 impl Tables {
     fn read() -> Self {
