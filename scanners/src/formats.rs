@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::{
+    archive::zip,
     rules,
     scan::{Scan, Scanned},
     source::Source,
@@ -64,7 +65,7 @@ pub(crate) struct Format {
 }
 
 /// Every format. The first whose content matches gives the file its name.
-const FORMATS: &[Format] = &[];
+const FORMATS: &[Format] = &[Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect }];
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {

@@ -3,6 +3,9 @@
 //! A member can have several readings, one for each program that would unpack it differently; all of them are inspected.
 //! Nothing is ever written to disk, and a member's bytes are read only when somebody inspects it.
 
+mod names;
+pub(crate) mod zip;
+
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -147,7 +150,8 @@ impl Archive {
                 scan.unsupported(&stored, format!("{} is packed by method {method}, which is not known", member.name));
             }
             Packing::Encrypted => {
-                let message = format!("`{}` is encrypted, so that nobody without the key knows what it is.", member.name);
+                let message =
+                    format!("`{}` is encrypted, so that nobody without the key knows what it is.", member.name);
                 scan.found(&rules::ARCHIVE_ENCRYPTED, &stored, 0, message);
                 scan.left_out(&stored, format!("{} is encrypted", member.name));
             }

@@ -74,7 +74,8 @@ impl Again {
         edges: Edges,
         limits: &Limits,
     ) -> Self {
-        let forward = Forward { stream: None, at: 0, kept: VecDeque::new(), kept_bytes: 0, work: limits.unpacked_bytes };
+        let forward =
+            Forward { stream: None, at: 0, kept: VecDeque::new(), kept_bytes: 0, work: limits.unpacked_bytes };
         let memory = limits.memory_bytes;
         let (head, tail) = (edges.head.into(), edges.tail.into());
         Self { source, packed, codec, size, coarse, head, tail, memory, forward: Mutex::new(forward) }
