@@ -107,3 +107,10 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, format: &Format) {
         scan.stopped(source, stop);
     }
 }
+
+/// Reads the bytes as this format and no other.
+#[cfg(fuzzing)]
+pub(crate) fn inspect_only(scan: &mut Scan<'_>, source: &Source, name: &str) {
+    let format = FORMATS.iter().find(|format| format.name == name);
+    inspect_as(scan, source, format.unwrap_or_else(|| unreachable!("no format is called {name}")));
+}
