@@ -4,6 +4,9 @@
 //! Nothing is ever written to disk, and a member's bytes are read only when somebody inspects it.
 
 mod names;
+pub(crate) mod sevenz;
+pub(crate) mod single;
+pub(crate) mod tar;
 pub(crate) mod zip;
 
 use std::ops::Range;

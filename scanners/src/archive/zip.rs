@@ -22,6 +22,7 @@ use crate::{
 
 use ends::{Directory, Ends};
 use members::Views;
+pub(super) use records::u64_at;
 use records::{Central, END, LOCAL_BYTES, Local};
 
 /// Names that loaders open as a zip, whatever stands at the start.
