@@ -3,6 +3,9 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod executorch;
+pub(crate) mod numpy;
+
 use bytes::Bytes;
 
 use crate::{
@@ -77,6 +80,8 @@ const FORMATS: &[Format] = &[
     Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
     Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
     Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
+    Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
 ];
 
