@@ -119,6 +119,9 @@ pub(crate) fn look_up(module: &str, name: &str) -> Option<&'static Entry> {
     if let Some(entry) = tables.vouched.get(module).and_then(|names| names.get(name)) {
         return Some(entry);
     }
+    if package(module) == SCRIPT {
+        return script_class(module);
+    }
     // A module's global can be another module: `collections` has `_sys`, `random` has `_os`.
     let first = name.split('.').next().unwrap_or(name);
     if HOPS.contains(&first) {
@@ -191,12 +194,62 @@ const LIBRARY: &str = include_str!("../../data/library.txt");
 const OLD_NAMES: &str = include_str!("../../data/old_names.txt");
 const LIBRARY_WHY: &str = "It is a part of Python's standard library that no model needs.";
 
+/// The package that TorchScript gives to the classes of an archive's own code. Python cannot import it; torch makes them from
+/// the code beside the pickle, which has its own reader.
+const SCRIPT: &str = "__torch__";
+/// Libraries of torch itself that bring classes of their own.
+const SCRIPT_LIBRARIES: &[&str] = &["quantized", "rnn", "xnnpack", "sparse", "mkldnn", "vulkan", "metal"];
+static SCRIPT_CLASS: LazyLock<Entry> = LazyLock::new(|| Entry {
+    tier: Tier::Framework,
+    uses: &[UseKind::Import, UseKind::Call, UseKind::New, UseKind::State],
+    arguments: Arguments::Any,
+    rule: None,
+    why: "A class of the archive's own TorchScript.",
+});
+
 /// Names under which harmless modules hold modules and tables that lead anywhere.
 const HOPS: &[&str] = &[
-    "os", "_os", "sys", "_sys", "subprocess", "builtins", "_builtins", "importlib", "_importlib", "shutil", "_shutil", "socket",
-    "_socket", "ctypes", "_ctypes", "pickle", "_pickle", "marshal", "runpy", "pty", "posix", "nt", "multiprocessing", "tempfile",
-    "urllib", "pkgutil", "__builtins__", "__loader__", "__spec__", "__import__", "__globals__", "__dict__", "__subclasses__",
-    "__class__", "__base__", "__bases__", "__mro__", "__getattribute__", "__code__", "__reduce__", "__reduce_ex__",
+    "os",
+    "_os",
+    "sys",
+    "_sys",
+    "subprocess",
+    "builtins",
+    "_builtins",
+    "importlib",
+    "_importlib",
+    "shutil",
+    "_shutil",
+    "socket",
+    "_socket",
+    "ctypes",
+    "_ctypes",
+    "pickle",
+    "_pickle",
+    "marshal",
+    "runpy",
+    "pty",
+    "posix",
+    "nt",
+    "multiprocessing",
+    "tempfile",
+    "urllib",
+    "pkgutil",
+    "__builtins__",
+    "__loader__",
+    "__spec__",
+    "__import__",
+    "__globals__",
+    "__dict__",
+    "__subclasses__",
+    "__class__",
+    "__base__",
+    "__bases__",
+    "__mro__",
+    "__getattribute__",
+    "__code__",
+    "__reduce__",
+    "__reduce_ex__",
 ];
 static HOP: LazyLock<Entry> =
     LazyLock::new(|| warning(Tier::Gadget, &rules::DOTTED_HOP, "It leads from a harmless module to another one."));
@@ -309,6 +362,11 @@ impl Tables {
         }
         self.library.get(package(module))
     }
+}
+
+fn script_class(module: &str) -> Option<&'static Entry> {
+    let library = module.strip_prefix("__torch__.torch.classes.").map(package);
+    library.is_none_or(|library| SCRIPT_LIBRARIES.contains(&library)).then(|| &*SCRIPT_CLASS)
 }
 
 fn warning(tier: Tier, rule: &'static Rule, why: &'static str) -> Entry {
