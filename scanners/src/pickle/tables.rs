@@ -30,7 +30,8 @@ pub(crate) enum UseKind {
     /// Named only: its module is imported. A global with this use may also be stored in another object's state, where the
     /// object may call it later with arguments of the attacker's; only what harms nobody then has this use.
     Import,
-    /// Called with arguments: REDUCE.
+    /// Called with arguments: REDUCE. A class that is vouched for [`UseKind::New`] is not thereby vouched for this: its
+    /// `__init__` runs, and that of some fetches or opens what its arguments name (`SentenceTransformer(name)`).
     Call,
     /// Made without its `__init__`: NEWOBJ, NEWOBJ_EX, and OBJ and INST without arguments. OBJ and INST with arguments
     /// call the class, and so are a [`UseKind::Call`].
