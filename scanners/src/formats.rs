@@ -3,9 +3,13 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod executorch;
+pub(crate) mod numpy;
+
 use bytes::Bytes;
 
 use crate::{
+    archive::{sevenz, single, tar, zip},
     pickle, rules,
     scan::{Scan, Scanned},
     source::Source,
@@ -64,7 +68,23 @@ pub(crate) struct Format {
 }
 
 /// Every format. The first whose content matches gives the file its name.
-const FORMATS: &[Format] = &[Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect }];
+const FORMATS: &[Format] = &[
+    Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
+    Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
+    Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
+    Format { name: "rar", recognise: sevenz::recognise_rar, inspect: sevenz::inspect_rar },
+    Format { name: "gzip", recognise: single::gzip, inspect: single::inspect_gzip },
+    Format { name: "bzip2", recognise: single::bzip2, inspect: single::inspect_bzip2 },
+    Format { name: "xz", recognise: single::xz, inspect: single::inspect_xz },
+    Format { name: "lzma", recognise: single::lzma, inspect: single::inspect_lzma },
+    Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
+    Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
+    Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
+    Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
+    Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect },
+];
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {

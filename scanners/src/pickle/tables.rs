@@ -30,9 +30,11 @@ pub(crate) enum UseKind {
     /// Named only: its module is imported. A global with this use may also be stored in another object's state, where the
     /// object may call it later with arguments of the attacker's; only what harms nobody then has this use.
     Import,
-    /// Called with arguments: REDUCE.
+    /// Called with arguments: REDUCE. A class that is vouched for [`UseKind::New`] is not thereby vouched for this: its
+    /// `__init__` runs, and that of some fetches or opens what its arguments name (`SentenceTransformer(name)`).
     Call,
-    /// Made: NEWOBJ, NEWOBJ_EX, OBJ, INST.
+    /// Made without its `__init__`: NEWOBJ, NEWOBJ_EX, and OBJ and INST without arguments. OBJ and INST with arguments
+    /// call the class, and so are a [`UseKind::Call`].
     New,
     /// Given a state: BUILD.
     State,
@@ -63,7 +65,8 @@ pub(crate) enum Arguments {
     AttributeOfClass,
     /// The first argument is called, now or later, with the others (`functools.partial`): it has to be a global that is
     /// vouched for a [`UseKind::Call`] or [`UseKind::Import`], and never one that itself has `VouchedCallee` or
-    /// `AttributeOfClass`. The same holds for a first element of the state that such an object is given.
+    /// `AttributeOfClass`. No first argument, or None, is fine (`defaultdict`). The same holds for the first element of the
+    /// state that such an object is given (`partial` takes its function from there).
     VouchedCallee,
     /// `torch._tensor._rebuild_from_type_v2(function, class, arguments, state)`: the function is called with the arguments
     /// (so it is judged as a call of its own), the class has to be vouched for.
@@ -96,7 +99,7 @@ pub(crate) struct Entry {
     /// The uses that are vouched for (tiers Inert and Framework).
     pub(crate) uses: &'static [UseKind],
     pub(crate) arguments: Arguments,
-    /// The rule that its mention comes under (tiers Code, Gadget and Execution).
+    /// The rule that its mention comes under (tiers Unknown, Code, Gadget and Execution).
     pub(crate) rule: Option<&'static Rule>,
     /// The sentence from the data file, with its full stop: `Runs a shell command.`
     pub(crate) why: &'static str,
@@ -116,6 +119,14 @@ pub(crate) fn look_up(module: &str, name: &str) -> Option<&'static Entry> {
     let (module, name) = tables.today(module, name);
     if let Some(entry) = tables.vouched.get(module).and_then(|names| names.get(name)) {
         return Some(entry);
+    }
+    if package(module) == SCRIPT {
+        return script_class(module);
+    }
+    // A module's global can be another module: `collections` has `_sys`, `random` has `_os`.
+    let first = name.split('.').next().unwrap_or(name);
+    if HOPS.contains(&first) {
+        return Some(&HOP);
     }
     tables.warned(module, name)
 }
@@ -144,13 +155,105 @@ static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
 
 /// Every file of globals that are vouched for.
 const VOUCHED: &[(Tier, &str, &str)] = &[
+    (Tier::Framework, "accelerate", include_str!("../../data/globals/accelerate.txt")),
     (Tier::Inert, "builtins", include_str!("../../data/globals/builtins.txt")),
+    (Tier::Framework, "catboost", include_str!("../../data/globals/catboost.txt")),
+    (Tier::Framework, "clustering", include_str!("../../data/globals/clustering.txt")),
+    (Tier::Framework, "fairseq", include_str!("../../data/globals/fairseq.txt")),
+    (Tier::Framework, "flair", include_str!("../../data/globals/flair.txt")),
+    (Tier::Framework, "gensim", include_str!("../../data/globals/gensim.txt")),
+    (Tier::Framework, "imblearn", include_str!("../../data/globals/imblearn.txt")),
+    (Tier::Framework, "joblib", include_str!("../../data/globals/joblib.txt")),
+    (Tier::Framework, "lightgbm", include_str!("../../data/globals/lightgbm.txt")),
+    (Tier::Framework, "lightning", include_str!("../../data/globals/lightning.txt")),
+    (Tier::Framework, "nltk", include_str!("../../data/globals/nltk.txt")),
+    (Tier::Framework, "numpy", include_str!("../../data/globals/numpy.txt")),
+    (Tier::Framework, "omegaconf", include_str!("../../data/globals/omegaconf.txt")),
+    (Tier::Framework, "paddle", include_str!("../../data/globals/paddle.txt")),
+    (Tier::Framework, "pandas", include_str!("../../data/globals/pandas.txt")),
+    (Tier::Framework, "peft", include_str!("../../data/globals/peft.txt")),
+    (Tier::Framework, "prophet", include_str!("../../data/globals/prophet.txt")),
+    (Tier::Framework, "scipy", include_str!("../../data/globals/scipy.txt")),
+    (Tier::Framework, "sentence_transformers", include_str!("../../data/globals/sentence_transformers.txt")),
+    (Tier::Framework, "sklearn", include_str!("../../data/globals/sklearn.txt")),
+    (Tier::Framework, "spacy", include_str!("../../data/globals/spacy.txt")),
+    (Tier::Framework, "speechbrain", include_str!("../../data/globals/speechbrain.txt")),
+    (Tier::Framework, "statsmodels", include_str!("../../data/globals/statsmodels.txt")),
     (Tier::Inert, "stdlib", include_str!("../../data/globals/stdlib.txt")),
+    (Tier::Framework, "timm", include_str!("../../data/globals/timm.txt")),
+    (Tier::Framework, "torch", include_str!("../../data/globals/torch.txt")),
+    (Tier::Framework, "torchmetrics", include_str!("../../data/globals/torchmetrics.txt")),
+    (Tier::Framework, "torchvision", include_str!("../../data/globals/torchvision.txt")),
+    (Tier::Framework, "transformers", include_str!("../../data/globals/transformers.txt")),
+    (Tier::Framework, "trl", include_str!("../../data/globals/trl.txt")),
+    (Tier::Framework, "ultralytics", include_str!("../../data/globals/ultralytics.txt")),
+    (Tier::Framework, "xgboost", include_str!("../../data/globals/xgboost.txt")),
+    (Tier::Framework, "yolo", include_str!("../../data/globals/yolo.txt")),
 ];
 const WARNED: &str = include_str!("../../data/gadgets.txt");
 const LIBRARY: &str = include_str!("../../data/library.txt");
 const OLD_NAMES: &str = include_str!("../../data/old_names.txt");
 const LIBRARY_WHY: &str = "It is a part of Python's standard library that no model needs.";
+
+/// The package that TorchScript gives to the classes of an archive's own code. Python cannot import it; torch makes them from
+/// the code beside the pickle, which has its own reader.
+const SCRIPT: &str = "__torch__";
+/// Libraries of torch itself that bring classes of their own.
+const SCRIPT_LIBRARIES: &[&str] = &["quantized", "rnn", "xnnpack", "sparse", "mkldnn", "vulkan", "metal"];
+static SCRIPT_CLASS: LazyLock<Entry> = LazyLock::new(|| Entry {
+    tier: Tier::Framework,
+    uses: &[UseKind::Import, UseKind::Call, UseKind::New, UseKind::State],
+    arguments: Arguments::Any,
+    rule: None,
+    why: "A class of the archive's own TorchScript.",
+});
+
+/// Names under which harmless modules hold modules and tables that lead anywhere.
+const HOPS: &[&str] = &[
+    "os",
+    "_os",
+    "sys",
+    "_sys",
+    "subprocess",
+    "builtins",
+    "_builtins",
+    "importlib",
+    "_importlib",
+    "shutil",
+    "_shutil",
+    "socket",
+    "_socket",
+    "ctypes",
+    "_ctypes",
+    "pickle",
+    "_pickle",
+    "marshal",
+    "runpy",
+    "pty",
+    "posix",
+    "nt",
+    "multiprocessing",
+    "tempfile",
+    "urllib",
+    "pkgutil",
+    "__builtins__",
+    "__loader__",
+    "__spec__",
+    "__import__",
+    "__globals__",
+    "__dict__",
+    "__subclasses__",
+    "__class__",
+    "__base__",
+    "__bases__",
+    "__mro__",
+    "__getattribute__",
+    "__code__",
+    "__reduce__",
+    "__reduce_ex__",
+];
+static HOP: LazyLock<Entry> =
+    LazyLock::new(|| warning(Tier::Gadget, &rules::DOTTED_HOP, "It leads from a harmless module to another one."));
 
 impl Tables {
     fn read() -> Self {
@@ -210,6 +313,7 @@ impl Tables {
         let [path, tier, rule, why] = columns(line)?;
         let (module, name) = path.split_once(' ')?;
         let tier = match tier {
+            "unknown" => Tier::Unknown,
             "code" => Tier::Code,
             "gadget" => Tier::Gadget,
             "execution" => Tier::Execution,
@@ -261,6 +365,11 @@ impl Tables {
     }
 }
 
+fn script_class(module: &str) -> Option<&'static Entry> {
+    let library = module.strip_prefix("__torch__.torch.classes.").map(package);
+    library.is_none_or(|library| SCRIPT_LIBRARIES.contains(&library)).then(|| &*SCRIPT_CLASS)
+}
+
 fn warning(tier: Tier, rule: &'static Rule, why: &'static str) -> Entry {
     Entry { tier, uses: &[], arguments: Arguments::Any, rule: Some(rule), why }
 }
@@ -272,7 +381,7 @@ fn columns(line: &'static str) -> Option<[&'static str; 4]> {
 
 /// A sentence for people: it begins large and ends with a full stop.
 fn sentence(text: &'static str) -> Option<&'static str> {
-    (text.ends_with('.') && text.starts_with(|c: char| !c.is_lowercase()) && text.len() > 8).then_some(text)
+    (text.ends_with('.') && text.starts_with(|c: char| !c.is_lowercase()) && text.len() > 5).then_some(text)
 }
 
 fn use_kind(word: &str) -> Option<UseKind> {
