@@ -147,10 +147,6 @@ impl Arena {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
     /// Puts values in. Those of a dict are keys and values in turn.
     pub(crate) fn put_in(&mut self, id: Id, values: &[Value]) -> Step<()> {
         let Some(mut node) = self.get(id).copied() else { return Ok(()) };
@@ -264,9 +260,5 @@ impl Value {
 
     pub(crate) fn is_bytes(self) -> bool {
         matches!(self, Value::Piece { form: Form::Bytes, .. })
-    }
-
-    pub(crate) fn is_number(self) -> bool {
-        matches!(self, Value::Bool(_) | Value::Int(_) | Value::Float | Value::Piece { form: Form::Long, .. })
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Storage, View,
-    arena::{Arena, Id, Kind, NONE, NOT_TO_KEEP, Node, Value},
+    arena::{Arena, Id, Kind, NONE, NOT_PLAIN, NOT_TO_KEEP, Node, Value},
     code,
     halt::{Halt, Step},
     names::{self, Global, Globals},
@@ -60,6 +60,8 @@ const MOST_DRAFTS: usize = 1000;
 const LONG_NAME: u32 = 4096;
 /// No writer nests deeper.
 const DEEP: u16 = 10_000;
+/// A longer run of numbers fills memory when it is written out.
+const LONG_RUN: i64 = 1 << 27;
 /// Written out, no model has so many values.
 const GROWN: f32 = 1e12;
 
@@ -245,11 +247,16 @@ impl<'a> Judge<'a> {
                 || either && entry.vouches_for(UseKind::Call)
                 || entry.vouches_for(UseKind::New) && op == b'R';
             let taint = self.arena.of(args).map_or(0, |(_, node)| node.taint);
+            if taint & NOT_PLAIN != 0 {
+                self.endless(args, at)?;
+            }
             if fits && entry.arguments == Arguments::Any && taint & NOT_TO_KEEP == 0 && named.is_none() {
                 return Ok(None);
             }
             if !fits {
-                let message = format!("Loading this pickle {} `{}`, for which nobody vouches in this use.", verb(kind), global.path());
+                let path = self.globals.get(number).map(Global::path).unwrap_or_default();
+                let message =
+                    format!("Loading this pickle {} `{path}`, for which nobody vouches in this use.", verb(kind));
                 self.say(&rules::UNKNOWN_GLOBAL, at, message);
             }
             return self.check_arguments(number, entry.arguments, args, named, at);
@@ -269,16 +276,23 @@ impl<'a> Judge<'a> {
         let call = self.call_text(&path, args)?;
         let why = entry.map_or("", |entry| entry.why);
         if let Some(part) = hop {
-            let message = format!("Loading this pickle {} `{call}`, which goes through `{part}` to something else.", verb(kind));
+            let message =
+                format!("Loading this pickle {} `{call}`, which goes through `{part}` to something else.", verb(kind));
             self.say(&rules::DOTTED_HOP, at, message);
         }
         let (rule, message) = match tier {
-            _ if computed => (&rules::RESOLVER_CALL, format!("Loading this pickle {} something whose name it computes.", verb(kind))),
+            _ if computed => {
+                (&rules::RESOLVER_CALL, format!("Loading this pickle {} something whose name it computes.", verb(kind)))
+            }
             Tier::Inert | Tier::Framework => return Ok(()),
             Tier::Unknown if told => return Ok(()),
             Tier::Unknown => {
                 let rule = entry.and_then(|entry| entry.rule).unwrap_or(&rules::UNKNOWN_GLOBAL);
-                let why = if why.is_empty() { format!("Nobody vouches for the package `{package}`.") } else { why.to_owned() };
+                let why = if why.is_empty() {
+                    format!("Nobody vouches for the package `{package}`.")
+                } else {
+                    why.to_owned()
+                };
                 (rule, format!("Loading this pickle {} `{path}`. {why}", verb(kind)))
             }
             Tier::Code => {
@@ -309,7 +323,8 @@ impl<'a> Judge<'a> {
         match node.kind {
             Kind::Global => {
                 let path = self.global(target).map(Global::path).unwrap_or_default();
-                let message = format!("Loading this pickle sets attributes of `{path}` itself, for everybody who uses it.");
+                let message =
+                    format!("Loading this pickle sets attributes of `{path}` itself, for everybody who uses it.");
                 self.say(&rules::METHOD_PATCHED, at, message);
                 if let Some(global) = self.globals.get_mut(node.a) {
                     global.called = true;
@@ -328,16 +343,24 @@ impl<'a> Judge<'a> {
         let callee = self.global(Value::Node(Id(made.a)));
         let Some(class) = self.class_of(made) else { return Ok(()) };
         let vouches = |global: &Global| global.entry.is_some_and(|entry| entry.vouches_for(UseKind::State));
-        let fits = vouches(class) || callee.is_some_and(|callee| callee.is_vouched() && vouches(callee));
-        let (path, vouched, array) = (class.path(), class.is_vouched(), is_far_array(class));
-        if vouched && !fits {
-            let message = format!("Loading this pickle changes the state of `{path}`, for which nobody vouches.");
+        // A function that is vouched for gives an object of its own kind, which knows its state.
+        let rebuilds = |callee: &Global| {
+            callee.entry.is_some_and(|entry| entry.vouches_for(UseKind::Call) && !entry.vouches_for(UseKind::New))
+        };
+        let fits = vouches(class) || callee.is_some_and(|callee| vouches(callee) || rebuilds(callee));
+        let (name, known, array) = (class.path(), class.is_vouched(), is_far_array(class));
+        if known && !fits {
+            let message = format!("Loading this pickle changes the state of `{name}`, for which nobody vouches.");
             self.say(&rules::UNKNOWN_GLOBAL, at, message);
         }
         if array {
             let file = self.entry_of(state, "filename")?.unwrap_or(Value::Unknown);
             let file = self.text(file, 300)?.unwrap_or_else(|| "a name that it computes".into());
-            self.say(&rules::ARRAY_ELSEWHERE, at, format!("Loading this pickle opens another file for an array: {file}."));
+            self.say(
+                &rules::ARRAY_ELSEWHERE,
+                at,
+                format!("Loading this pickle opens another file for an array: {file}."),
+            );
         }
         Ok(())
     }
@@ -369,7 +392,8 @@ impl<'a> Judge<'a> {
             Kind::Global => {
                 self.uses += 1;
                 let path = self.global(target).map(Global::path).unwrap_or_default();
-                let message = format!("Loading this pickle puts items into `{path}`, which belongs to the whole process.");
+                let message =
+                    format!("Loading this pickle puts items into `{path}`, which belongs to the whole process.");
                 self.say(&rules::FOREIGN_OBJECT_CHANGED, at, message);
                 let tuple = self.arena.container(Kind::Tuple, values.get(..values.len().min(8)).unwrap_or_default())?;
                 self.condemn(node.a, Value::Node(tuple), UseKind::Items, at)?;
@@ -379,9 +403,15 @@ impl<'a> Judge<'a> {
                 return Ok(());
             }
             Kind::Persistent | Kind::Extension => {
-                self.say(&rules::FOREIGN_OBJECT_CHANGED, at, "Loading this pickle puts items into an object of its loader.".into());
+                self.say(
+                    &rules::FOREIGN_OBJECT_CHANGED,
+                    at,
+                    "Loading this pickle puts items into an object of its loader.".into(),
+                );
             }
-            Kind::Tuple | Kind::Frozen => return Err(Halt::wrong("items are put into a container that cannot be changed")),
+            Kind::Tuple | Kind::Frozen => {
+                return Err(Halt::wrong("items are put into a container that cannot be changed"));
+            }
             Kind::List | Kind::Dict | Kind::Set => {
                 let message = format!("It puts items into a {:?} as if it were a {kind:?}.", node.kind).to_lowercase();
                 self.say(&rules::STACK_ODDITY, at, message.replacen("it", "It", 1));
@@ -396,7 +426,8 @@ impl<'a> Judge<'a> {
         let callee = self.global(Value::Node(Id(made.a)));
         let Some(class) = self.class_of(made) else { return };
         let vouches = |global: &Global| global.entry.is_some_and(|entry| entry.vouches_for(UseKind::Items));
-        if class.is_vouched() && !vouches(class) && !callee.is_some_and(|callee| callee.is_vouched() && vouches(callee)) {
+        if class.is_vouched() && !vouches(class) && !callee.is_some_and(|callee| callee.is_vouched() && vouches(callee))
+        {
             let message = format!("Loading this pickle puts items into a `{}`, which is no container.", class.path());
             self.say(&rules::FOREIGN_OBJECT_CHANGED, at, message);
         }
@@ -445,7 +476,8 @@ impl<'a> Judge<'a> {
         let kind = self.global(class).filter(|class| {
             matches!(class.module.as_str(), "torch" | "torch.storage" | "torch.cuda") && class.name.ends_with("Storage")
         });
-        let (Some(kind), Value::Int(count), true) = (kind, count, is_storage && key.is_text() && place.is_text()) else {
+        let (Some(kind), Value::Int(count), true) = (kind, count, is_storage && key.is_text() && place.is_text())
+        else {
             return Ok(None);
         };
         let Ok(count) = u64::try_from(count) else { return Ok(None) };
@@ -461,7 +493,10 @@ impl<'a> Judge<'a> {
 
     pub(crate) fn extension(&mut self, code: u32, at: u64) -> Step<Value> {
         if let Some(global) = self.extensions.get(&code).and_then(|number| self.globals.get(*number)) {
-            let (message, node) = (format!("It names `{}` only by the number {code}, which it registered itself.", global.path()), global.node);
+            let (message, node) = (
+                format!("It names `{}` only by the number {code}, which it registered itself.", global.path()),
+                global.node,
+            );
             self.say(&rules::EXTENSION_CODE, at, message);
             return Ok(Value::Node(node));
         }
@@ -471,7 +506,9 @@ impl<'a> Judge<'a> {
     }
 
     fn remember_extension(&mut self, number: u32, args: Value, at: u64) -> Step<()> {
-        let registers = |global: &Global| global.name == "add_extension" && matches!(global.module.as_str(), "copyreg" | "copy_reg");
+        let registers = |global: &Global| {
+            global.name == "add_extension" && matches!(global.module.as_str(), "copyreg" | "copy_reg")
+        };
         if !self.globals.get(number).is_some_and(registers) {
             return Ok(());
         }
@@ -497,7 +534,8 @@ impl<'a> Judge<'a> {
             self.too_deep(at);
         }
         if node.grown > GROWN {
-            let message = "Written out, what it builds has more than a trillion values: it refers to itself again and again.";
+            let message =
+                "Written out, what it builds has more than a trillion values: it refers to itself again and again.";
             self.say(&rules::DEEP_STRUCTURE, at, message.into());
         }
     }
@@ -505,6 +543,22 @@ impl<'a> Judge<'a> {
     pub(crate) fn too_deep(&mut self, at: u64) {
         let message = format!("It nests more than {DEEP} objects in one another.");
         self.say(&rules::DEEP_STRUCTURE, at, message);
+    }
+
+    /// A run of numbers costs nothing until it is written out, as every container does that is given one.
+    fn endless(&mut self, args: Value, at: u64) -> Step<()> {
+        let Some((id, 1)) = self.arena.tuple(args) else { return Ok(()) };
+        let Some(Value::Node(run)) = self.arena.item(id, 0) else { return Ok(()) };
+        let is_run = self.callee(run).is_some_and(|callee| matches!(callee.name.as_str(), "range" | "xrange"));
+        let bounds = self.arena.get(run).map(|node| Id(node.b));
+        let large = |value| {
+            matches!(value, Value::Int(n) if !(-LONG_RUN..=LONG_RUN).contains(&n)) || !matches!(value, Value::Int(_))
+        };
+        if is_run && bounds.is_some_and(|bounds| self.arena.items(bounds).any(large)) {
+            let shown = self.call_text("", args)?;
+            self.huge(at, &format!("a container of every number in {shown}"));
+        }
+        Ok(())
     }
 
     pub(crate) fn huge(&mut self, at: u64, what: &str) {

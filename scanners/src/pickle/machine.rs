@@ -10,14 +10,9 @@ use super::{
     halt::{Halt, Step},
     judge::Judge,
     memo::Memo,
-    spelling,
+    spelling::{self, Integer},
 };
-use crate::{
-    read::cursor::Cursor,
-    rules,
-    scan::Stop,
-    source::Source,
-};
+use crate::{read::cursor::Cursor, rules, scan::Stop, source::Source};
 
 /// How one pickle ended.
 #[derive(Debug)]
@@ -124,7 +119,10 @@ impl<'a> Machine<'a> {
     }
 
     /// One opcode. Answers the result at STOP.
-    #[expect(clippy::too_many_lines, reason = "one line or two for each opcode: a table is easiest to compare with CPython")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line or two for each opcode: a table is easiest to compare with CPython"
+    )]
     fn step(&mut self, at: u64) -> Step<Option<Value>> {
         let op = self.cursor.u8()?;
         self.ops += 1;
@@ -291,11 +289,7 @@ impl<'a> Machine<'a> {
 
     /// POP takes the mark if nothing is above it, as both of CPython's unpicklers do.
     fn throw_away(&mut self) -> Step<()> {
-        if self.marks.last() == Some(&self.stack.len()) {
-            self.pop_mark().map(drop)
-        } else {
-            self.pop().map(drop)
-        }
+        if self.marks.last() == Some(&self.stack.len()) { self.pop_mark().map(drop) } else { self.pop().map(drop) }
     }
 
     fn put(&mut self, place: u64) -> Step<()> {
@@ -320,7 +314,10 @@ impl<'a> Machine<'a> {
     /// A memo number in a line.
     fn place(&mut self, at: u64) -> Step<u64> {
         let line = self.cursor.line(LINE)?;
-        let number = spelling::integer(&line, false).flatten().and_then(|number| u64::try_from(number).ok());
+        let number = match spelling::integer(&line, false) {
+            Some(Integer::Small(number)) => u64::try_from(number).ok(),
+            _ => None,
+        };
         number.ok_or_else(|| Halt::wrong(format!("the memo number at {at} is none")))
     }
 
@@ -418,15 +415,15 @@ impl<'a> Machine<'a> {
                     self.judge.huge(at, &format!("an integer of {len} digits"));
                 }
                 match spelling::integer(digits, true) {
-                    Some(Some(number)) => Value::Int(number),
-                    Some(None) => Value::Piece { form: Form::Long, len: u32::try_from(len).unwrap_or(u32::MAX), at: start },
+                    Some(Integer::Small(number)) => Value::Int(number),
+                    Some(Integer::Large) => {
+                        Value::Piece { form: Form::Long, len: u32::try_from(len).unwrap_or(u32::MAX), at: start }
+                    }
                     None => return wrong("the integer"),
                 }
             }
-            b'F' => match spelling::is_float(&line) {
-                true => Value::Float,
-                false => return wrong("the number"),
-            },
+            b'F' if spelling::is_float(&line) => Value::Float,
+            b'F' => return wrong("the number"),
             b'S' => {
                 let end = line.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
                 let quote = line.first().filter(|byte| matches!(byte, b'\'' | b'"'));
@@ -506,7 +503,8 @@ impl<'a> Machine<'a> {
     /// Something important was taken from a place of the memo that no writer would have stored to in this way.
     fn odd_use(&mut self, at: u64, what: &str) {
         if self.odd_get != u64::MAX && at - self.odd_get <= 16 {
-            let message = format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
+            let message =
+                format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
             self.judge.say(&rules::STACK_ODDITY, at, message);
         }
     }
@@ -592,7 +590,11 @@ impl<'a> Machine<'a> {
     fn protocol(&mut self, at: u64) -> Step<()> {
         let protocol = self.cursor.u8()?;
         if protocol > 5 {
-            self.judge.say(&rules::FRAME_LIE, at, format!("It says that it is of protocol {protocol}, which does not exist."));
+            self.judge.say(
+                &rules::FRAME_LIE,
+                at,
+                format!("It says that it is of protocol {protocol}, which does not exist."),
+            );
         } else if self.ops > 1 {
             self.judge.say(&rules::FRAME_LIE, at, "It names its protocol again in the middle.".to_owned());
         }

@@ -78,23 +78,43 @@ pub(crate) struct View {
     pub(crate) at: u64,
 }
 
-/// How many bytes one element of a storage has; nothing for kinds that pack several into a byte.
+/// How many bytes one element of a storage has.
 pub(crate) fn element_size(kind: &str) -> Option<u64> {
     Some(match kind {
-        "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" | "UntypedStorage" => 1,
+        "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" | "UntypedStorage"
+        | "QUInt4x2Storage" | "QUInt2x4Storage" => 1,
         "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
         "FloatStorage" | "IntStorage" | "QInt32Storage" => 4,
         "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => 8,
         "ComplexDoubleStorage" => 16,
-        "QUInt4x2Storage" | "QUInt2x4Storage" => 1,
         _ => return None,
     })
 }
 
 /// Names that loaders of pickles look at.
 const NAMES: &[&str] = &[
-    ".pkl", ".pickle", ".p", ".pck", ".pcl", ".pk", ".pt", ".pth", ".ckpt", ".bin", ".joblib", ".sav", ".dat", ".model", ".dill",
-    ".data", ".obj", ".pdparams", ".pdopt", ".pt2", ".mdl", ".cloudpickle",
+    ".pkl",
+    ".pickle",
+    ".p",
+    ".pck",
+    ".pcl",
+    ".pk",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".bin",
+    ".joblib",
+    ".sav",
+    ".dat",
+    ".model",
+    ".dill",
+    ".data",
+    ".obj",
+    ".pdparams",
+    ".pdopt",
+    ".pt2",
+    ".mdl",
+    ".cloudpickle",
 ];
 
 /// Whether bytes are a pickle: by their first two, or by trying.
@@ -131,7 +151,7 @@ fn accepts(machine: &Machine<'_>, end: &End, len: u64, named: bool) -> bool {
     }
     if end.stopped() {
         let nearly_all = len - end.at.min(len) <= len / 10 + 2;
-        return (named && end.ops > 2) || (nearly_all && end.puts > 0 && end.ops > 4);
+        return (named && (end.ops > 2 || end.at == len)) || (nearly_all && end.puts > 0 && end.ops > 4);
     }
     let enough = judge.uses > 0 || (named && end.ops > 8) || (end.puts > 2 && end.ops > 32);
     end.ran_out() && enough
@@ -173,7 +193,13 @@ pub(crate) fn inspect_as(scan: &mut Scan<'_>, source: &Source, loader: Loader) -
 }
 
 /// Goes through the pickle at `start` and accounts for the work. Bytes that are not here end the scan at once.
-fn run<'a>(scan: &mut Scan<'_>, source: &'a Source, start: u64, mode: Mode, loader: Loader) -> Scanned<(Machine<'a>, End)> {
+fn run<'a>(
+    scan: &mut Scan<'_>,
+    source: &'a Source,
+    start: u64,
+    mode: Mode,
+    loader: Loader,
+) -> Scanned<(Machine<'a>, End)> {
     let mut machine = Machine::new(source, start, mode, scan.limits.steps);
     if loader == Loader::Plain {
         machine = machine.with_arrays();
