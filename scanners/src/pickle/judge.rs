@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Storage, View,
+    Storage,
     arena::{Arena, Id, Kind, NONE, NOT_PLAIN, NOT_TO_KEEP, Node, Value},
     code,
     halt::{Halt, Step},
@@ -48,7 +48,6 @@ pub(crate) struct Judge<'a> {
     /// Persistent ids that are no storage of torch.
     pub(crate) strange_ids: Vec<(u64, String)>,
     pub(crate) first_storage: Option<u64>,
-    pub(crate) views: Vec<View>,
     extensions: HashMap<u32, u32>,
     /// How many globals were called, made, or given something.
     pub(crate) uses: u64,
@@ -82,7 +81,6 @@ impl<'a> Judge<'a> {
             storages: Vec::new(),
             strange_ids: Vec::new(),
             first_storage: None,
-            views: Vec::new(),
             extensions: HashMap::new(),
             uses: 0,
         }
