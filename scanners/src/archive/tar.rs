@@ -299,7 +299,11 @@ fn behind(scan: &mut Scan<'_>, source: &Source, at: u64) -> Scanned<()> {
             scan.inspected(source, at..start);
             let message = format!("{} bytes lie behind the end of the archive.", source.len() - start);
             scan.found(&rules::ZIP_EXTRA_DATA, source, start, message);
-            scan.inner(&source.part(start..source.len()));
+            if start == 0 {
+                scan.left_out(source, "no member of the archive could be read");
+            } else {
+                scan.inner(&source.part(start..source.len()));
+            }
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ use crate::{
     source::Source,
 };
 
-use ends::{Directory, Ends};
+use ends::{Directory, END_BYTES, Ends};
 use members::Views;
 pub(super) use records::u64_at;
 use records::{Central, END, LOCAL_BYTES, Local};
@@ -52,8 +52,7 @@ const NAMES: &[&str] = &[
 const HEADER_ROOM: u64 = 4096;
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
-    let starts = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK\x06\x06"];
-    if starts.iter().any(|magic| probe.starts_with(*magic)) || probe.starts_with(b"PK00PK\x03\x04") {
+    if begins(&probe.head) && probe.len() >= END_BYTES {
         return Match::Content;
     }
     let ends_so = memchr::memmem::rfind(&probe.tail, END).and_then(|at| probe.tail.get(at..)).is_some_and(|end| {
@@ -69,7 +68,7 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
 
 /// Inspects an archive, and its members as the kind of archive that they make it.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    let starts = source.read_up_to(0, 4)?.starts_with(b"PK");
+    let starts = begins(&source.read_up_to(0, 8)?);
     let ends = ends::find(scan, source)?;
     if ends.directories.is_empty() && !starts {
         // Only the name said that it could be a zip.
@@ -84,6 +83,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let archive = Archive { source: source.clone(), members: zip.views.members(scan, source)? };
     zip.mark(scan);
     kinds::inspect(scan, &archive)
+}
+
+/// Whether a zip begins here: with a member, an end, or the mark of an archive in several parts.
+fn begins(head: &[u8]) -> bool {
+    let marks = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK\x06\x06"];
+    marks.iter().any(|mark| head.starts_with(*mark)) || head.starts_with(b"PK00PK\x03\x04")
 }
 
 /// Everything that is known of one archive's structure.
