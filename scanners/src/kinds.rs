@@ -2,6 +2,10 @@
 //!
 //! An archive of no kind is inspected member by member.
 
+mod mar;
+mod nemo;
+mod skops;
+
 use crate::{
     archive::Archive,
     scan::{Scan, Scanned},
@@ -18,7 +22,11 @@ pub(crate) struct Kind {
 }
 
 /// Every kind. The first that fits gives the archive its name; an archive that fits several is inspected as each.
-const KINDS: &[Kind] = &[];
+const KINDS: &[Kind] = &[
+    Kind { name: "torchserve archive", recognise: mar::recognise, inspect: mar::inspect },
+    Kind { name: "nemo", recognise: nemo::recognise, inspect: nemo::inspect },
+    Kind { name: "skops", recognise: skops::recognise, inspect: skops::inspect },
+];
 
 /// Inspects the members of an archive.
 pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
