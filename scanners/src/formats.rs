@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::{
+    archive::{sevenz, single, tar, zip},
     rules,
     scan::{Scan, Scanned},
     source::Source,
@@ -64,7 +65,20 @@ pub(crate) struct Format {
 }
 
 /// Every format. The first whose content matches gives the file its name.
-const FORMATS: &[Format] = &[];
+const FORMATS: &[Format] = &[
+    Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
+    Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
+    Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
+    Format { name: "rar", recognise: sevenz::recognise_rar, inspect: sevenz::inspect_rar },
+    Format { name: "gzip", recognise: single::gzip, inspect: single::inspect_gzip },
+    Format { name: "bzip2", recognise: single::bzip2, inspect: single::inspect_bzip2 },
+    Format { name: "xz", recognise: single::xz, inspect: single::inspect_xz },
+    Format { name: "lzma", recognise: single::lzma, inspect: single::inspect_lzma },
+    Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
+    Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
+    Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+];
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
