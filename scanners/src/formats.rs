@@ -3,6 +3,11 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod onnx;
+mod paths;
+mod tensorflow;
+mod wire;
+
 use bytes::Bytes;
 
 use crate::{
@@ -78,6 +83,23 @@ const FORMATS: &[Format] = &[
     Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
     Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
+    Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
+    Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
+    Format { name: "tensorflow graph", recognise: tensorflow::is_graph, inspect: tensorflow::graph },
+    Format { name: "tensorflow fingerprint", recognise: tensorflow::is_fingerprint, inspect: tensorflow::fingerprint },
+    Format { name: "keras metadata", recognise: tensorflow::is_keras_metadata, inspect: tensorflow::keras_metadata },
+    Format {
+        name: "tensorflow checkpoint index",
+        recognise: tensorflow::checkpoint::is_index,
+        inspect: tensorflow::checkpoint::index,
+    },
+    Format {
+        name: "tensorflow checkpoint data",
+        recognise: tensorflow::checkpoint::is_data,
+        inspect: tensorflow::checkpoint::data,
+    },
+    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
 ];
 
 /// Inspects the bytes as everything that they are.
@@ -109,6 +131,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
+        // A reader that was asked because of the name may know them after all, from the files beside them.
+        None if scan.is_named() => {}
         None => scan.unsupported(source, "no reader knows these bytes"),
     }
     Ok(())

@@ -218,6 +218,11 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether a reader has already said what the bytes are.
+    pub(crate) fn is_named(&self) -> bool {
+        self.format != "unknown"
+    }
+
     /// Turns the reason why a reader stopped into a note and a gap in the coverage. A reader calls this itself when it can
     /// go on after a part that it could not read.
     pub(crate) fn stopped(&mut self, source: &Source, stop: Stop) {
