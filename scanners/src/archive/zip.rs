@@ -152,19 +152,21 @@ impl<'a> Zip<'a> {
 
     /// Two members that share bytes: a small archive that becomes a large one.
     fn overlaps(&mut self, scan: &mut Scan<'_>) {
-        let mut all: Vec<Range<u64>> =
-            self.data.iter().chain(&self.structure).filter(|r| !r.is_empty()).cloned().collect();
-        all.sort_by_key(|range| (range.start, range.end));
-        let shared = all.windows(2).find_map(|pair| match pair {
-            [a, b] if b.start < a.end => Some(b.start),
-            _ => None,
-        });
-        if let Some(at) = shared {
-            let message = format!(
-                "Members of the archive share the bytes at {at}: each of them is unpacked from the same place."
-            );
-            scan.found(&rules::ZIP_BOMB, self.source, at, message);
-            self.told = true;
+        for (number, directory) in self.ends.directories.iter().enumerate() {
+            let mut all = self.views.extents_of(number, self.source.len());
+            all.push(directory.range.clone());
+            all.sort_by_key(|range| (range.start, range.end));
+            let shared = all.windows(2).find_map(|pair| match pair {
+                [a, b] if b.start < a.end => Some(b.start),
+                _ => None,
+            });
+            if let Some(at) = shared {
+                let message = format!(
+                    "Members of the archive share the bytes at {at}: each of them is unpacked from the same place."
+                );
+                scan.found(&rules::ZIP_BOMB, self.source, at, message);
+                self.told = true;
+            }
         }
     }
 
@@ -189,7 +191,12 @@ impl<'a> Zip<'a> {
             }
         }
         if let Some(comment) = self.ends.comment.clone() {
-            gaps::comment(scan, self.source, &comment)?;
+            // Another end within the comment has been read as such.
+            let mut known = self.ends.records.clone();
+            known.extend([0..comment.start, comment.end..self.source.len()]);
+            for piece in gaps::between(&mut known, self.source.len()) {
+                gaps::comment(scan, self.source, &piece)?;
+            }
         }
         if missing { Err(Stop::NotHere) } else { Ok(()) }
     }

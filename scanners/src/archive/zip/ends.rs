@@ -188,7 +188,8 @@ fn read_directories(scan: &mut Scan<'_>, source: &Source, claim: Claim, ends: &m
         if ends.directories.iter().any(|directory| directory.range.start == place && directory.base == base) {
             continue;
         }
-        let whole = source.part(place..claim.end).read_all(scan.limits.text_bytes)?;
+        let claimed = place.saturating_add(claim.size).min(claim.end);
+        let whole = source.part(place..claimed).read_all(scan.limits.text_bytes)?;
         let (entries, stop) = Central::parse_all(scan, whole, place);
         if let Some(stop) = stop {
             if source.len() / claim.count.max(1) < BOMB_SHARE {

@@ -120,6 +120,16 @@ impl Views {
         Ok(extents)
     }
 
+    /// Where the members of one directory lie, headers and all.
+    pub(super) fn extents_of(&self, directory: usize, len: u64) -> Vec<Range<u64>> {
+        let listed = self.entries.iter().filter(|entry| entry.directory == directory);
+        let extents = listed.filter_map(|entry| {
+            let (central, local) = (entry.central.as_ref()?, entry.local.as_ref()?);
+            Some(local.at..local.data.saturating_add(central.said.packed).min(len))
+        });
+        extents.collect()
+    }
+
     /// Looks at names: who leaves the folder, who deceives, who is there twice.
     pub(super) fn names(&self, scan: &mut Scan<'_>, source: &Source, told: &mut bool) {
         let mut seen: HashMap<(usize, String), String> = HashMap::new();
