@@ -93,7 +93,7 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
+    pub(crate) fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
         Scan {
             limits,
             neighbours,

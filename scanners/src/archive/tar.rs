@@ -84,7 +84,7 @@ impl Walk<'_> {
     fn next(&mut self, scan: &mut Scan<'_>) -> Scanned<Option<Option<Member>>> {
         let at = self.at;
         if at + BLOCK > self.source.len() {
-            return Ok(None);
+            return Err(Stop::broken(at, "the tar archive breaks off without an end"));
         }
         let header = self.source.read(at..at + BLOCK).inspect_err(|_| self.source.will_read([at..at + AHEAD]))?;
         if header.iter().all(|byte| *byte == 0) {
