@@ -3,6 +3,17 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod gap;
+mod gguf;
+mod hdf5;
+mod inert;
+pub(crate) mod keras;
+mod names;
+mod pdf;
+mod program;
+pub(crate) mod safetensors;
+mod sniff;
+
 use bytes::Bytes;
 
 use crate::{
@@ -64,7 +75,20 @@ pub(crate) struct Format {
 }
 
 /// Every format. The first whose content matches gives the file its name.
-const FORMATS: &[Format] = &[];
+const FORMATS: &[Format] = &[
+    safetensors::FORMAT,
+    gguf::FORMAT,
+    hdf5::FORMAT,
+    program::LLAMAFILE,
+    program::NATIVE,
+    program::PORTABLE,
+    program::SHELL,
+    pdf::FORMAT,
+    inert::FORMAT,
+];
+
+/// A block of bytes that nobody knows is worth telling from this size on.
+const BLOB: u64 = 64 << 10;
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -87,6 +111,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         );
         scan.found(&rules::POLYGLOT, source, 0, message);
     }
+    names::check(scan, &probe, &by_content);
     for format in &by_content {
         inspect_as(scan, source, format);
     }
@@ -95,7 +120,14 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
-        None => scan.unsupported(source, "no reader knows these bytes"),
+        None => {
+            if source.len() >= BLOB {
+                let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+                let message = format!("{} bytes, beginning with {start}, are nothing that is known.", source.len());
+                scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
+            }
+            scan.unsupported(source, "no reader knows these bytes");
+        }
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 //!
 //! An archive of no kind is inspected member by member.
 
+mod keras;
+
 use crate::{
     archive::Archive,
     scan::{Scan, Scanned},
@@ -18,7 +20,7 @@ pub(crate) struct Kind {
 }
 
 /// Every kind. The first that fits gives the archive its name; an archive that fits several is inspected as each.
-const KINDS: &[Kind] = &[];
+const KINDS: &[Kind] = &[keras::KERAS];
 
 /// Inspects the members of an archive.
 pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
