@@ -173,7 +173,7 @@ fn extents(scan: &mut Scan<'_>, source: &Source, mut infos: Vec<Tensor>, place: 
     infos.sort_by_key(|tensor| tensor.offset);
     let size = source.len().saturating_sub(data);
     let starts: Vec<u64> = infos.iter().map(|tensor| tensor.offset).collect();
-    let mut at = 0_u64;
+    let (mut at, mut cut) = (0_u64, false);
     let mut gaps = vec![(end..data.min(source.len()), "between the header and the data")];
     for (index, tensor) in infos.iter().enumerate() {
         scan.steps(1)?;
@@ -190,6 +190,7 @@ fn extents(scan: &mut Scan<'_>, source: &Source, mut infos: Vec<Tensor>, place: 
             let message =
                 format!("The tensor `{name}` of {bytes} bytes at {offset} goes past the {size} bytes of data.");
             scan.found(&rules::GGUF_EXTENT, source, tensor.at, message);
+            cut = true;
             continue;
         };
         if tensor.offset < at && bytes > 0 {
@@ -205,7 +206,9 @@ fn extents(scan: &mut Scan<'_>, source: &Source, mut infos: Vec<Tensor>, place: 
         scan.inert(source, data + tensor.offset..data + until);
         at = at.max(until);
     }
-    if size > at {
+    if cut {
+        scan.left_out(source, "a tensor is cut off by the end of the file");
+    } else if size > at {
         if size > at.next_multiple_of(alignment) {
             let message = format!("Behind the last tensor lie {} bytes.", size - at);
             scan.found(&rules::GGUF_TRAILER, source, data + at, message);

@@ -47,8 +47,9 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         Ok(head) => head,
         Err(stop) => return malformed(scan, source, stop),
     };
+    scan.is_unless_named("hdf5");
     gap::look(scan, source, 0..base, "before the HDF5 superblock")?;
-    let end = head.end.saturating_add(base);
+    let end = head.end;
     if end > source.len() {
         let message = format!("The file says that it has {end} bytes, and it has {}.", source.len());
         scan.found(&rules::H5_MALFORMED, source, base, message);

@@ -42,7 +42,11 @@ const CONTENTS: &[Content] = &[
     Content { name: "ico", is: pictures::is_ico, walk: pictures::ico },
     Content { name: "wav", is: |head, _| is_riff(head, &[b"WAVE"]), walk: sound::riff },
     Content { name: "avi", is: |head, _| is_riff(head, &[b"AVI "]), walk: sound::riff },
-    Content { name: "flac", is: |head, _| head.starts_with(b"fLaC\0"), walk: sound::flac },
+    Content {
+        name: "flac",
+        is: |head, _| head.starts_with(b"fLaC\0") || head.starts_with(b"fLaC\x80"),
+        walk: sound::flac,
+    },
     Content { name: "ogg", is: |head, _| head.starts_with(b"OggS\0"), walk: sound::ogg },
     Content { name: "mp3", is: sound::is_mp3, walk: sound::mp3 },
     Content {
@@ -51,6 +55,8 @@ const CONTENTS: &[Content] = &[
         walk: sound::iff,
     },
     Content { name: "midi", is: |head, _| head.starts_with(b"MThd\0\0\0\x06"), walk: sound::midi },
+    Content { name: "picture in boxes", is: film::is_picture, walk: film::boxes },
+    Content { name: "icns", is: |head, _| head.starts_with(b"icns\0"), walk: sound::iff },
     Content { name: "mp4", is: film::is_boxes, walk: film::boxes },
     Content { name: "matroska", is: film::is_ebml, walk: film::ebml },
     Content { name: "glb", is: |head, _| head.starts_with(b"glTF\x02\0\0\0"), walk: film::glb },

@@ -47,7 +47,8 @@ fn is_shell(probe: &Probe<'_>) -> Match {
 fn native(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let head = source.read_up_to(0, crate::formats::HEAD)?;
     let kind = sniff::native(&head).unwrap_or("native");
-    let message = format!("This is a {kind} program or library of {} bytes. It runs where it is loaded.", source.len());
+    let message =
+        format!("This is a native program or library ({kind}) of {} bytes. It runs where it is loaded.", source.len());
     scan.found(&rules::NATIVE_EXECUTABLE, source, 0, message);
     not_taken_apart(scan, source);
     Ok(())

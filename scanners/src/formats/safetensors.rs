@@ -126,7 +126,7 @@ fn extents(scan: &mut Scan<'_>, source: &Source, header: &Header, data: u64) -> 
     let mut order: Vec<&Tensor> = header.tensors.iter().filter(|tensor| tensor.placed).collect();
     order.sort_by_key(|tensor| (tensor.start, tensor.end));
     let size = source.len() - data;
-    let (mut sound, mut at) = (true, 0_u64);
+    let (mut sound, mut at, mut cut) = (true, 0_u64, false);
     let mut gaps = Vec::new();
     for tensor in order {
         scan.steps(1)?;
@@ -134,6 +134,7 @@ fn extents(scan: &mut Scan<'_>, source: &Source, header: &Header, data: u64) -> 
         let wrong = if end < start {
             Some(format!("The tensor `{name}` ends before it begins ({start} to {end})."))
         } else if end > size {
+            cut = true;
             Some(format!("The tensor `{name}` ends at {end}, past the {size} bytes of data that there are."))
         } else if start < at {
             Some(format!("The tensor `{name}` begins at {start}, inside the one before it, which ends at {at}."))
@@ -152,7 +153,9 @@ fn extents(scan: &mut Scan<'_>, source: &Source, header: &Header, data: u64) -> 
             at = at.max(end);
         }
     }
-    if at < size {
+    if cut {
+        scan.left_out(source, "a tensor is cut off by the end of the file");
+    } else if at < size {
         sound = false;
         let message = format!("Behind the last tensor lie {} bytes that belong to none.", size - at);
         scan.found(&rules::TENSORS_EXTENT, source, data + at, message);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     file::{File, Piece},
-    heap,
+    header, heap,
 };
 use crate::{
     formats::{keras, sniff},
@@ -35,8 +35,7 @@ enum Kind {
 
 /// Inspects the attribute that `body` describes.
 pub(crate) fn inspect(scan: &mut Scan<'_>, file: &File, path: &str, body: Piece) -> Scanned<()> {
-    let attribute = read(file, body)?;
-    let Attribute { name, kind, count, mut data } = attribute;
+    let Attribute { name, kind, count, mut data } = read(scan, file, body)?;
     match kind {
         Kind::Other => Ok(()),
         Kind::Fixed(length) => {
@@ -87,13 +86,14 @@ fn value(scan: &mut Scan<'_>, file: &File, path: &str, name: &str, at: u64, byte
     let text = bytes.get(..end).unwrap_or_default();
     let first = text.iter().find(|b| !b.is_ascii_whitespace());
     let classes = memchr::memmem::find(text, b"class_name").is_some() || memchr::memmem::find(text, b"\\u00").is_some();
-    if is_config(name) || (first == Some(&b'{') && classes) {
+    let config = is_config(name) && matches!(first, Some(b'{' | b'[' | 0xef));
+    if config || matches!(name, "model_config" | "training_config") || (first == Some(&b'{') && classes) {
         keras::config(scan, &file.source, at, &String::from_utf8_lossy(text))?;
     }
     Ok(())
 }
 
-fn read(file: &File, mut body: Piece) -> Scanned<Attribute> {
+fn read(scan: &mut Scan<'_>, file: &File, mut body: Piece) -> Scanned<Attribute> {
     let at = body.at;
     let (version, flags) = (body.u8()?, body.u8()?);
     let (name_size, type_size, space_size) = (body.u16()?, body.u16()?, body.u16()?);
@@ -105,16 +105,33 @@ fn read(file: &File, mut body: Piece) -> Scanned<Attribute> {
     }
     let name = body.take(pad(name_size))?;
     let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
-    let (type_at, kind) = (body.at, body.take(pad(type_size))?);
-    let (space_at, space) = (body.at, body.take(pad(space_size))?);
-    let kind = if version > 1 && flags & 1 != 0 {
-        // A type that lies elsewhere: its elements are not told apart, and nothing of Keras is written so.
-        return Err(Stop::Unreadable(format!("the type of the attribute `{name}` lies elsewhere")));
-    } else {
-        datatype(file.piece(kind, type_at))?
-    };
-    let count = if version > 1 && flags & 2 != 0 { 1 } else { dataspace(file.piece(space, space_at))? };
+    let (at, kind) = (body.at, body.take(pad(type_size))?);
+    let mut kind = file.piece(kind, at);
+    if version > 1 && flags & 1 != 0 {
+        kind = elsewhere(scan, file, kind)?;
+    }
+    let (at, space) = (body.at, body.take(pad(space_size))?);
+    if version > 1 && flags & 2 != 0 {
+        return Err(Stop::Unreadable(format!("the dimensions of the attribute `{name}` lie elsewhere")));
+    }
+    let (kind, count) = (datatype(kind)?, dataspace(file.piece(space, at))?);
     Ok(Attribute { name, kind, count, data: body })
+}
+
+/// A type that is an object of its own: the message in that object's header.
+fn elsewhere(scan: &mut Scan<'_>, file: &File, mut place: Piece) -> Scanned<Piece> {
+    let (version, kind) = (place.u8()?, place.u8()?);
+    if version == 1 {
+        place.skip(6)?;
+    }
+    if version == 3 && kind != 2 {
+        return Err(Stop::Unreadable("the type of an attribute lies in a shared heap".into()));
+    }
+    let address = place.address()?;
+    let found = header::messages(scan, file, address)?.into_iter().find(|message| message.kind == 3 && !message.shared);
+    found
+        .map(|message| message.body)
+        .ok_or_else(|| Stop::broken(place.at, "an attribute's type is not where it is said to be"))
 }
 
 fn datatype(mut piece: Piece) -> Scanned<Kind> {

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// Read at once where little is needed: an object's header is seldom alone.
-const AHEAD: u64 = 2048;
+const AHEAD: u64 = 8192;
 
 /// How the file writes numbers, and where its addresses count from.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub(crate) struct File {
 pub(crate) struct Super {
     pub(crate) file: File,
     pub(crate) root: u64,
-    /// Where the file ends, counted from the base.
+    /// Where the file ends in the source.
     pub(crate) end: u64,
     pub(crate) extension: Option<u64>,
     pub(crate) driver: Option<u64>,
@@ -59,7 +59,13 @@ impl File {
         Ok(Piece { bytes, at: start, offsets: self.offsets, lengths: self.lengths })
     }
 
-    /// The same for a block that begins with a signature.
+    /// Says that the block at an address will be read soon.
+    pub(crate) fn will_read(&self, address: u64) {
+        let start = self.base.saturating_add(address).min(self.source.len());
+        self.source.will_read([start..start.saturating_add(AHEAD)]);
+    }
+
+    /// The block at an address, which has to begin with a signature.
     pub(crate) fn signed(&self, scan: &mut Scan<'_>, address: u64, length: u64, sign: &[u8]) -> Scanned<Piece> {
         let mut piece = self.block(scan, address, length)?;
         let at = piece.at;
@@ -183,16 +189,17 @@ pub(crate) fn superblock(scan: &mut Scan<'_>, source: &Source, base: u64) -> Sca
     }
     let file = File { source: source.clone(), base, offsets, lengths };
     let mut piece = file.piece(piece.bytes, piece.at);
-    piece.address()?;
+    // The end counts from where the file believes itself to begin, which is not where it is if something was put before it.
+    let shift = base.saturating_sub(piece.address()?);
     if version <= 1 {
         piece.address()?;
-        let end = piece.address()?;
+        let end = piece.address()?.saturating_add(shift);
         let driver = piece.address()?;
         piece.address()?;
         let root = piece.address()?;
         return Ok(Super { root, end, extension: None, driver: file.defined(driver), file });
     }
     let extension = piece.address()?;
-    let (end, root) = (piece.address()?, piece.address()?);
+    let (end, root) = (piece.address()?.saturating_add(shift), piece.address()?);
     Ok(Super { root, end, extension: file.defined(extension), driver: None, file })
 }

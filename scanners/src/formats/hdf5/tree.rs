@@ -39,7 +39,9 @@ pub(crate) fn symbols(scan: &mut Scan<'_>, file: &File, root: u64) -> Scanned<Ve
         let mut pairs = file.block(scan, address.saturating_add(head), used * pair)?;
         for _ in 0..used {
             pairs.length()?;
-            todo.push(pairs.address()?);
+            let child = pairs.address()?;
+            file.will_read(child);
+            todo.push(child);
         }
     }
     Ok(symbols)
@@ -110,6 +112,7 @@ pub(crate) fn records(scan: &mut Scan<'_>, file: &File, address: u64) -> Scanned
                 if level > 1 {
                     piece.number(below)?;
                 }
+                file.will_read(child);
                 todo.push((child, count, level - 1));
             }
         }

@@ -18,6 +18,13 @@ pub(super) fn is_boxes(head: &[u8], _length: u64) -> bool {
     }
 }
 
+/// HEIC, AVIF, JPEG 2000 and JPEG XL.
+pub(super) fn is_picture(head: &[u8], length: u64) -> bool {
+    let brands: [&[u8]; 8] = [b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"jp2 ", b"jxl "];
+    let brand = head.get(8..12).is_some_and(|brand| brands.contains(&brand));
+    is_boxes(head, length) && (brand || matches!(head.get(4..8), Some(b"jP  " | b"JXL ")))
+}
+
 /// MP4, MOV, M4A, HEIC, AVIF: boxes with a length and a name.
 pub(super) fn boxes(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     let mut at = 0_u64;

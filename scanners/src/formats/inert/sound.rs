@@ -44,10 +44,12 @@ fn chunks(scan: &mut Scan<'_>, source: &Source, mut at: u64, end: u64) -> Scanne
     Ok(())
 }
 
-/// AIFF: one length in the other byte order.
+/// AIFF and icons: one length in the other byte order.
 pub(super) fn iff(_scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     let head = source.read_up_to(0, 8)?;
-    let end = u32_be(&head, 4).unwrap_or(0) + 8;
+    // Collections of icons count their own head.
+    let own = if head.starts_with(b"icns") { 0 } else { 8 };
+    let end = u32_be(&head, 4).unwrap_or(0) + own;
     if end > source.len() { Err(cut_off(0, "sound")) } else { Ok(end) }
 }
 
