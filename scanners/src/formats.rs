@@ -13,10 +13,15 @@ mod pdf;
 mod program;
 pub(crate) mod safetensors;
 mod sniff;
+mod onnx;
+mod paths;
+mod tensorflow;
+mod wire;
 
 use bytes::Bytes;
 
 use crate::{
+    archive::{sevenz, single, tar, zip},
     rules,
     scan::{Scan, Scanned},
     source::Source,
@@ -89,6 +94,36 @@ const FORMATS: &[Format] = &[
 
 /// A block of bytes that nobody knows is worth telling from this size on.
 const BLOB: u64 = 64 << 10;
+    Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
+    Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
+    Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
+    Format { name: "rar", recognise: sevenz::recognise_rar, inspect: sevenz::inspect_rar },
+    Format { name: "gzip", recognise: single::gzip, inspect: single::inspect_gzip },
+    Format { name: "bzip2", recognise: single::bzip2, inspect: single::inspect_bzip2 },
+    Format { name: "xz", recognise: single::xz, inspect: single::inspect_xz },
+    Format { name: "lzma", recognise: single::lzma, inspect: single::inspect_lzma },
+    Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
+    Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
+    Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
+    Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
+    Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
+    Format { name: "tensorflow graph", recognise: tensorflow::is_graph, inspect: tensorflow::graph },
+    Format { name: "tensorflow fingerprint", recognise: tensorflow::is_fingerprint, inspect: tensorflow::fingerprint },
+    Format { name: "keras metadata", recognise: tensorflow::is_keras_metadata, inspect: tensorflow::keras_metadata },
+    Format {
+        name: "tensorflow checkpoint index",
+        recognise: tensorflow::checkpoint::is_index,
+        inspect: tensorflow::checkpoint::index,
+    },
+    Format {
+        name: "tensorflow checkpoint data",
+        recognise: tensorflow::checkpoint::is_data,
+        inspect: tensorflow::checkpoint::data,
+    },
+    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
+];
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -128,6 +163,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             }
             scan.unsupported(source, "no reader knows these bytes");
         }
+        // A reader that was asked because of the name may know them after all, from the files beside them.
+        None if scan.is_named() => {}
+        None => scan.unsupported(source, "no reader knows these bytes"),
     }
     Ok(())
 }
@@ -137,4 +175,11 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, format: &Format) {
     if let Err(stop) = (format.inspect)(scan, source) {
         scan.stopped(source, stop);
     }
+}
+
+/// Reads the bytes as this format and no other.
+#[cfg(fuzzing)]
+pub(crate) fn inspect_only(scan: &mut Scan<'_>, source: &Source, name: &str) {
+    let format = FORMATS.iter().find(|format| format.name == name);
+    inspect_as(scan, source, format.unwrap_or_else(|| unreachable!("no format is called {name}")));
 }
