@@ -3,6 +3,16 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod gap;
+mod gguf;
+mod hdf5;
+mod inert;
+pub(crate) mod keras;
+mod names;
+mod pdf;
+mod program;
+pub(crate) mod safetensors;
+mod sniff;
 mod onnx;
 mod paths;
 mod tensorflow;
@@ -71,6 +81,19 @@ pub(crate) struct Format {
 
 /// Every format. The first whose content matches gives the file its name.
 const FORMATS: &[Format] = &[
+    safetensors::FORMAT,
+    gguf::FORMAT,
+    hdf5::FORMAT,
+    program::LLAMAFILE,
+    program::NATIVE,
+    program::PORTABLE,
+    program::SHELL,
+    pdf::FORMAT,
+    inert::FORMAT,
+];
+
+/// A block of bytes that nobody knows is worth telling from this size on.
+const BLOB: u64 = 64 << 10;
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
     Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
@@ -123,6 +146,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         );
         scan.found(&rules::POLYGLOT, source, 0, message);
     }
+    names::check(scan, &probe, &by_content);
     for format in &by_content {
         inspect_as(scan, source, format);
     }
@@ -131,6 +155,14 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
+        None => {
+            if source.len() >= BLOB {
+                let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+                let message = format!("{} bytes, beginning with {start}, are nothing that is known.", source.len());
+                scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
+            }
+            scan.unsupported(source, "no reader knows these bytes");
+        }
         // A reader that was asked because of the name may know them after all, from the files beside them.
         None if scan.is_named() => {}
         None => scan.unsupported(source, "no reader knows these bytes"),

@@ -5,6 +5,7 @@
 mod mar;
 mod nemo;
 mod skops;
+mod keras;
 
 use crate::{
     archive::Archive,
@@ -27,6 +28,7 @@ const KINDS: &[Kind] = &[
     Kind { name: "nemo", recognise: nemo::recognise, inspect: nemo::inspect },
     Kind { name: "skops", recognise: skops::recognise, inspect: skops::inspect },
 ];
+const KINDS: &[Kind] = &[keras::KERAS];
 
 /// Inspects the members of an archive.
 pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {

@@ -181,6 +181,8 @@ rules! {
     SCRIPT_FILE = "WB-EXE-002", High, Suspicious, "The file is a script", [506], "AML.T0018.002";
     LLAMAFILE = "WB-EXE-003", High, Suspicious, "The file is a model and a program at once", [506], "AML.T0018.002";
     EXECUTABLE_IN_GAP = "WB-EXE-004", High, Suspicious, "A program lies in the gap of a data file", [506], "AML.T0018.002";
+    PORTABLE_EXECUTABLE = "WB-EXE-005", Medium, Suspicious, "The file is a compiled program for a virtual machine", [506], "AML.T0018.002";
+    TABLE_PICKLE = "WB-TAB-001", High, Suspicious, "A table's schema carries a pickle", [502], "AML.T0011.000";
     R_CODE = "WB-RDS-001", Critical, Malicious, "R data carries code that runs when it is touched", [502], "AML.T0011.000";
     XML_ENTITY = "WB-XML-001", High, Suspicious, "An XML file declares entities", [611], "AML.T0011.000";
     MSGPACK_EXTENSION = "WB-MSG-001", Medium, Suspicious, "MessagePack data has an extension nobody vouches for", [502], "";
