@@ -3,10 +3,14 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod msgpack;
 mod onnx;
 mod paths;
+mod rdata;
 mod tensorflow;
+mod tflite;
 mod wire;
+pub(crate) mod xml;
 
 use bytes::Bytes;
 
@@ -78,6 +82,9 @@ const FORMATS: &[Format] = &[
     Format { name: "keras metadata", recognise: tensorflow::is_keras_metadata, inspect: tensorflow::keras_metadata },
     Format { name: "tensorflow checkpoint index", recognise: tensorflow::checkpoint::is_index, inspect: tensorflow::checkpoint::index },
     Format { name: "tensorflow checkpoint data", recognise: tensorflow::checkpoint::is_data, inspect: tensorflow::checkpoint::data },
+    Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
+    Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
+    Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
 ];
 

@@ -2,5 +2,6 @@
 //! length that the bytes claim.
 
 pub(crate) mod cursor;
+pub(crate) mod flatbuffer;
 pub(crate) mod json;
 pub(crate) mod proto;
