@@ -3,12 +3,16 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+pub(crate) mod coreml;
+mod engine;
 mod msgpack;
 mod onnx;
-mod paths;
+mod paddle;
+pub(crate) mod paths;
 mod rdata;
-mod tensorflow;
+pub(crate) mod tensorflow;
 mod tflite;
+pub(crate) mod trees;
 mod wire;
 pub(crate) mod xml;
 
@@ -80,9 +84,25 @@ const FORMATS: &[Format] = &[
     Format { name: "tensorflow graph", recognise: tensorflow::is_graph, inspect: tensorflow::graph },
     Format { name: "tensorflow fingerprint", recognise: tensorflow::is_fingerprint, inspect: tensorflow::fingerprint },
     Format { name: "keras metadata", recognise: tensorflow::is_keras_metadata, inspect: tensorflow::keras_metadata },
-    Format { name: "tensorflow checkpoint index", recognise: tensorflow::checkpoint::is_index, inspect: tensorflow::checkpoint::index },
-    Format { name: "tensorflow checkpoint data", recognise: tensorflow::checkpoint::is_data, inspect: tensorflow::checkpoint::data },
+    Format {
+        name: "tensorflow checkpoint index",
+        recognise: tensorflow::checkpoint::is_index,
+        inspect: tensorflow::checkpoint::index,
+    },
+    Format {
+        name: "tensorflow checkpoint data",
+        recognise: tensorflow::checkpoint::is_data,
+        inspect: tensorflow::checkpoint::data,
+    },
     Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
+    Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
+    Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
+    Format { name: "paddle program", recognise: paddle::is_program, inspect: paddle::program },
+    Format { name: "paddle parameters", recognise: paddle::is_parameters, inspect: paddle::parameters },
+    Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
+    Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
+    Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
+    Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },

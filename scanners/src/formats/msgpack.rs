@@ -136,14 +136,8 @@ fn extension(
             if count > 16 {
                 return Err(message("holds too much"));
             }
-            let one = Open {
-                left: count,
-                map: false,
-                body: Some(body.end),
-                key: String::new(),
-                objects: false,
-                data: None,
-            };
+            let one =
+                Open { left: count, map: false, body: Some(body.end), key: String::new(), objects: false, data: None };
             open.push(one);
         }
         -1 if matches!(body.end - body.start, 4 | 8 | 12) => cursor.go(body.end),

@@ -48,10 +48,12 @@ mod tests {
 
     #[test]
     fn a_name_stays_or_leaves() {
-        for stays in ["weights.bin", "data/w.bin", "./w", "a..b", "..." , "w (1).bin"] {
+        for stays in ["weights.bin", "data/w.bin", "./w", "a..b", "...", "w (1).bin"] {
             assert_eq!(leaves_folder(stays), None, "{stays}");
         }
-        for leaves in ["/etc/passwd", "../w", "a/../../w", "C:w", "a\\b", "w\0.bin", "http://x/w", "~/w", "w:stream", ".. /w"] {
+        for leaves in
+            ["/etc/passwd", "../w", "a/../../w", "C:w", "a\\b", "w\0.bin", "http://x/w", "~/w", "w:stream", ".. /w"]
+        {
             assert!(leaves_folder(leaves).is_some(), "{leaves}");
         }
     }

@@ -16,21 +16,62 @@ const NAME: u64 = 64 << 10;
 
 /// Functions of R with which code leaves R.
 const RUNS: &[&str] = &[
-    "system", "system2", "shell", "shell.exec", "pipe", "dyn.load", "download.file", "source", "sys.source",
-    "socketConnection", "makeActiveBinding", "reg.finalizer", "install.packages",
+    "system",
+    "system2",
+    "shell",
+    "shell.exec",
+    "pipe",
+    "dyn.load",
+    "download.file",
+    "source",
+    "sys.source",
+    "socketConnection",
+    "makeActiveBinding",
+    "reg.finalizer",
+    "install.packages",
 ];
 
 /// Functions of R that find or make other code by name.
 const FINDS: &[&str] = &[
-    "eval", "evalq", "parse", "do.call", "get", "get0", "match.fun", "delayedAssign", ".Call", ".External", ".External2",
-    ".C", ".Internal", "loadNamespace", "library", "require", "unserialize", "readRDS", "load", "file", "url", "unlink",
-    "Sys.setenv", "writeLines", "readLines",
+    "eval",
+    "evalq",
+    "parse",
+    "do.call",
+    "get",
+    "get0",
+    "match.fun",
+    "delayedAssign",
+    ".Call",
+    ".External",
+    ".External2",
+    ".C",
+    ".Internal",
+    "loadNamespace",
+    "library",
+    "require",
+    "unserialize",
+    "readRDS",
+    "load",
+    "file",
+    "url",
+    "unlink",
+    "Sys.setenv",
+    "writeLines",
+    "readLines",
 ];
 
 /// Compact vectors that R's own packages make.
 const COMPACT: &[&str] = &[
-    "compact_intseq", "compact_realseq", "deferred_string", "wrap_real", "wrap_integer", "wrap_logical", "wrap_string",
-    "wrap_complex", "wrap_raw", "wrap_list",
+    "compact_intseq",
+    "compact_realseq",
+    "deferred_string",
+    "wrap_real",
+    "wrap_integer",
+    "wrap_logical",
+    "wrap_string",
+    "wrap_complex",
+    "wrap_raw",
+    "wrap_list",
 ];
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
@@ -234,7 +275,8 @@ impl Walk<'_, '_> {
         let unbound = self.int()? & 0xff == 252;
         self.cursor.go(here);
         if unbound {
-            let message = "The data holds a promise that has not run yet: R runs its expression when the data is touched.";
+            let message =
+                "The data holds a promise that has not run yet: R runs its expression when the data is touched.";
             self.scan.found(&rules::R_CODE, self.source, at, message);
         }
         self.todo.push(Todo::Items(1, Standing::Code));
@@ -421,7 +463,8 @@ impl Walk<'_, '_> {
             }
             return Ok(());
         }
-        let bytes = count.checked_mul(size).ok_or_else(|| Stop::broken(self.cursor.position(), "a length overflows"))?;
+        let bytes =
+            count.checked_mul(size).ok_or_else(|| Stop::broken(self.cursor.position(), "a length overflows"))?;
         self.cursor.skip(bytes)?;
         Ok(())
     }
@@ -444,7 +487,11 @@ impl Walk<'_, '_> {
             Form::Ascii => {
                 let at = self.cursor.position();
                 let word = self.word()?;
-                if word == "NA" { Ok(i32::MIN) } else { word.parse().map_err(|_| Stop::broken(at, "a number is missing")) }
+                if word == "NA" {
+                    Ok(i32::MIN)
+                } else {
+                    word.parse().map_err(|_| Stop::broken(at, "a number is missing"))
+                }
             }
         }
     }

@@ -24,18 +24,75 @@ const OPTIONS: u64 = 1 << 20;
 
 /// Custom operations that ordinary runtimes bring.
 const KNOWN: &[&str] = &[
-    "TFLite_Detection_PostProcess", "edgetpu-custom-op", "ethos-u", "AudioSpectrogram", "Mfcc", "NumericVerify",
-    "Convolution2DTransposeBias", "MaxPoolingWithArgmax2D", "MaxUnpooling2D", "Landmarks2TransformMatrix",
-    "TransformTensorBilinear", "TransformLandmarks", "TFSentencepieceTokenizeOp", "TFSentencepieceDetokenizeOp",
-    "TFSentencepieceOp", "AddN", "RandomUniform", "RandomStandardNormal", "Multinomial", "Irfft", "Rfft", "Roll",
-    "HashTableV2", "LookupTableFindV2", "LookupTableImportV2", "LookupTableSizeV2", "ResizeNearestNeighbor",
-    "aeq.hadamard_rotation", "odml.update_kv_cache", "odml.update_external_kv_cache", "odml.scaled_dot_product_attention",
-    "SIGNAL_OVERLAP_ADD", "SignalWindow", "SignalRfft", "SignalFilterBank", "SignalEnergy", "SignalFramer", "SignalPCAN",
-    "SignalStacker", "SignalDelay", "SignalFilterBankLog", "SignalFilterBankSpectralSubtraction", "SignalFilterBankSquareRoot",
-    "SignalFftAutoScale", "SignalIrfft", "SignalOverlapAdd", "CIRCULAR_BUFFER", "tftext:WhitespaceTokenizer",
-    "tftext:Ngrams", "NgramsStringJoin", "RaggedTensorToTensor", "PredictionPostprocess", "Normalize", "ExtractFeatures",
-    "Predict", "PRECISE_SIN", "DISPATCH_OP", "STABLEHLO_CUSTOM_CALL", "Decode_JPEG", "READ_VARIABLE", "ASSIGN_VARIABLE",
-    "VAR_HANDLE", "Bucketize", "UnsortedSegmentProd", "Atan2", "Sign", "Conv3d", "GRU", "XNNPACK",
+    "TFLite_Detection_PostProcess",
+    "edgetpu-custom-op",
+    "ethos-u",
+    "AudioSpectrogram",
+    "Mfcc",
+    "NumericVerify",
+    "Convolution2DTransposeBias",
+    "MaxPoolingWithArgmax2D",
+    "MaxUnpooling2D",
+    "Landmarks2TransformMatrix",
+    "TransformTensorBilinear",
+    "TransformLandmarks",
+    "TFSentencepieceTokenizeOp",
+    "TFSentencepieceDetokenizeOp",
+    "TFSentencepieceOp",
+    "AddN",
+    "RandomUniform",
+    "RandomStandardNormal",
+    "Multinomial",
+    "Irfft",
+    "Rfft",
+    "Roll",
+    "HashTableV2",
+    "LookupTableFindV2",
+    "LookupTableImportV2",
+    "LookupTableSizeV2",
+    "ResizeNearestNeighbor",
+    "aeq.hadamard_rotation",
+    "odml.update_kv_cache",
+    "odml.update_external_kv_cache",
+    "odml.scaled_dot_product_attention",
+    "SIGNAL_OVERLAP_ADD",
+    "SignalWindow",
+    "SignalRfft",
+    "SignalFilterBank",
+    "SignalEnergy",
+    "SignalFramer",
+    "SignalPCAN",
+    "SignalStacker",
+    "SignalDelay",
+    "SignalFilterBankLog",
+    "SignalFilterBankSpectralSubtraction",
+    "SignalFilterBankSquareRoot",
+    "SignalFftAutoScale",
+    "SignalIrfft",
+    "SignalOverlapAdd",
+    "CIRCULAR_BUFFER",
+    "tftext:WhitespaceTokenizer",
+    "tftext:Ngrams",
+    "NgramsStringJoin",
+    "RaggedTensorToTensor",
+    "PredictionPostprocess",
+    "Normalize",
+    "ExtractFeatures",
+    "Predict",
+    "PRECISE_SIN",
+    "DISPATCH_OP",
+    "STABLEHLO_CUSTOM_CALL",
+    "Decode_JPEG",
+    "READ_VARIABLE",
+    "ASSIGN_VARIABLE",
+    "VAR_HANDLE",
+    "Bucketize",
+    "UnsortedSegmentProd",
+    "Atan2",
+    "Sign",
+    "Conv3d",
+    "GRU",
+    "XNNPACK",
 ];
 
 const QUANTIZATION: Spec = Spec {
@@ -122,11 +179,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 }
 
 /// OperatorCode: a builtin, or the name of a custom operation.
-fn code(
-    flat: &mut Flat<'_>,
-    table: Table,
-    seen: &mut BTreeMap<String, (u64, &'static Rule, String)>,
-) -> Scanned<()> {
+fn code(flat: &mut Flat<'_>, table: Table, seen: &mut BTreeMap<String, (u64, &'static Rule, String)>) -> Scanned<()> {
     let old = u32::from(flat.u8(table, 0)?.unwrap_or(0));
     let new = flat.u32(table, 3)?.unwrap_or(0);
     let name = flat.text(table, 1, NAME)?;
@@ -144,7 +197,9 @@ fn judge(name: &str) -> Option<(&'static Rule, String)> {
     let flex = name.strip_prefix("Flex");
     let (rule, why) = match flex.map(look_up) {
         Some(Some(Op::Plain | Op::Path(..))) => return None,
-        Some(Some(Op::File(what))) => (&rules::GRAPH_FILE_OP, format!("runs TensorFlow's `{}`, which {what}", flex.unwrap_or_default())),
+        Some(Some(Op::File(what))) => {
+            (&rules::GRAPH_FILE_OP, format!("runs TensorFlow's `{}`, which {what}", flex.unwrap_or_default()))
+        }
         Some(Some(Op::Python)) => (&rules::GRAPH_PYTHON_OP, "calls a function of the Python process".to_owned()),
         Some(Some(Op::Library(what))) => (&rules::GRAPH_LIBRARY, what.to_owned()),
         Some(None) => (&rules::LITE_CUSTOM_OP, "is no operation of TensorFlow that is known".to_owned()),

@@ -166,7 +166,8 @@ impl<'a> Inner<'a> {
     }
 
     fn is_message(self, known: impl Fn(u64) -> bool) -> bool {
-        self.length == 0 || walk(self.bytes, self.length, 32).is_some_and(|(seen, _)| seen.iter().all(|f| known(f.number)))
+        self.length == 0
+            || walk(self.bytes, self.length, 32).is_some_and(|(seen, _)| seen.iter().all(|f| known(f.number)))
     }
 
     fn is_name(self) -> bool {

@@ -2,7 +2,10 @@
 //!
 //! No entity is ever expanded and nothing is fetched; a document that declares entities is reported, not resolved.
 
-use quick_xml::{Reader, events::{BytesStart, Event}};
+use quick_xml::{
+    Reader,
+    events::{BytesStart, Event},
+};
 
 use crate::{
     formats::paths::{beside, leaves_folder},
@@ -14,7 +17,8 @@ use crate::{
 /// Deeper than any model's description, and less than what parsers that recurse can take.
 const DEEP: usize = 1024;
 /// Document types that programs know by heart and whose address they do not open.
-const KNOWN_TYPES: &[&str] = &["\"http://www.apple.com/DTDs/", "\"http://www.w3.org/", "\"https://www.w3.org/", "\"http://www.apple.com/"];
+const KNOWN_TYPES: &[&str] =
+    &["\"http://www.apple.com/DTDs/", "\"http://www.w3.org/", "\"https://www.w3.org/", "\"http://www.apple.com/"];
 
 /// Whether the text is XML.
 pub(crate) fn recognise(text: &str) -> bool {
@@ -86,7 +90,10 @@ fn document_type(scan: &mut Scan<'_>, source: &Source, at: u64, words: &str) {
     let elsewhere = upper.contains("SYSTEM") || upper.contains("PUBLIC");
     let known = KNOWN_TYPES.iter().any(|known| words.contains(known)) && !words.contains('[');
     let message = if declares {
-        format!("The document type declares entities: `{}`. A reader that expands them reads files or grows without end.", short(words))
+        format!(
+            "The document type declares entities: `{}`. A reader that expands them reads files or grows without end.",
+            short(words)
+        )
     } else if elsewhere && !known {
         format!("The document type sends its reader elsewhere: `{}`.", short(words))
     } else {
@@ -104,7 +111,10 @@ fn reference(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str) {
 
 fn element(scan: &mut Scan<'_>, source: &Source, at: u64, tag: &BytesStart<'_>, net: &mut Net) -> Scanned<()> {
     let name = String::from_utf8_lossy(tag.name().local_name().as_ref()).into_owned();
-    if name == "include" && tag.attributes().flatten().any(|a| a.key.as_ref() == b"href") && tag.name().prefix().is_some() {
+    if name == "include"
+        && tag.attributes().flatten().any(|a| a.key.as_ref() == b"href")
+        && tag.name().prefix().is_some()
+    {
         let message = "The document includes another one (`xi:include`): its reader opens a file or an address.";
         scan.found(&rules::XML_ENTITY, source, at, message);
     }
@@ -132,8 +142,12 @@ fn element(scan: &mut Scan<'_>, source: &Source, at: u64, tag: &BytesStart<'_>, 
         let value = String::from_utf8_lossy(&attribute.value);
         let address = matches!(key.as_str(), "href" | "xlink:href" | "src");
         let script = address && value.trim_start().to_ascii_lowercase().starts_with("javascript:");
-        if script || (!net.is && key.len() > 4 && key.starts_with("on") && key.bytes().all(|b| b.is_ascii_lowercase())) {
-            let message = format!("The attribute `{key}` holds a script, which runs where the document is shown: `{}`.", short(&value));
+        if script || (!net.is && key.len() > 4 && key.starts_with("on") && key.bytes().all(|b| b.is_ascii_lowercase()))
+        {
+            let message = format!(
+                "The attribute `{key}` holds a script, which runs where the document is shown: `{}`.",
+                short(&value)
+            );
             scan.found(&rules::PAGE_ACTIVE, source, at, message);
         }
         if net.is && net.layers.len() < 1_000_000 {
@@ -201,7 +215,11 @@ impl Net {
             let (Some(offset), Some(size)) = (&layer.offset, &layer.size) else { continue };
             let end = offset.parse::<u64>().ok().zip(size.parse::<u64>().ok()).and_then(|(o, s)| o.checked_add(s));
             let message = match (end, there) {
-                (None, _) => format!("A constant lies at offset {:?} with size {:?}, which is no place.", short(offset), short(size)),
+                (None, _) => format!(
+                    "A constant lies at offset {:?} with size {:?}, which is no place.",
+                    short(offset),
+                    short(size)
+                ),
                 (Some(end), Some(Some(there))) if end > there => {
                     format!("A constant ends at byte {end} of the weights file, which has {there} bytes.")
                 }

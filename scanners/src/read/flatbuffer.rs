@@ -187,7 +187,11 @@ impl<'a> Flat<'a> {
             if range.start > at {
                 gaps.push(at..range.start);
             }
-            if inert { scan.inert(source, range.clone()) } else { scan.inspected(source, range.clone()) }
+            if inert {
+                scan.inert(source, range.clone())
+            } else {
+                scan.inspected(source, range.clone())
+            }
             at = at.max(range.end);
         }
         // A string ends with a zero, and the whole is filled up to a multiple of sixteen.
@@ -212,7 +216,8 @@ impl<'a> Flat<'a> {
 
     fn table(&mut self, at: u64) -> Scanned<Table> {
         let back = i64::from(self.word(at)?.cast_signed());
-        let vtable = at.checked_add_signed(back.wrapping_neg()).filter(|v| *v >= self.base.start).ok_or_else(|| outside(at))?;
+        let vtable =
+            at.checked_add_signed(back.wrapping_neg()).filter(|v| *v >= self.base.start).ok_or_else(|| outside(at))?;
         let (length, size) = (self.half(vtable)?, self.half(vtable + 2)?);
         if length < 4 || length % 2 != 0 || size < 4 {
             return Err(Stop::broken(vtable, "a table's description is malformed"));

@@ -226,7 +226,7 @@ fn tensor(source: &Source, field: &Field, node: &mut Node, skipped: &mut Skipped
                 node.texts.extend(text(source, &field.content, TEXT)?);
             }
         }
-        (4.. , content @ Content::Bytes(_)) => skipped.content(content),
+        (4.., content @ Content::Bytes(_)) => skipped.content(content),
         _ => {}
     }
     Ok(())

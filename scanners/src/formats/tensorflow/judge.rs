@@ -32,12 +32,7 @@ const OPENING: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Judges the graphs of one model. `assets` are the nodes whose paths the loader replaces by its own.
-pub(crate) fn judge(
-    scan: &mut Scan<'_>,
-    source: &Source,
-    graphs: &[Graph],
-    assets: &HashSet<String>,
-) -> Scanned<()> {
+pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, graphs: &[Graph], assets: &HashSet<String>) -> Scanned<()> {
     let functions: HashMap<&str, usize> =
         graphs.iter().enumerate().filter_map(|(at, g)| Some((g.function.as_deref()?, at))).collect();
     let mut flow = Flow { graphs, functions, assets, sinks: Vec::new(), seen: HashSet::new() };
@@ -140,8 +135,7 @@ impl Flow<'_> {
     fn sink(&mut self, graph: usize, node: &Node, input: usize, op: &str, what: &'static str) {
         let Some(taken) = node.inputs.get(input) else { return };
         let sentence = self.graphs.get(graph).map(|g| standing(op, g, node)).unwrap_or_default();
-        let sink =
-            Sink { graph, input: taken.clone(), leading: true, op: op.to_owned(), what, at: node.at, sentence };
+        let sink = Sink { graph, input: taken.clone(), leading: true, op: op.to_owned(), what, at: node.at, sentence };
         self.push(sink);
     }
 
@@ -164,10 +158,8 @@ impl Flow<'_> {
             let asset = graph.function.is_none() && self.assets.contains(&node.name);
             for text in node.texts.iter().filter(|_| !asset) {
                 if let Some(why) = leaves(text, sink.leading) {
-                    let message = format!(
-                        "{} {}. The graph brings the path itself: {text:?}; {why}.",
-                        sink.sentence, sink.what
-                    );
+                    let message =
+                        format!("{} {}. The graph brings the path itself: {text:?}; {why}.", sink.sentence, sink.what);
                     scan.found(&rules::GRAPH_FILE_OP, source, sink.at, message);
                 }
             }

@@ -19,7 +19,8 @@ pub(crate) fn recognise(text: &str) -> bool {
     let first = words.next().ok().flatten();
     let second = words.next().ok().flatten();
     let opens = matches!(&second, Some((_, Word::Mark('{' | '<')))) || matches!(&second, Some((_, Word::Mark(':'))));
-    let known = ["node", "library", "versions", "meta_graphs", "meta_info_def", "graph_def", "saved_model_schema_version"];
+    let known =
+        ["node", "library", "versions", "meta_graphs", "meta_info_def", "graph_def", "saved_model_schema_version"];
     opens && matches!(&first, Some((_, Word::Name(name))) if known.contains(&name.as_str()))
 }
 
@@ -202,7 +203,8 @@ impl<'a> Words<'a> {
             }
             byte if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.') || byte >= 0x80 => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
-                let letter = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.') || **b >= 0x80;
+                let letter =
+                    |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.') || **b >= 0x80;
                 let length = rest.iter().take_while(letter).count();
                 self.at += length;
                 Word::Name(String::from_utf8_lossy(rest.get(..length).unwrap_or_default()).into_owned())
