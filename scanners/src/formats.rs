@@ -19,6 +19,7 @@ pub(crate) mod xml;
 use bytes::Bytes;
 
 use crate::{
+    archive::{sevenz, single, tar, zip},
     rules,
     scan::{Scan, Scanned},
     source::Source,
@@ -78,6 +79,18 @@ pub(crate) struct Format {
 
 /// Every format. The first whose content matches gives the file its name.
 const FORMATS: &[Format] = &[
+    Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
+    Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
+    Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
+    Format { name: "rar", recognise: sevenz::recognise_rar, inspect: sevenz::inspect_rar },
+    Format { name: "gzip", recognise: single::gzip, inspect: single::inspect_gzip },
+    Format { name: "bzip2", recognise: single::bzip2, inspect: single::inspect_bzip2 },
+    Format { name: "xz", recognise: single::xz, inspect: single::inspect_xz },
+    Format { name: "lzma", recognise: single::lzma, inspect: single::inspect_lzma },
+    Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
+    Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
+    Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
     Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
     Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
     Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
@@ -149,4 +162,11 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, format: &Format) {
     if let Err(stop) = (format.inspect)(scan, source) {
         scan.stopped(source, stop);
     }
+}
+
+/// Reads the bytes as this format and no other.
+#[cfg(fuzzing)]
+pub(crate) fn inspect_only(scan: &mut Scan<'_>, source: &Source, name: &str) {
+    let format = FORMATS.iter().find(|format| format.name == name);
+    inspect_as(scan, source, format.unwrap_or_else(|| unreachable!("no format is called {name}")));
 }

@@ -57,27 +57,24 @@ pub type Neighbours = BTreeMap<String, u64>;
 
 /// Reads one file and says what it saw. `name` is its path in the repository; `neighbours` are the other files there, if known.
 pub fn scan(name: &str, bytes: Arc<dyn ReadAt>, limits: &Limits, neighbours: Option<&Neighbours>) -> Outcome {
-    let size = bytes.size();
     let source = Source::new(name, bytes, 0);
-    let mut scan = Scan {
-        limits,
-        neighbours,
-        facts: Facts::default(),
-        spent: Spent::default(),
-        sheets: vec![Sheet::new(size)],
-        findings: Vec::new(),
-        told: HashSet::new(),
-        worst: None,
-        depth: 0,
-        format: "unknown",
-        missing: false,
-    };
+    let mut scan = Scan::new(source.len(), limits, neighbours);
     let wanted = source.wanted();
     let format = scan.inner(&source);
     if scan.missing {
         return Outcome::Needs(wanted.take());
     }
     Outcome::Judged(Box::new(scan.finish(name, format)))
+}
+
+/// Reads the bytes as one format, whatever they look like: for the fuzzer.
+#[cfg(fuzzing)]
+pub fn scan_as(format: &str, name: &str, bytes: Arc<dyn ReadAt>, limits: &Limits) -> Report {
+    let source = Source::new(name, bytes, 0);
+    let mut scan = Scan::new(source.len(), limits, None);
+    scan.depth = 1;
+    formats::inspect_only(&mut scan, &source, format);
+    scan.finish(name, "fuzzed")
 }
 
 /// What one scan knows so far. Every reader gets it, and the bytes to read.
@@ -93,6 +90,24 @@ pub(crate) struct Scan<'a> {
     depth: u32,
     format: &'static str,
     missing: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
+        Scan {
+            limits,
+            neighbours,
+            facts: Facts::default(),
+            spent: Spent::default(),
+            sheets: vec![Sheet::new(size)],
+            findings: Vec::new(),
+            told: HashSet::new(),
+            worst: None,
+            depth: 0,
+            format: "unknown",
+            missing: false,
+        }
+    }
 }
 
 impl Scan<'_> {

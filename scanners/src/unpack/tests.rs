@@ -1,0 +1,1 @@
+//! Tests of the decompressors: round trips, several members, damage and limits.
