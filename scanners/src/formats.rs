@@ -13,10 +13,18 @@ mod pdf;
 mod program;
 pub(crate) mod safetensors;
 mod sniff;
+pub(crate) mod coreml;
+mod engine;
+mod msgpack;
 mod onnx;
-mod paths;
-mod tensorflow;
+mod paddle;
+pub(crate) mod paths;
+mod rdata;
+pub(crate) mod tensorflow;
+mod tflite;
+pub(crate) mod trees;
 mod wire;
+pub(crate) mod xml;
 
 use bytes::Bytes;
 
@@ -122,6 +130,17 @@ const BLOB: u64 = 64 << 10;
         recognise: tensorflow::checkpoint::is_data,
         inspect: tensorflow::checkpoint::data,
     },
+    Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
+    Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
+    Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
+    Format { name: "paddle program", recognise: paddle::is_program, inspect: paddle::program },
+    Format { name: "paddle parameters", recognise: paddle::is_parameters, inspect: paddle::parameters },
+    Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
+    Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
+    Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
+    Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
+    Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
+    Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
 ];
 
