@@ -3,12 +3,16 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+pub(crate) mod safetensors_index;
+pub(crate) mod xml;
+
 use bytes::Bytes;
 
 use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
+    text,
 };
 
 /// Why a reader wants these bytes.
@@ -64,7 +68,13 @@ pub(crate) struct Format {
 }
 
 /// Every format. The first whose content matches gives the file its name.
-const FORMATS: &[Format] = &[];
+const FORMATS: &[Format] = &[
+    // The last: what another reader knows by its content is not only text.
+    Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
+];
+
+/// Every format that consists of letters is text too, so that text beside another format is no polyglot.
+const TEXT: &str = "text";
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -80,7 +90,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let matches: Vec<(&Format, Match)> =
         FORMATS.iter().map(|format| (format, (format.recognise)(&probe))).filter(|(_, m)| *m != Match::No).collect();
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
-    if let [first, second, ..] = by_content[..] {
+    if let [first, second, ..] = by_content[..]
+        && second.name != TEXT
+    {
         let message = format!(
             "The same bytes are a {} and a {}: what they do depends on who opens them.",
             first.name, second.name

@@ -1,0 +1,11 @@
+//! XML files.
+
+use crate::{
+    scan::{Scan, Scanned},
+    source::Source,
+};
+
+/// Inspects XML text.
+pub(crate) fn inspect(_scan: &mut Scan<'_>, _source: &Source, _text: &str) -> Scanned<()> {
+    Ok(())
+}
