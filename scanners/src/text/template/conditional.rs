@@ -91,7 +91,7 @@ fn texts(template: &Template, known: &Knowledge, value: Id) -> Vec<String> {
             Some(ExprKind::Call(callee, args)) => match template.name(*callee) {
                 Some(name) if name.starts_with("raise") => {}
                 Some(name) => {
-                    out.extend(macro_text(template, name));
+                    out.extend(macro_texts(template, name));
                     todo.extend(args.all());
                 }
                 None => {
@@ -107,15 +107,16 @@ fn texts(template: &Template, known: &Knowledge, value: Id) -> Vec<String> {
     out
 }
 
-/// The plain text of a macro of the template's own.
-fn macro_text(template: &Template, called: &str) -> Option<String> {
+/// The plain texts of a macro of the template's own, each by itself.
+fn macro_texts(template: &Template, called: &str) -> Vec<String> {
     let body = template.statements.iter().find_map(|statement| match &statement.kind {
         StatementKind::Macro { name, body, .. } if name == called => Some(body.clone()),
         _ => None,
-    })?;
-    let all = template.statements.get(body)?.iter().filter_map(|statement| match &statement.kind {
-        StatementKind::Text(text) => Some(text.as_str()),
+    });
+    let inside = body.and_then(|body| template.statements.get(body)).unwrap_or_default();
+    let texts = inside.iter().filter_map(|statement| match &statement.kind {
+        StatementKind::Text(text) => Some(text.clone()),
         _ => None,
     });
-    Some(all.collect())
+    texts.collect()
 }

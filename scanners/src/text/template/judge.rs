@@ -24,10 +24,10 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
     for (id, expr) in template.exprs.iter().enumerate() {
         match &expr.kind {
             ExprKind::Attribute(_, name) => judge.attribute(expr.at, name),
-            ExprKind::Item(of, key) => judge.item(expr.at, *of, *key),
+            ExprKind::Item(_, key) => judge.item(expr.at, *key),
             ExprKind::Call(callee, args) => judge.call(expr.at, *callee, args),
             ExprKind::Filter(of, name, args) => judge.filter(expr.at, *of, name, args),
-            ExprKind::Test(_, name, args) => judge.test(expr.at, name, args),
+            ExprKind::Test(_, name, _) => judge.test(expr.at, name),
             ExprKind::Binary(op, a, b) => judge.growth(expr.at, *op, *a, *b),
             ExprKind::Name(name) if name.contains("__") => {
                 judge.see(&rules::TEMPLATE_REACH, template.at(id), format!("names `{name}`"));
@@ -90,17 +90,17 @@ impl Judge<'_> {
     }
 
     /// `of[key]` is an attribute too where the key is one.
-    fn item(&mut self, at: usize, of: Id, key: Id) {
+    fn item(&mut self, at: usize, key: Id) {
         let reached: Option<String> = self.known.texts(key).find(|name| names::reaches(name)).map(str::to_owned);
         if let Some(name) = reached {
             self.see(&rules::TEMPLATE_REACH, at, format!("reads the attribute `{name}`, which leads from a value into Python"));
         } else {
-            self.built_key(at, of, key);
+            self.built_key(at, key);
         }
     }
 
     /// A key that is pieced together from bits of attribute names. Sums of numbers and keys of dictionaries are not.
-    fn built_key(&mut self, at: usize, _of: Id, key: Id) {
+    fn built_key(&mut self, at: usize, key: Id) {
         let known = self.known.get(key);
         let settled = !known.values.is_empty() && !known.values.iter().any(|value| value.text().is_some());
         if known.built && !settled && known.bits.iter().any(|bit| names::could_become(bit)) {
@@ -147,7 +147,9 @@ impl Judge<'_> {
         }
         let own = self.own.contains(&method)
             || self.template.name(of).is_some_and(|base| self.known.names.contains_key(&format!("{base}.{method}")));
-        if !own && !names::METHODS.contains(&method) && !names::reaches(method) {
+        if names::RUNNING.contains(&method) && !own {
+            self.see(&rules::TEMPLATE_REACH, at, format!("calls `{method}`, which runs commands or code"));
+        } else if !own && !names::METHODS.contains(&method) && !names::reaches(method) {
             self.see(&rules::TEMPLATE_UNKNOWN_CALL, at, format!("calls the method `{method}`, which no value in a chat has"));
         }
     }
@@ -250,8 +252,7 @@ impl Judge<'_> {
         }
     }
 
-    fn test(&mut self, at: usize, name: &str, args: &Args) {
-        let _ = args;
+    fn test(&mut self, at: usize, name: &str) {
         if !names::TESTS.contains(&name) {
             self.see(&rules::TEMPLATE_UNKNOWN_CALL, at, format!("uses the test `{name}`, which no server has"));
         }

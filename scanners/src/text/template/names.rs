@@ -46,8 +46,13 @@ pub(crate) const METHODS: &[&str] = &[
 pub(crate) const INNER: &[&str] = &[
     "mro", "subclasses", "func_globals", "func_code", "func_closure", "im_func", "im_self", "im_class", "gi_frame",
     "gi_code", "gi_yieldfrom", "cr_frame", "cr_code", "cr_await", "ag_frame", "ag_code", "f_globals", "f_locals",
-    "f_builtins", "f_back", "f_code", "tb_frame", "tb_next", "co_code", "co_consts", "popen", "system", "get_data",
-    "load_module", "exec_module", "import_module", "check_output",
+    "f_builtins", "f_back", "f_code", "tb_frame", "tb_next", "co_code", "co_consts",
+];
+
+/// Methods that run things; as keys of a dictionary they are ordinary words.
+pub(crate) const RUNNING: &[&str] = &[
+    "popen", "system", "get_data", "load_module", "exec_module", "import_module", "check_output", "spawn", "eval", "exec",
+    "subclasses", "Popen",
 ];
 
 /// Calls that mean Python is at hand.
