@@ -24,6 +24,7 @@ pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
 mod wire;
+pub(crate) mod safetensors_index;
 pub(crate) mod xml;
 
 use bytes::Bytes;
@@ -33,6 +34,7 @@ use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
+    text,
 };
 
 /// Why a reader wants these bytes.
@@ -143,6 +145,12 @@ const BLOB: u64 = 64 << 10;
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
 ];
+    // The last: what another reader knows by its content is not only text.
+    Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
+];
+
+/// Every format that consists of letters is text too, so that text beside another format is no polyglot.
+const TEXT: &str = "text";
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -158,7 +166,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let matches: Vec<(&Format, Match)> =
         FORMATS.iter().map(|format| (format, (format.recognise)(&probe))).filter(|(_, m)| *m != Match::No).collect();
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
-    if let [first, second, ..] = by_content[..] {
+    if let [first, second, ..] = by_content[..]
+        && second.name != TEXT
+    {
         let message = format!(
             "The same bytes are a {} and a {}: what they do depends on who opens them.",
             first.name, second.name

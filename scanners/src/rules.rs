@@ -177,6 +177,7 @@ rules! {
     CODE_SETTING = "WB-CFG-008", Medium, Suspicious, "A setting names code that a server will run", [829], "";
     CONFIG_DUPLICATE = "WB-CFG-009", Medium, Suspicious, "A config names a key twice", [694], "AML.T0074";
     CLASS_UNKNOWN = "WB-CFG-010", Medium, Suspicious, "The config instantiates something nobody vouches for", [470], "";
+    CONFIG_BOMB = "WB-CFG-011", Medium, Suspicious, "A config grows without end when it is read", [776], "AML.T0029";
     NATIVE_EXECUTABLE = "WB-EXE-001", Critical, Malicious, "The file is a native program or library", [506], "AML.T0018.002";
     SCRIPT_FILE = "WB-EXE-002", High, Suspicious, "The file is a script", [506], "AML.T0018.002";
     LLAMAFILE = "WB-EXE-003", High, Suspicious, "The file is a model and a program at once", [506], "AML.T0018.002";
