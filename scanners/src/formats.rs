@@ -26,6 +26,8 @@ pub(crate) mod trees;
 mod wire;
 pub(crate) mod safetensors_index;
 pub(crate) mod xml;
+mod executorch;
+pub(crate) mod numpy;
 
 use bytes::Bytes;
 
@@ -115,6 +117,8 @@ const BLOB: u64 = 64 << 10;
     Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
     Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
     Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
+    Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
     Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
     Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
