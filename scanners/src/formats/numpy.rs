@@ -46,12 +46,10 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
 }
 
-/// A zip of arrays: `numpy.load` opens every member by its content, whatever its name.
+/// A zip of arrays, as numpy writes it.
 pub(crate) fn is_npz(archive: &Archive) -> bool {
-    let file = |name: &str| !name.ends_with('/');
-    let array = |name: &str| name.to_ascii_lowercase().ends_with(".npy");
-    archive.members.iter().any(|member| array(&member.name))
-        && archive.members.iter().filter(|member| file(&member.name)).all(|member| !member.name.ends_with(".pkl"))
+    let mut names = archive.members.iter().map(|member| member.name.to_ascii_lowercase()).peekable();
+    names.peek().is_some() && names.all(|name| name.ends_with(".npy"))
 }
 
 pub(crate) fn inspect_npz(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {

@@ -30,7 +30,8 @@ pub(crate) enum UseKind {
     /// Named only: its module is imported. A global with this use may also be stored in another object's state, where the
     /// object may call it later with arguments of the attacker's; only what harms nobody then has this use.
     Import,
-    /// Called with arguments: REDUCE.
+    /// Called with arguments: REDUCE. A class that is vouched for [`UseKind::New`] is not thereby vouched for this: its
+    /// `__init__` runs, and that of some fetches or opens what its arguments name (`SentenceTransformer(name)`).
     Call,
     /// Made without its `__init__`: NEWOBJ, NEWOBJ_EX, and OBJ and INST without arguments. OBJ and INST with arguments
     /// call the class, and so are a [`UseKind::Call`].
@@ -119,6 +120,9 @@ pub(crate) fn look_up(module: &str, name: &str) -> Option<&'static Entry> {
     if let Some(entry) = tables.vouched.get(module).and_then(|names| names.get(name)) {
         return Some(entry);
     }
+    if package(module) == SCRIPT {
+        return script_class(module);
+    }
     // A module's global can be another module: `collections` has `_sys`, `random` has `_os`.
     let first = name.split('.').next().unwrap_or(name);
     if HOPS.contains(&first) {
@@ -190,6 +194,19 @@ const WARNED: &str = include_str!("../../data/gadgets.txt");
 const LIBRARY: &str = include_str!("../../data/library.txt");
 const OLD_NAMES: &str = include_str!("../../data/old_names.txt");
 const LIBRARY_WHY: &str = "It is a part of Python's standard library that no model needs.";
+
+/// The package that TorchScript gives to the classes of an archive's own code. Python cannot import it; torch makes them from
+/// the code beside the pickle, which has its own reader.
+const SCRIPT: &str = "__torch__";
+/// Libraries of torch itself that bring classes of their own.
+const SCRIPT_LIBRARIES: &[&str] = &["quantized", "rnn", "xnnpack", "sparse", "mkldnn", "vulkan", "metal"];
+static SCRIPT_CLASS: LazyLock<Entry> = LazyLock::new(|| Entry {
+    tier: Tier::Framework,
+    uses: &[UseKind::Import, UseKind::Call, UseKind::New, UseKind::State],
+    arguments: Arguments::Any,
+    rule: None,
+    why: "A class of the archive's own TorchScript.",
+});
 
 /// Names under which harmless modules hold modules and tables that lead anywhere.
 const HOPS: &[&str] = &[
@@ -346,6 +363,11 @@ impl Tables {
         }
         self.library.get(package(module))
     }
+}
+
+fn script_class(module: &str) -> Option<&'static Entry> {
+    let library = module.strip_prefix("__torch__.torch.classes.").map(package);
+    library.is_none_or(|library| SCRIPT_LIBRARIES.contains(&library)).then(|| &*SCRIPT_CLASS)
 }
 
 fn warning(tier: Tier, rule: &'static Rule, why: &'static str) -> Entry {
