@@ -3,31 +3,31 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+pub(crate) mod coreml;
+mod engine;
+mod executorch;
 mod gap;
 mod gguf;
 mod hdf5;
 mod inert;
 pub(crate) mod keras;
-mod names;
-mod pdf;
-mod program;
-pub(crate) mod safetensors;
-mod sniff;
-pub(crate) mod coreml;
-mod engine;
 mod msgpack;
+mod names;
+pub(crate) mod numpy;
 mod onnx;
 mod paddle;
 pub(crate) mod paths;
+mod pdf;
+mod program;
 mod rdata;
+pub(crate) mod safetensors;
+pub(crate) mod safetensors_index;
+mod sniff;
 pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
 mod wire;
-pub(crate) mod safetensors_index;
 pub(crate) mod xml;
-mod executorch;
-pub(crate) mod numpy;
 
 use bytes::Bytes;
 
@@ -101,11 +101,6 @@ const FORMATS: &[Format] = &[
     program::PORTABLE,
     program::SHELL,
     pdf::FORMAT,
-    inert::FORMAT,
-];
-
-/// A block of bytes that nobody knows is worth telling from this size on.
-const BLOB: u64 = 64 << 10;
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
     Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
@@ -148,13 +143,15 @@ const BLOB: u64 = 64 << 10;
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
-];
+    inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
 ];
 
 /// Every format that consists of letters is text too, so that text beside another format is no polyglot.
 const TEXT: &str = "text";
+/// A block of bytes that nobody knows is worth telling from this size on.
+const BLOB: u64 = 64 << 10;
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -188,6 +185,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
+        // A reader that was asked because of the name may know them after all, from the files beside them.
+        None if scan.is_named() => {}
         None => {
             if source.len() >= BLOB {
                 let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
@@ -196,9 +195,6 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             }
             scan.unsupported(source, "no reader knows these bytes");
         }
-        // A reader that was asked because of the name may know them after all, from the files beside them.
-        None if scan.is_named() => {}
-        None => scan.unsupported(source, "no reader knows these bytes"),
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 //!
 //! An archive of no kind is inspected member by member.
 
+mod keras;
 mod mar;
 mod nemo;
 mod skops;
-mod keras;
 mod torch;
 
 use crate::{
@@ -29,8 +29,7 @@ const KINDS: &[Kind] = &[
     Kind { name: "torchserve archive", recognise: mar::recognise, inspect: mar::inspect },
     Kind { name: "nemo", recognise: nemo::recognise, inspect: nemo::inspect },
     Kind { name: "skops", recognise: skops::recognise, inspect: skops::inspect },
-];
-const KINDS: &[Kind] = &[keras::KERAS];
+    keras::KERAS,
     Kind { name: "torch checkpoint", recognise: torch::is_checkpoint, inspect: torch::inspect },
     Kind { name: "torchscript", recognise: torch::is_script, inspect: torch::inspect },
     Kind { name: "torch package", recognise: torch::is_package, inspect: torch::inspect },

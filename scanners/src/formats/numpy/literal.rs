@@ -74,7 +74,9 @@ pub(super) fn parse(text: &[u8], deepest: usize) -> Result<Literal, Fault> {
                 let closed = open.pop().and_then(|open| open.close(byte));
                 closed.ok_or_else(|| broken("brackets do not match"))?
             }
-            b'\'' | b'"' if !full => Literal::Text(string(text, &mut at, byte).ok_or_else(|| broken("a text has no end"))?),
+            b'\'' | b'"' if !full => {
+                Literal::Text(string(text, &mut at, byte).ok_or_else(|| broken("a text has no end"))?)
+            }
             b'0'..=b'9' | b'-' if !full => number(text, &mut at),
             b'A'..=b'Z' | b'a'..=b'z' | b'_' if !full => word(text, &mut at)?,
             _ => return Err(Fault::Code(shown(text, at - 1))),

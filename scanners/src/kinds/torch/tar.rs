@@ -30,9 +30,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
         match plain(&member.name) {
             "storages" => archive.inspect_as(scan, member, |scan, source| rows(scan, source, Row::Storage)),
             "tensors" => archive.inspect_as(scan, member, |scan, source| rows(scan, source, Row::Tensor)),
-            name if MEMBERS.contains(&name) => archive.inspect_as(scan, member, |scan, source| {
-                pickle::inspect_as(scan, source, Loader::Plain).map(|_| ())
-            }),
+            name if MEMBERS.contains(&name) => archive
+                .inspect_as(scan, member, |scan, source| pickle::inspect_as(scan, source, Loader::Plain).map(|_| ())),
             _ => archive.inspect(scan, member),
         }
     }
@@ -120,8 +119,30 @@ fn end_of_pickle(scan: &mut Scan<'_>, source: &Source, at: u64) -> Scanned<Optio
                 cursor.line(1 << 16)?;
                 0
             }
-            b'(' | b'0' | b'1' | b'2' | b'N' | b'Q' | b'R' | b'a' | b'b' | b'd' | b'}' | b'e' | b'l' | b']' | b'o' | b's'
-            | b't' | b')' | b'u' | 0x81 | 0x85..=0x89 | 0x8f..=0x94 | 0x97 | 0x98 => 0,
+            b'('
+            | b'0'
+            | b'1'
+            | b'2'
+            | b'N'
+            | b'Q'
+            | b'R'
+            | b'a'
+            | b'b'
+            | b'd'
+            | b'}'
+            | b'e'
+            | b'l'
+            | b']'
+            | b'o'
+            | b's'
+            | b't'
+            | b')'
+            | b'u'
+            | 0x81
+            | 0x85..=0x89
+            | 0x8f..=0x94
+            | 0x97
+            | 0x98 => 0,
             _ => return Ok(None),
         };
         if skip > cursor.left() {

@@ -54,14 +54,8 @@ impl Knowledge {
     }
 
     pub(crate) fn get(&self, id: Id) -> &Known {
-        static NOTHING: Known = Known {
-            values: Vec::new(),
-            built: false,
-            bits: Vec::new(),
-            spoken: false,
-            dated: false,
-            trigger: None,
-        };
+        static NOTHING: Known =
+            Known { values: Vec::new(), built: false, bits: Vec::new(), spoken: false, dated: false, trigger: None };
         self.exprs.get(id).unwrap_or(&NOTHING)
     }
 
@@ -259,11 +253,8 @@ impl Knowledge {
     }
 
     fn member(&self, template: &Template, of: Id, name: &str) -> Known {
-        let mut known = template
-            .name(of)
-            .and_then(|base| self.names.get(&format!("{base}.{name}")))
-            .cloned()
-            .unwrap_or_default();
+        let mut known =
+            template.name(of).and_then(|base| self.names.get(&format!("{base}.{name}"))).cloned().unwrap_or_default();
         let key = Value::Text(name.to_owned());
         known.values.extend(self.get(of).values.iter().filter_map(|v| values::item(v, &key)));
         known.values.truncate(VALUES);
@@ -286,9 +277,8 @@ impl Knowledge {
     }
 
     fn call(&self, template: &Template, callee: Id, args: &Args) -> Known {
-        let given = |ids: &[Id]| -> Option<Vec<Value>> {
-            ids.iter().map(|id| self.get(*id).values.first().cloned()).collect()
-        };
+        let given =
+            |ids: &[Id]| -> Option<Vec<Value>> { ids.iter().map(|id| self.get(*id).values.first().cloned()).collect() };
         let Some(ExprKind::Attribute(of, method)) = template.kind(callee) else {
             let name = template.name(callee).unwrap_or_default();
             let mut known = if name == "dict" || name == "namespace" || name == "range" {
@@ -324,12 +314,28 @@ impl Knowledge {
                 (method, value) => values::apply(method, value, &plain),
             });
         }
-        if method == "get" && known.values.is_empty()
+        if method == "get"
+            && known.values.is_empty()
             && let Some(name) = args.plain.first().and_then(|id| self.texts(*id).next())
         {
             known = self.member(template, *of, name);
         }
-        let asks = matches!(method.as_str(), "startswith" | "endswith" | "find" | "rfind" | "index" | "count" | "split" | "rsplit" | "replace" | "partition" | "rpartition" | "match" | "search");
+        let asks = matches!(
+            method.as_str(),
+            "startswith"
+                | "endswith"
+                | "find"
+                | "rfind"
+                | "index"
+                | "count"
+                | "split"
+                | "rsplit"
+                | "replace"
+                | "partition"
+                | "rpartition"
+                | "match"
+                | "search"
+        );
         if asks {
             known.trigger = self.compared(*of, args.plain.first().copied()).trigger.or(known.trigger);
         }
@@ -339,8 +345,7 @@ impl Knowledge {
     fn filter(&self, of: Option<Id>, name: &str, args: &Args) -> Known {
         let mut known = self.together(of.into_iter().chain(args.all()));
         known.built = true;
-        let plain: Option<Vec<Value>> =
-            args.plain.iter().map(|id| self.get(*id).values.first().cloned()).collect();
+        let plain: Option<Vec<Value>> = args.plain.iter().map(|id| self.get(*id).values.first().cloned()).collect();
         if let (Some(of), Some(plain)) = (of, &plain) {
             known.values = self.get(of).values.iter().filter_map(|v| values::apply(name, v, plain)).collect();
         }
@@ -351,7 +356,8 @@ impl Knowledge {
         if matches!(name, "select" | "reject" | "selectattr" | "rejectattr" | "replace" | "split")
             && let Some(of) = of
         {
-            let words = args.plain.iter().filter_map(|id| self.compared_known(known.spoken || self.get(of).spoken, *id));
+            let words =
+                args.plain.iter().filter_map(|id| self.compared_known(known.spoken || self.get(of).spoken, *id));
             known.trigger = words.into_iter().next().or(known.trigger);
         }
         known

@@ -36,9 +36,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str,
         return Ok(());
     }
     // In a text file the places are exact; in a config the text was unescaped, and its beginning has to do.
-    let plain = source
-        .read(at..at.saturating_add(text.len() as u64))
-        .is_ok_and(|bytes| bytes.as_ref() == text.as_bytes());
+    let plain =
+        source.read(at..at.saturating_add(text.len() as u64)).is_ok_and(|bytes| bytes.as_ref() == text.as_bytes());
     let place = |inner: usize| if plain { at + inner as u64 } else { at };
     let template = match statements::read(text) {
         Ok(template) => template,
@@ -48,7 +47,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str,
                 let message = format!("The chat template `{name}` cannot be rendered within bounds: {}.", unread.why);
                 scan.found(&rules::TEMPLATE_BOMB, source, place(unread.at), message);
             } else {
-                let message = format!("The chat template `{name}` is not the Jinja that we read: {}, in {lead}.", unread.why);
+                let message =
+                    format!("The chat template `{name}` is not the Jinja that we read: {}, in {lead}.", unread.why);
                 scan.found(&rules::TEMPLATE_UNUSUAL, source, place(unread.at), message);
             }
             scan.left_out(source, format!("the chat template `{name}` could not be read"));
