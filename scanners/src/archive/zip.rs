@@ -82,7 +82,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     let archive = Archive { source: source.clone(), members: zip.views.members(scan, source)? };
     zip.mark(scan);
-    kinds::inspect(scan, &archive)
+    kinds::inspect(scan, &archive);
+    Ok(())
 }
 
 /// Whether a zip begins here: with a member, an end, or the mark of an archive in several parts.

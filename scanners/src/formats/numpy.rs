@@ -90,8 +90,8 @@ fn array(scan: &mut Scan<'_>, source: &Source) -> Scanned<Option<u64>> {
             Ok(Some(data + bytes))
         }
         said => {
-            let said = said.map_or_else(|| "more than any file can have".to_owned(), |bytes| bytes.to_string());
-            let message = format!("The array's shape asks for {said} bytes, and {there} are there.");
+            let said = said.map_or_else(|| "more bytes than any file has".into(), |bytes| format!("{bytes} bytes"));
+            let message = format!("The array's shape asks for {said}, and {there} are there.");
             scan.found(&rules::ARRAY_SHAPE, source, text.start, message);
             // Elements that are numbers or text are never run, however many there are.
             scan.inert(source, data..source.len());

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::*;
 use crate::{limits::Limits, report::Report, report::Verdict, scan::Outcome, scan::scan};
 
 /// An archive without members: the smallest file that is known to the last byte.

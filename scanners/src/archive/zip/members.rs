@@ -12,7 +12,7 @@ use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
-    unpack::{Codec, checksum, taste, unpack},
+    unpack::{Codec, taste, unpack},
 };
 
 use super::records::{CENTRAL, Central, DESCRIPTOR, LOCAL, Local, Said, u32_at, u64_at};
@@ -382,10 +382,7 @@ fn packing(method: u16) -> Packing {
 /// A member that is flagged as encrypted is often not: some loaders do not look at the flag. Its bytes decide.
 fn decrypted(scan: &mut Scan<'_>, source: &Source, name: &str, reading: Reading) -> Scanned<Reading> {
     let plain = match reading.packing {
-        Packing::Stored => {
-            let same_size = reading.size.is_none_or(|size| size == reading.packed.end - reading.packed.start);
-            same_size
-        }
+        Packing::Stored => reading.size.is_none_or(|size| size == reading.packed.end - reading.packed.start),
         Packing::Packed(codec) => {
             let first = taste(source, reading.packed.clone(), codec, 4096)?;
             let expected = reading.size.unwrap_or(1).clamp(1, 4096);
@@ -420,14 +417,4 @@ pub(super) fn next_record(source: &Source, at: u64, end: u64) -> Scanned<u64> {
         here = here.saturating_add(WINDOW);
     }
     Ok(end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_are_those_of_zip() {
-        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
-    }
 }
