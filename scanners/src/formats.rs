@@ -9,12 +9,12 @@ mod hdf5;
 mod inert;
 pub(crate) mod keras;
 mod names;
+mod onnx;
+mod paths;
 mod pdf;
 mod program;
 pub(crate) mod safetensors;
 mod sniff;
-mod onnx;
-mod paths;
 mod tensorflow;
 mod wire;
 
@@ -90,10 +90,6 @@ const FORMATS: &[Format] = &[
     program::SHELL,
     pdf::FORMAT,
     inert::FORMAT,
-];
-
-/// A block of bytes that nobody knows is worth telling from this size on.
-const BLOB: u64 = 64 << 10;
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
     Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
@@ -125,6 +121,9 @@ const BLOB: u64 = 64 << 10;
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
 ];
 
+/// A block of bytes that nobody knows is worth telling from this size on.
+const BLOB: u64 = 64 << 10;
+
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     if source.len() == 0 {
@@ -155,6 +154,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
+        // A reader that was asked because of the name may know them after all, from the files beside them.
+        None if scan.is_named() => {}
         None => {
             if source.len() >= BLOB {
                 let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
@@ -163,9 +164,6 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             }
             scan.unsupported(source, "no reader knows these bytes");
         }
-        // A reader that was asked because of the name may know them after all, from the files beside them.
-        None if scan.is_named() => {}
-        None => scan.unsupported(source, "no reader knows these bytes"),
     }
     Ok(())
 }
