@@ -177,6 +177,7 @@ rules! {
     CODE_SETTING = "WB-CFG-008", Medium, Suspicious, "A setting names code that a server will run", [829], "";
     CONFIG_DUPLICATE = "WB-CFG-009", Medium, Suspicious, "A config names a key twice", [694], "AML.T0074";
     CLASS_UNKNOWN = "WB-CFG-010", Medium, Suspicious, "The config instantiates something nobody vouches for", [470], "";
+    CONFIG_BOMB = "WB-CFG-011", Medium, Suspicious, "A config grows without end when it is read", [776], "AML.T0029";
     NATIVE_EXECUTABLE = "WB-EXE-001", Critical, Malicious, "The file is a native program or library", [506], "AML.T0018.002";
     SCRIPT_FILE = "WB-EXE-002", High, Suspicious, "The file is a script", [506], "AML.T0018.002";
     LLAMAFILE = "WB-EXE-003", High, Suspicious, "The file is a model and a program at once", [506], "AML.T0018.002";
@@ -184,11 +185,15 @@ rules! {
     PORTABLE_EXECUTABLE = "WB-EXE-005", Medium, Suspicious, "The file is a compiled program for a virtual machine", [506], "AML.T0018.002";
     TABLE_PICKLE = "WB-TAB-001", High, Suspicious, "A table's schema carries a pickle", [502], "AML.T0011.000";
     R_CODE = "WB-RDS-001", Critical, Malicious, "R data carries code that runs when it is touched", [502], "AML.T0011.000";
+    R_FUNCTION = "WB-RDS-002", Medium, Suspicious, "R data carries functions, or code that finds other code", [94], "";
     XML_ENTITY = "WB-XML-001", High, Suspicious, "An XML file declares entities", [611], "AML.T0011.000";
     MSGPACK_EXTENSION = "WB-MSG-001", Medium, Suspicious, "MessagePack data has an extension nobody vouches for", [502], "";
     COREML_CUSTOM = "WB-CML-001", Medium, Suspicious, "A CoreML model needs a class of the application", [829], "";
     VINO_EXTENT = "WB-OVN-001", Medium, Suspicious, "An OpenVINO constant lies outside the weights file", [125], "";
+    VINO_EXTENSION = "WB-OVN-002", High, Suspicious, "An OpenVINO model names a native library", [829], "AML.T0011.000";
     PADDLE_PYTHON = "WB-PDL-001", Critical, Malicious, "A Paddle program calls Python", [94], "AML.T0011.000";
+    PADDLE_FILE = "WB-PDL-002", High, Suspicious, "A Paddle program reads or writes files or connects", [73], "AML.T0011.000";
+    ENGINE_OPAQUE = "WB-TRT-001", Medium, Suspicious, "The model is compiled for one processor and cannot be looked into", [506], "AML.T0018.002";
     SKOPS_NODE = "WB-SKO-001", Critical, Malicious, "A skops file builds something that runs code", [502], "AML.T0011.000";
     SKOPS_UNKNOWN = "WB-SKO-002", Medium, Suspicious, "A skops file needs a type nobody vouches for", [502], "";
     TREES_MALFORMED = "WB-TRE-001", Medium, Suspicious, "A tree model's structure is malformed", [20], "";

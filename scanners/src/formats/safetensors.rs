@@ -4,10 +4,7 @@
 //! tensor. What the `safetensors` crate says of the same header is a second opinion.
 
 mod header;
-mod index;
 mod metadata;
-
-pub(crate) use index::index;
 
 use self::header::{Header, Tensor};
 use crate::{

@@ -3,5 +3,6 @@
 
 pub(crate) mod base64;
 pub(crate) mod cursor;
+pub(crate) mod flatbuffer;
 pub(crate) mod json;
 pub(crate) mod proto;

@@ -5,7 +5,7 @@
 pub(crate) mod checkpoint;
 mod graph;
 mod judge;
-mod ops;
+pub(crate) mod ops;
 pub(crate) mod pbtxt;
 pub(crate) mod records;
 
