@@ -151,6 +151,7 @@ const FORMATS: &[Format] = &[
 
 /// Every format that consists of letters is text too, so that text beside another format is no polyglot.
 const TEXT: &str = "text";
+
 /// A block of bytes that nobody knows is worth telling from this size on.
 const BLOB: u64 = 64 << 10;
 

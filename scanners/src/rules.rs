@@ -131,7 +131,7 @@ rules! {
     GGUF_ALIGNMENT = "WB-GGU-004", Medium, Suspicious, "The GGUF alignment is invalid", [369], "";
     GGUF_DUPLICATE = "WB-GGU-005", High, Suspicious, "A GGUF key or tensor is there twice", [694], "AML.T0074";
     GGUF_TRAILER = "WB-GGU-006", Medium, Suspicious, "Bytes follow the last GGUF tensor", [434], "AML.T0074";
-    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key or array exceeds what loaders take", [674], "AML.T0029";
+    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key, name or value is not what loaders take", [674], "AML.T0029";
     TEMPLATE_REACH = "WB-TPL-001", Critical, Malicious, "A chat template reaches into Python", [1336, 94], "AML.T0011.000";
     TEMPLATE_UNKNOWN_CALL = "WB-TPL-002", Medium, Suspicious, "A chat template calls something that templates do not have", [1336], "";
     TEMPLATE_OBFUSCATED = "WB-TPL-003", High, Suspicious, "A chat template hides which attribute it reads", [1336], "AML.T0011.000";
