@@ -9,6 +9,7 @@ mod msgpack;
 mod onnx;
 mod paddle;
 pub(crate) mod paths;
+mod raw;
 mod rdata;
 pub(crate) mod tensorflow;
 mod tflite;
@@ -102,11 +103,7 @@ const FORMATS: &[Format] = &[
         recognise: tensorflow::checkpoint::is_index,
         inspect: tensorflow::checkpoint::index,
     },
-    Format {
-        name: "tensorflow checkpoint data",
-        recognise: tensorflow::checkpoint::is_data,
-        inspect: tensorflow::checkpoint::data,
-    },
+    Format { name: "raw numbers", recognise: raw::recognise, inspect: raw::inspect },
     Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
     Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
     Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
@@ -144,6 +141,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     for format in &by_content {
         inspect_as(scan, source, format);
+    }
+    if let Some(format) = by_content.first() {
+        scan.is_unless_named(format.name);
     }
     for (format, _) in matches.iter().filter(|(_, m)| *m == Match::Name) {
         inspect_as(scan, source, format);
