@@ -5,12 +5,25 @@
 
 pub(crate) mod coreml;
 mod engine;
+mod executorch;
+mod gap;
+mod gguf;
+mod hdf5;
+mod inert;
+pub(crate) mod keras;
 mod msgpack;
+mod names;
+pub(crate) mod numpy;
 mod onnx;
 mod paddle;
 pub(crate) mod paths;
+mod pdf;
+mod program;
 mod raw;
 mod rdata;
+pub(crate) mod safetensors;
+pub(crate) mod safetensors_index;
+mod sniff;
 pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
@@ -24,6 +37,7 @@ use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
+    text,
 };
 
 /// Why a reader wants these bytes.
@@ -80,6 +94,14 @@ pub(crate) struct Format {
 
 /// Every format. The first whose content matches gives the file its name.
 const FORMATS: &[Format] = &[
+    safetensors::FORMAT,
+    gguf::FORMAT,
+    hdf5::FORMAT,
+    program::LLAMAFILE,
+    program::NATIVE,
+    program::PORTABLE,
+    program::SHELL,
+    pdf::FORMAT,
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
     Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
@@ -91,6 +113,8 @@ const FORMATS: &[Format] = &[
     Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
     Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
     Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
+    Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
     Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
     Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
@@ -115,8 +139,15 @@ const FORMATS: &[Format] = &[
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
-    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
+    inert::FORMAT,
+    // The last: what another reader knows by its content is not only text.
+    Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
 ];
+
+/// Every format that consists of letters is text too, so that text beside another format is no polyglot.
+const TEXT: &str = "text";
+/// A block of bytes that nobody knows is worth telling from this size on.
+const BLOB: u64 = 64 << 10;
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -132,13 +163,16 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let matches: Vec<(&Format, Match)> =
         FORMATS.iter().map(|format| (format, (format.recognise)(&probe))).filter(|(_, m)| *m != Match::No).collect();
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
-    if let [first, second, ..] = by_content[..] {
+    if let [first, second, ..] = by_content[..]
+        && second.name != TEXT
+    {
         let message = format!(
             "The same bytes are a {} and a {}: what they do depends on who opens them.",
             first.name, second.name
         );
         scan.found(&rules::POLYGLOT, source, 0, message);
     }
+    names::check(scan, &probe, &by_content);
     for format in &by_content {
         inspect_as(scan, source, format);
     }
@@ -152,7 +186,14 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         Some(format) => scan.is_unless_named(format.name),
         // A reader that was asked because of the name may know them after all, from the files beside them.
         None if scan.is_named() => {}
-        None => scan.unsupported(source, "no reader knows these bytes"),
+        None => {
+            if source.len() >= BLOB {
+                let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+                let message = format!("{} bytes, beginning with {start}, are nothing that is known.", source.len());
+                scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
+            }
+            scan.unsupported(source, "no reader knows these bytes");
+        }
     }
     Ok(())
 }

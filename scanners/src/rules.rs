@@ -151,7 +151,7 @@ rules! {
     GRAPH_PYTHON_OP = "WB-TFM-002", Critical, Malicious, "A TensorFlow graph calls Python", [94], "AML.T0011.000";
     GRAPH_UNKNOWN_OP = "WB-TFM-003", Medium, Suspicious, "A TensorFlow graph has an operation nobody vouches for", [829], "";
     GRAPH_LIBRARY = "WB-TFM-004", High, Suspicious, "A TensorFlow model loads a library of its own", [829], "AML.T0011.000";
-    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom or Flex operation", [829], "";
+    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom operation that runtimes do not bring", [829], "";
     ONNX_ESCAPE = "WB-ONX-001", Critical, Malicious, "An ONNX tensor takes its data from outside the model's folder", [22], "AML.T0011.000";
     ONNX_EXTERNAL_MISSING = "WB-ONX-002", Medium, Suspicious, "An ONNX tensor's external data is missing or too short", [125], "";
     ONNX_PYTHON = "WB-ONX-003", Critical, Malicious, "An ONNX graph calls Python", [94], "AML.T0011.000";
@@ -177,10 +177,13 @@ rules! {
     CODE_SETTING = "WB-CFG-008", Medium, Suspicious, "A setting names code that a server will run", [829], "";
     CONFIG_DUPLICATE = "WB-CFG-009", Medium, Suspicious, "A config names a key twice", [694], "AML.T0074";
     CLASS_UNKNOWN = "WB-CFG-010", Medium, Suspicious, "The config instantiates something nobody vouches for", [470], "";
+    CONFIG_BOMB = "WB-CFG-011", Medium, Suspicious, "A config grows without end when it is read", [776], "AML.T0029";
     NATIVE_EXECUTABLE = "WB-EXE-001", Critical, Malicious, "The file is a native program or library", [506], "AML.T0018.002";
     SCRIPT_FILE = "WB-EXE-002", High, Suspicious, "The file is a script", [506], "AML.T0018.002";
     LLAMAFILE = "WB-EXE-003", High, Suspicious, "The file is a model and a program at once", [506], "AML.T0018.002";
     EXECUTABLE_IN_GAP = "WB-EXE-004", High, Suspicious, "A program lies in the gap of a data file", [506], "AML.T0018.002";
+    PORTABLE_EXECUTABLE = "WB-EXE-005", Medium, Suspicious, "The file is a compiled program for a virtual machine", [506], "AML.T0018.002";
+    TABLE_PICKLE = "WB-TAB-001", High, Suspicious, "A table's schema carries a pickle", [502], "AML.T0011.000";
     R_CODE = "WB-RDS-001", Critical, Malicious, "R data carries code that runs when it is touched", [502], "AML.T0011.000";
     R_FUNCTION = "WB-RDS-002", Medium, Suspicious, "R data carries functions, or code that finds other code", [94], "";
     XML_ENTITY = "WB-XML-001", High, Suspicious, "An XML file declares entities", [611], "AML.T0011.000";

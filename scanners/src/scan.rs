@@ -93,7 +93,7 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
+    pub(crate) fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
         Scan {
             limits,
             neighbours,
@@ -116,6 +116,8 @@ impl Scan<'_> {
     pub(crate) fn inner(&mut self, source: &Source) -> &'static str {
         if self.depth >= self.limits.depth {
             let depth = self.limits.depth;
+            let message = format!("Files lie within files more than {depth} deep; what lies deeper was not looked at.");
+            self.found(&rules::ZIP_NESTING, source, 0, message);
             self.stopped(source, Stop::Spent(format!("files within files deeper than {depth}")));
             return "unknown";
         }

@@ -34,6 +34,8 @@ pub(crate) enum Codec {
     Bzip2,
     Xz,
     LzmaAlone,
+    /// LZMA as zip has it: version, properties and no size.
+    ZipLzma,
     Lz4Frame,
     Zstd,
 }
@@ -52,6 +54,8 @@ pub(crate) struct Unpacked {
 
 /// How much is made at a time.
 const CHUNK: usize = 64 << 10;
+/// A stream shorter than this has no use for a window that is larger than the memory limit.
+const SMALL: u64 = 1 << 20;
 /// Below this no ratio is out of proportion: everything of this size can be looked at.
 const RATIO_FROM: u64 = 64 << 20;
 
@@ -64,7 +68,7 @@ impl Codec {
             Codec::Gzip => "gzip",
             Codec::Bzip2 => "bzip2",
             Codec::Xz => "xz",
-            Codec::LzmaAlone => "lzma",
+            Codec::LzmaAlone | Codec::ZipLzma => "lzma",
             Codec::Lz4Frame => "lz4",
             Codec::Zstd => "zstd",
         }
@@ -91,6 +95,11 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
             }
             Err(Stop::NotHere) => return Err(Stop::NotHere),
             Err(why) => {
+                let length = packed.end - packed.start;
+                if matches!(why, Stop::Spent(_)) && length < SMALL {
+                    let message = format!("{length} packed bytes ask for more memory than may be used for them.");
+                    scan.found(&rules::ZIP_BOMB, source, packed.start, message);
+                }
                 if matches!(why, Stop::Broken { .. }) {
                     slowly(scan, source, packed.clone(), codec, &mut made)?;
                 }

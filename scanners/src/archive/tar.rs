@@ -84,7 +84,7 @@ impl Walk<'_> {
     fn next(&mut self, scan: &mut Scan<'_>) -> Scanned<Option<Option<Member>>> {
         let at = self.at;
         if at + BLOCK > self.source.len() {
-            return Ok(None);
+            return Err(Stop::broken(at, "the tar archive breaks off without an end"));
         }
         let header = self.source.read(at..at + BLOCK).inspect_err(|_| self.source.will_read([at..at + AHEAD]))?;
         if header.iter().all(|byte| *byte == 0) {
@@ -299,7 +299,11 @@ fn behind(scan: &mut Scan<'_>, source: &Source, at: u64) -> Scanned<()> {
             scan.inspected(source, at..start);
             let message = format!("{} bytes lie behind the end of the archive.", source.len() - start);
             scan.found(&rules::ZIP_EXTRA_DATA, source, start, message);
-            scan.inner(&source.part(start..source.len()));
+            if start == 0 {
+                scan.left_out(source, "no member of the archive could be read");
+            } else {
+                scan.inner(&source.part(start..source.len()));
+            }
         }
     }
     Ok(())

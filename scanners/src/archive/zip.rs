@@ -20,7 +20,7 @@ use crate::{
     source::Source,
 };
 
-use ends::{Directory, Ends};
+use ends::{Directory, END_BYTES, Ends};
 use members::Views;
 pub(super) use records::u64_at;
 use records::{Central, END, LOCAL_BYTES, Local};
@@ -52,8 +52,7 @@ const NAMES: &[&str] = &[
 const HEADER_ROOM: u64 = 4096;
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
-    let starts = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK\x06\x06"];
-    if starts.iter().any(|magic| probe.starts_with(*magic)) || probe.starts_with(b"PK00PK\x03\x04") {
+    if begins(&probe.head) && probe.len() >= END_BYTES {
         return Match::Content;
     }
     let ends_so = memchr::memmem::rfind(&probe.tail, END).and_then(|at| probe.tail.get(at..)).is_some_and(|end| {
@@ -69,7 +68,7 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
 
 /// Inspects an archive, and its members as the kind of archive that they make it.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    let starts = source.read_up_to(0, 4)?.starts_with(b"PK");
+    let starts = begins(&source.read_up_to(0, 8)?);
     let ends = ends::find(scan, source)?;
     if ends.directories.is_empty() && !starts {
         // Only the name said that it could be a zip.
@@ -84,6 +83,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let archive = Archive { source: source.clone(), members: zip.views.members(scan, source)? };
     zip.mark(scan);
     kinds::inspect(scan, &archive)
+}
+
+/// Whether a zip begins here: with a member, an end, or the mark of an archive in several parts.
+fn begins(head: &[u8]) -> bool {
+    let marks = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK\x06\x06"];
+    marks.iter().any(|mark| head.starts_with(*mark)) || head.starts_with(b"PK00PK\x03\x04")
 }
 
 /// Everything that is known of one archive's structure.
@@ -147,19 +152,21 @@ impl<'a> Zip<'a> {
 
     /// Two members that share bytes: a small archive that becomes a large one.
     fn overlaps(&mut self, scan: &mut Scan<'_>) {
-        let mut all: Vec<Range<u64>> =
-            self.data.iter().chain(&self.structure).filter(|r| !r.is_empty()).cloned().collect();
-        all.sort_by_key(|range| (range.start, range.end));
-        let shared = all.windows(2).find_map(|pair| match pair {
-            [a, b] if b.start < a.end => Some(b.start),
-            _ => None,
-        });
-        if let Some(at) = shared {
-            let message = format!(
-                "Members of the archive share the bytes at {at}: each of them is unpacked from the same place."
-            );
-            scan.found(&rules::ZIP_BOMB, self.source, at, message);
-            self.told = true;
+        for (number, directory) in self.ends.directories.iter().enumerate() {
+            let mut all = self.views.extents_of(number, self.source.len());
+            all.push(directory.range.clone());
+            all.sort_by_key(|range| (range.start, range.end));
+            let shared = all.windows(2).find_map(|pair| match pair {
+                [a, b] if b.start < a.end => Some(b.start),
+                _ => None,
+            });
+            if let Some(at) = shared {
+                let message = format!(
+                    "Members of the archive share the bytes at {at}: each of them is unpacked from the same place."
+                );
+                scan.found(&rules::ZIP_BOMB, self.source, at, message);
+                self.told = true;
+            }
         }
     }
 
@@ -184,7 +191,12 @@ impl<'a> Zip<'a> {
             }
         }
         if let Some(comment) = self.ends.comment.clone() {
-            gaps::comment(scan, self.source, &comment)?;
+            // Another end within the comment has been read as such.
+            let mut known = self.ends.records.clone();
+            known.extend([0..comment.start, comment.end..self.source.len()]);
+            for piece in gaps::between(&mut known, self.source.len()) {
+                gaps::comment(scan, self.source, &piece)?;
+            }
         }
         if missing { Err(Stop::NotHere) } else { Ok(()) }
     }

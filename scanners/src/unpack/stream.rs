@@ -9,7 +9,7 @@ use std::{
 };
 
 use bzip2::bufread::BzDecoder;
-use lzma_rust2::{LzmaReader, XzReader};
+use lzma_rust2::{LzmaReader, XzReader, lzma_get_memory_usage_by_props as get_memory_usage_by_props};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::{
@@ -134,7 +134,7 @@ impl Stream {
                 return Ok(true);
             }
             return Ok(match self.codec {
-                Codec::Deflate | Codec::LzmaAlone => false,
+                Codec::Deflate | Codec::LzmaAlone | Codec::ZipLzma => false,
                 Codec::Zlib => matches!(start, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]),
                 Codec::Gzip => {
                     let zeros = start.iter().take_while(|byte| **byte == 0).count();
@@ -184,6 +184,7 @@ impl Decoder {
             Codec::Bzip2 => Decoder::Bzip2(BzDecoder::new(packed)),
             Codec::Xz => Decoder::Xz(XzReader::new_mem_limit(packed, false, kilobytes)),
             Codec::LzmaAlone => Decoder::LzmaAlone(LzmaReader::new_mem_limit(packed, kilobytes, None)?),
+            Codec::ZipLzma => Decoder::LzmaAlone(zip_lzma(packed, kilobytes)?),
             Codec::Lz4Frame => Decoder::Lz4(Lz4::new(packed)?),
             Codec::Zstd => Decoder::Zstd(ZstdFrame::new(packed, memory)?),
         })
@@ -226,6 +227,21 @@ impl Decoder {
             Decoder::Zstd(decoder) => decoder.packed,
         }
     }
+}
+
+/// The version and the properties, then a stream that ends with a mark.
+fn zip_lzma(mut packed: Packed, kilobytes: u32) -> io::Result<LzmaReader<Packed>> {
+    let mut head = [0; 9];
+    packed.read_exact(&mut head)?;
+    let [_, _, length, zero, properties, back @ ..] = head;
+    if (length, zero) != (5, 0) {
+        return Err(io::Error::other("the properties have another length"));
+    }
+    let back = u32::from_le_bytes(back);
+    if get_memory_usage_by_props(back, properties)? > kilobytes {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    LzmaReader::new_with_props(packed, u64::MAX, properties, back, None)
 }
 
 /// One zstd frame. When a block is damaged, what was made before it is still given: a decoder keeps back as many bytes as

@@ -13,8 +13,9 @@ use crate::{
 };
 
 use super::{
+    ends::END_BYTES,
     members::{Views, next_record},
-    records::{DESCRIPTOR, LOCAL, Local},
+    records::{CENTRAL, Central, DESCRIPTOR, END, LOCAL, Local},
 };
 
 /// A gap up to this size is read whole; of a larger one the edges are.
@@ -73,7 +74,9 @@ pub(super) fn look(
         return Ok(told);
     }
     for range in left {
-        loose(scan, source, &range);
+        for range in strays(scan, source, &range, structure)? {
+            loose(scan, source, &range);
+        }
     }
     Ok(true)
 }
@@ -109,7 +112,45 @@ fn loose(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) {
     };
     let message = format!("{length} bytes lie {place} and belong to no member.");
     scan.found(&rules::ZIP_EXTRA_DATA, source, range.start, message);
+    if *range == (0..source.len()) {
+        // The whole file: what it is besides an archive, its other readers say.
+        scan.left_out(source, "nothing in the archive belongs to it");
+        return;
+    }
     scan.inner(&source.part(range.clone()));
+}
+
+/// Finds the records of another archive: directories that no end names, and ends. Answers what is left of the range.
+fn strays(
+    scan: &mut Scan<'_>,
+    source: &Source,
+    range: &Range<u64>,
+    structure: &mut Vec<Range<u64>>,
+) -> Scanned<Vec<Range<u64>>> {
+    let bytes = source.read(range.clone())?;
+    let (mut left, mut at) = (Vec::new(), range.start);
+    for place in memmem::find_iter(&bytes, b"PK") {
+        let here = range.start + place as u64;
+        let rest = bytes.slice(place..);
+        let end = if here < at {
+            continue;
+        } else if rest.starts_with(CENTRAL) {
+            Central::parse_all(scan, rest, here).0.last().map(|entry| entry.end)
+        } else if rest.starts_with(END) && rest.len() as u64 >= END_BYTES {
+            Some(here + END_BYTES)
+        } else {
+            None
+        };
+        let Some(end) = end else { continue };
+        let message = format!("Another directory lies at {here}, besides the one that the archive's end names.");
+        scan.found(&rules::ZIP_TWO_ENDS, source, here, message);
+        structure.push(here..end);
+        left.push(at..here);
+        at = end;
+    }
+    left.push(at..range.end);
+    left.retain(|range| !range.is_empty());
+    Ok(left)
 }
 
 /// Finds members that no directory lists. Answers what is left of the gap.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::{
-    scan::{Scan, Scanned},
+    scan::{Scan, Scanned, Stop},
     source::Source,
     unpack::checksum,
 };
@@ -26,6 +26,8 @@ pub(super) struct Said {
     pub(super) name: Bytes,
     pub(super) flags: u16,
     pub(super) method: u16,
+    /// The version that a program needs to unpack it.
+    pub(super) version: u16,
     pub(super) crc: u32,
     pub(super) packed: u64,
     pub(super) size: u64,
@@ -95,6 +97,7 @@ impl Local {
             name,
             flags: u16_at(&head, 6),
             method: u16_at(&head, 8),
+            version: u16_at(&head, 4),
             crc: u32_at(&head, 14),
             packed: u64::from(u32_at(&head, 18)),
             size: u64::from(u32_at(&head, 22)),
@@ -122,6 +125,7 @@ impl Central {
             name: bytes.slice(CENTRAL_BYTES..CENTRAL_BYTES + name),
             flags: u16_at(bytes, 8),
             method: u16_at(bytes, 10),
+            version: u16_at(bytes, 6),
             crc: u32_at(bytes, 16),
             packed: u64::from(u32_at(bytes, 20)),
             size: u64::from(u32_at(bytes, 24)),
@@ -136,17 +140,20 @@ impl Central {
         Some(Self { at, end: at + length as u64, header, mode, system, said })
     }
 
-    /// Every entry from the start of `bytes` on, until something else comes.
-    pub(super) fn parse_all(scan: &mut Scan<'_>, mut bytes: Bytes, mut at: u64) -> Scanned<Vec<Self>> {
+    /// Every entry from the start of `bytes` on, until something else comes. Where a limit is reached, the entries up to it and
+    /// the reason.
+    pub(super) fn parse_all(scan: &mut Scan<'_>, mut bytes: Bytes, mut at: u64) -> (Vec<Self>, Option<Stop>) {
         let mut entries = Vec::new();
         while let Some(entry) = Self::parse(&bytes, at) {
-            scan.members(1)?;
+            if let Err(stop) = scan.members(1) {
+                return (entries, Some(stop));
+            }
             let length = usize::try_from(entry.end - at).unwrap_or(bytes.len());
             bytes = bytes.split_off(length.min(bytes.len()));
             at = entry.end;
             entries.push(entry);
         }
-        Ok(entries)
+        (entries, None)
     }
 }
 
