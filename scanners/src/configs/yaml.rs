@@ -48,6 +48,8 @@ struct Reader<'a> {
     anchor: Option<String>,
     most: usize,
     steps: usize,
+    /// Where the value that is being read began.
+    began: usize,
 }
 
 /// Reads a stream of documents.
@@ -66,6 +68,7 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Document> {
         anchor: None,
         most,
         steps: 0,
+        began: 0,
     };
     while reader.at < text.len() {
         reader.line()?;
@@ -130,8 +133,7 @@ impl Reader<'_> {
             return Ok(());
         }
         if column == 0 {
-            let marker =
-                |mark: &str| line.strip_prefix(mark).is_some_and(|r| r.is_empty() || r.starts_with([' ', '\t']));
+            let marker = |mark: &str| line.strip_prefix(mark).is_some_and(|r| r.is_empty() || r.starts_with([' ', '\t']));
             if marker("---") || marker("...") {
                 self.open.clear();
                 self.anchors.clear();
@@ -180,14 +182,9 @@ impl Reader<'_> {
             }
             let column = node.unwrap_or(self.at).saturating_sub(start);
             let Some(first) = self.line_rest().chars().next() else { return Ok(()) };
+            self.began = self.at;
             match first {
-                '#' if self
-                    .text
-                    .get(..self.at)
-                    .is_none_or(|before| before.ends_with([' ', '\t', '\n', '\r']) || before.is_empty()) =>
-                {
-                    return Ok(());
-                }
+                '#' => return Ok(()),
                 '-' if self.is_dash() => {
                     self.at += 1;
                     self.enter(column, false)?;
@@ -196,6 +193,7 @@ impl Reader<'_> {
                 }
                 '?' if self.line_rest().get(1..).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) => {
                     self.at += 1;
+                    self.enter(column, true)?;
                     node = None;
                     continue;
                 }
@@ -300,7 +298,7 @@ impl Reader<'_> {
         if let Some(anchor) = self.anchor.take() {
             self.anchors.insert(anchor, id);
         }
-        self.values.push(Value { at: self.at as u64, kind });
+        self.values.push(Value { at: self.began as u64, kind });
         self.weights.push(1);
         Ok(id)
     }
@@ -402,10 +400,9 @@ impl Reader<'_> {
     /// `|` and `>`: everything that is indented further, and empty lines. Holds no tags.
     fn block_text(&mut self) -> String {
         let header = self.line_rest().to_owned();
-        let given = header
-            .chars()
-            .find_map(|c| c.to_digit(10))
-            .filter(|_| header.get(1..).is_some_and(|rest| rest.chars().take(2).any(|c| c.is_ascii_digit())));
+        let given = header.chars().find_map(|c| c.to_digit(10)).filter(|_| {
+            header.get(1..).is_some_and(|rest| rest.chars().take(2).any(|c| c.is_ascii_digit()))
+        });
         let parent = self.open.iter().rev().find_map(|open| open.indent);
         let least = parent.map_or(0, |indent| indent + 1);
         let mut indent = given.map(|by| least.saturating_sub(1) * usize::from(parent.is_some()) + by as usize);
@@ -572,11 +569,10 @@ impl Reader<'_> {
                 self.open.truncate(outside);
                 return Ok(());
             };
+            self.began = self.at;
             match first {
                 ' ' | '\t' | '\n' | '\r' => self.at += 1,
-                '#' if self.text.get(..self.at).is_some_and(|before| before.ends_with([' ', '\t', '\n', '\r'])) => {
-                    self.next_line();
-                }
+                '#' => self.next_line(),
                 '[' | '{' => {
                     let kind = if first == '[' { Kind::Array(Vec::new()) } else { Kind::Object(Vec::new()) };
                     let id = self.add(kind)?;
