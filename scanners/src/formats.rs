@@ -3,12 +3,40 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+pub(crate) mod coreml;
+mod engine;
+mod executorch;
+mod gap;
+mod gguf;
+mod hdf5;
+mod inert;
+pub(crate) mod keras;
+mod msgpack;
+mod names;
+pub(crate) mod numpy;
+mod onnx;
+mod paddle;
+pub(crate) mod paths;
+mod pdf;
+mod program;
+mod rdata;
+pub(crate) mod safetensors;
+pub(crate) mod safetensors_index;
+mod sniff;
+pub(crate) mod tensorflow;
+mod tflite;
+pub(crate) mod trees;
+mod wire;
+pub(crate) mod xml;
+
 use bytes::Bytes;
 
 use crate::{
+    archive::{sevenz, single, tar, zip},
     rules,
     scan::{Scan, Scanned},
     source::Source,
+    text,
 };
 
 /// Why a reader wants these bytes.
@@ -64,7 +92,66 @@ pub(crate) struct Format {
 }
 
 /// Every format. The first whose content matches gives the file its name.
-const FORMATS: &[Format] = &[];
+const FORMATS: &[Format] = &[
+    safetensors::FORMAT,
+    gguf::FORMAT,
+    hdf5::FORMAT,
+    program::LLAMAFILE,
+    program::NATIVE,
+    program::PORTABLE,
+    program::SHELL,
+    pdf::FORMAT,
+    Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
+    Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
+    Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
+    Format { name: "rar", recognise: sevenz::recognise_rar, inspect: sevenz::inspect_rar },
+    Format { name: "gzip", recognise: single::gzip, inspect: single::inspect_gzip },
+    Format { name: "bzip2", recognise: single::bzip2, inspect: single::inspect_bzip2 },
+    Format { name: "xz", recognise: single::xz, inspect: single::inspect_xz },
+    Format { name: "lzma", recognise: single::lzma, inspect: single::inspect_lzma },
+    Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
+    Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
+    Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
+    Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
+    Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
+    Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
+    Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
+    Format { name: "tensorflow graph", recognise: tensorflow::is_graph, inspect: tensorflow::graph },
+    Format { name: "tensorflow fingerprint", recognise: tensorflow::is_fingerprint, inspect: tensorflow::fingerprint },
+    Format { name: "keras metadata", recognise: tensorflow::is_keras_metadata, inspect: tensorflow::keras_metadata },
+    Format {
+        name: "tensorflow checkpoint index",
+        recognise: tensorflow::checkpoint::is_index,
+        inspect: tensorflow::checkpoint::index,
+    },
+    Format {
+        name: "tensorflow checkpoint data",
+        recognise: tensorflow::checkpoint::is_data,
+        inspect: tensorflow::checkpoint::data,
+    },
+    Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
+    Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
+    Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
+    Format { name: "paddle program", recognise: paddle::is_program, inspect: paddle::program },
+    Format { name: "paddle parameters", recognise: paddle::is_parameters, inspect: paddle::parameters },
+    Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
+    Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
+    Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
+    Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
+    Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
+    Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
+    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
+    inert::FORMAT,
+    // The last: what another reader knows by its content is not only text.
+    Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
+];
+
+/// Every format that consists of letters is text too, so that text beside another format is no polyglot.
+const TEXT: &str = "text";
+/// A block of bytes that nobody knows is worth telling from this size on.
+const BLOB: u64 = 64 << 10;
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -80,13 +167,16 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let matches: Vec<(&Format, Match)> =
         FORMATS.iter().map(|format| (format, (format.recognise)(&probe))).filter(|(_, m)| *m != Match::No).collect();
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
-    if let [first, second, ..] = by_content[..] {
+    if let [first, second, ..] = by_content[..]
+        && second.name != TEXT
+    {
         let message = format!(
             "The same bytes are a {} and a {}: what they do depends on who opens them.",
             first.name, second.name
         );
         scan.found(&rules::POLYGLOT, source, 0, message);
     }
+    names::check(scan, &probe, &by_content);
     for format in &by_content {
         inspect_as(scan, source, format);
     }
@@ -95,7 +185,16 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
-        None => scan.unsupported(source, "no reader knows these bytes"),
+        // A reader that was asked because of the name may know them after all, from the files beside them.
+        None if scan.is_named() => {}
+        None => {
+            if source.len() >= BLOB {
+                let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+                let message = format!("{} bytes, beginning with {start}, are nothing that is known.", source.len());
+                scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
+            }
+            scan.unsupported(source, "no reader knows these bytes");
+        }
     }
     Ok(())
 }

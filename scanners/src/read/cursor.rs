@@ -20,11 +20,18 @@ pub(crate) struct Cursor<'a> {
     /// Where the window ends in the source; the cursor stands at `ahead - window.len()`.
     ahead: u64,
     next: u64,
+    /// Nothing behind this is read ahead: a small message costs its own bytes and no more.
+    until: u64,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn at(source: &'a Source, start: u64) -> Self {
-        Self { source, window: Bytes::new(), ahead: start, next: FIRST }
+        Self { source, window: Bytes::new(), ahead: start, next: FIRST, until: u64::MAX }
+    }
+
+    /// The same for a part: what lies behind `range` is not read ahead.
+    pub(crate) fn within(source: &'a Source, range: &Range<u64>) -> Self {
+        Self { until: range.end, ..Self::at(source, range.start) }
     }
 
     /// Where the next byte is read.
@@ -148,7 +155,8 @@ impl<'a> Cursor<'a> {
             return Err(self.short(count));
         }
         let here = self.position();
-        self.window = self.source.read_up_to(here, count.max(self.next))?;
+        let ahead = self.next.min(self.until.saturating_sub(here));
+        self.window = self.source.read_up_to(here, count.max(ahead))?;
         self.ahead = here + self.window.len() as u64;
         self.next = (self.next * 2).min(LONGEST);
         Ok(())

@@ -36,7 +36,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(crate) fn of(source: &'a Source, range: Range<u64>) -> Self {
-        Self { cursor: Cursor::at(source, range.start), end: range.end.min(source.len()) }
+        Self { cursor: Cursor::within(source, &range), end: range.end.min(source.len()) }
     }
 
     /// The next field; nothing at the message's end.

@@ -107,10 +107,21 @@ pub(crate) fn judge(command: &str) -> Command {
             return Command::Harmful(how);
         }
     }
+    if piped(&bare).is_some() && addresses(&bare).next().is_some() && addresses(&bare).all(|address| host_of(address).is_some_and(|host| INSTALLERS.contains(&host))) {
+        return Command::Installs;
+    }
     if let Some(how) = piped(&bare).or_else(|| leaks(&bare)).or_else(|| erases(&bare)).or_else(|| fetched_and_run(&bare)) {
         return Command::Harmful(how);
     }
     packages(&bare).unwrap_or_else(|| if ordinary(&bare) { Command::Ordinary } else { Command::Other })
+}
+
+/// Addresses from which well-known tools are installed by a pipe.
+const INSTALLERS: &[&str] = &["ollama.com", "ollama.ai", "sh.rustup.rs", "get.docker.com", "deb.nodesource.com", "astral.sh", "install.python-poetry.org", "packagecloud.io", "hf.co", "repo.anaconda.com", "bootstrap.pypa.io"];
+
+fn addresses(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split_whitespace().filter_map(|word| word.find("http").and_then(|at| word.get(at..)));
+    words.filter(|word| word.contains("://"))
 }
 
 /// `curl … | sh`, `base64 -d … | sh`, `sh -c "$(curl …)"`, `bash <(curl …)`.
@@ -188,7 +199,7 @@ fn packages(text: &str) -> Option<Command> {
             .iter()
             .any(|host| host_of(address).is_some_and(|found| found == *host || found.ends_with(&format!(".{host}")) || found.contains(host) && host.starts_with("jetson")))
     };
-    let foreign = text.split_whitespace().filter_map(|word| word.find("http").and_then(|at| word.get(at..))).any(|address| !known(address));
+    let foreign = addresses(text).any(|address| !known(address));
     Some(if foreign { Command::ForeignPackages } else { Command::Installs })
 }
 
@@ -225,7 +236,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
         if !bare.starts_with('#') && !bare.to_ascii_lowercase().starts_with("rem ")
             && let Command::Harmful(how) = judge(line)
         {
-            scan.found(&rules::SHELL_HARM, source, at, format!("A command in this script {how}: `{}`.", shortened(bare)));
+            let rule = weight(how);
+            scan.found(rule, source, at, format!("A command in this script {how}: `{}`.", shortened(bare)));
             found = true;
         }
         at += line.len() as u64 + 1;
@@ -233,9 +245,14 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     // What is spread over lines.
     let commands: Vec<&str> = joined.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
     if !found && let Command::Harmful(how) = judge(&commands.join("\n")) {
-        scan.found(&rules::SHELL_HARM, source, 0, format!("The commands of this script together do harm: it {how}."));
+        scan.found(weight(how), source, 0, format!("The commands of this script together do harm: it {how}."));
     }
     Ok(())
+}
+
+/// People do install programs by running what they download; that is for somebody to look at, not an attack by itself.
+fn weight(how: &str) -> &'static rules::Rule {
+    if how.starts_with("downloads text") { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM }
 }
 
 /// The first hundred characters.

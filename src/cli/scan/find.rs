@@ -116,7 +116,7 @@ impl Walk<'_> {
             Ok(about) if about.is_dir() => folders.push(path),
             Ok(about) if about.is_file() => self.add(path, about.len()),
             Ok(_) => {
-                self.notes.push(format!("{} is no file: a device, a pipe or a socket is not read.", path.display()))
+                self.notes.push(format!("{} is no file: a device, a pipe or a socket is not read.", path.display()));
             }
             // It is read all the same, so that the report says that it could not be.
             Err(_) => self.add(path, 0),

@@ -1,6 +1,7 @@
 //! What `scan` prints: a block for each file that somebody should look at, a line of progress, and the sums at the end.
 
 use std::{
+    fmt::Write as _,
     io::{self, Write as _},
     time::{Duration, Instant},
 };
@@ -120,18 +121,18 @@ fn block(report: &Report) -> String {
     let covered = &report.coverage;
     if let Some(reason) = &covered.reason {
         let all = covered.inspected + covered.inert + covered.unscanned;
-        text += &format!(" · {} of {} not looked at: {reason}", out::size(covered.unscanned), out::size(all));
+        let _ = write!(text, " · {} of {} not looked at: {reason}", out::size(covered.unscanned), out::size(all));
     }
     for finding in report.findings.iter().take(FINDINGS) {
         let severity = format!("{:?}", finding.severity).to_lowercase();
         let member =
             finding.place.path.strip_prefix(&report.path).unwrap_or(&finding.place.path).trim_start_matches('!');
         let place = if member.is_empty() { String::new() } else { format!("{member} ") };
-        text += &format!("\n  {} {severity}  {}", finding.rule.id, finding.message);
-        text += &format!("\n      at {place}byte {}", finding.place.offset);
+        let _ = write!(text, "\n  {} {severity}  {}", finding.rule.id, finding.message);
+        let _ = write!(text, "\n      at {place}byte {}", finding.place.offset);
     }
     if report.findings.len() > FINDINGS {
-        text += &format!("\n  … and {} more (--format json shows all)", report.findings.len() - FINDINGS);
+        let _ = write!(text, "\n  … and {} more (--format json shows all)", report.findings.len() - FINDINGS);
     }
     text
 }

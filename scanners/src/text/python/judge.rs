@@ -362,8 +362,8 @@ impl Walk<'_> {
 
     /// A line that a notebook hands to the shell.
     pub(super) fn cell_command(&mut self, line: &str, at: u32) {
-        if let Some(message) = crate::text::notebook::shell_message(line) {
-            self.found(&rules::NOTEBOOK_SHELL, at, message);
+        if let Some((rule, message)) = crate::text::notebook::shell_message(line) {
+            self.found(rule, at, message);
         }
     }
 }

@@ -1,0 +1,373 @@
+//! Tree models: LightGBM's text, XGBoost's JSON, UBJSON and old binary form, CatBoost.
+//!
+//! None of them can run anything; a reader of theirs can be made to read past its arrays. So structure and bounds are checked.
+
+use crate::{
+    formats::{Match, Probe},
+    read::{
+        cursor::Cursor,
+        json::{Kind, Tree},
+    },
+    rules,
+    scan::{Scan, Scanned, Stop},
+    source::Source,
+};
+
+/// Whether the text is a LightGBM model.
+pub(crate) fn is_lightgbm(text: &str) -> bool {
+    text.starts_with("tree\n") || text.starts_with("tree\r\n")
+}
+
+/// LightGBM's text: every tree's arrays have the lengths that its number of leaves asks for.
+pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let mut tree: Option<(u64, u64)> = None;
+    let mut at = 0_u64;
+    for line in text.split_inclusive('\n') {
+        scan.steps(1 + line.len() as u64 / 64)?;
+        let here = at;
+        at += line.len() as u64;
+        let line = line.trim_end();
+        let Some((key, value)) = line.split_once('=') else {
+            if line == "end of trees" {
+                tree = None;
+            }
+            continue;
+        };
+        match key {
+            "Tree" => tree = Some((here, 0)),
+            "num_leaves" if tree.is_some() => match value.parse() {
+                Ok(leaves) if (1..=1 << 24).contains(&leaves) => tree = tree.map(|(at, _)| (at, leaves)),
+                _ => return malformed(scan, source, here, &format!("A tree is said to have {value:?} leaves.")),
+            },
+            _ => {
+                let Some((_, leaves)) = tree.filter(|(_, leaves)| *leaves > 0) else { continue };
+                let wanted = match key {
+                    "split_feature" | "split_gain" | "threshold" | "decision_type" | "left_child" | "right_child"
+                    | "internal_value" | "internal_weight" | "internal_count" => leaves - 1,
+                    "leaf_value" => leaves,
+                    _ => continue,
+                };
+                let items = value.split(' ').filter(|item| !item.is_empty());
+                let (mut count, mut wrong) = (0, None);
+                for item in items {
+                    count += 1;
+                    if matches!(key, "left_child" | "right_child") {
+                        let fits = item
+                            .parse::<i64>()
+                            .is_ok_and(|child| child < leaves.cast_signed() - 1 && child >= -leaves.cast_signed());
+                        wrong = wrong.or((!fits).then_some(item));
+                    } else if item.parse::<f64>().is_err() {
+                        wrong = wrong.or(Some(item));
+                    }
+                }
+                if let Some(item) = wrong {
+                    return malformed(
+                        scan,
+                        source,
+                        here,
+                        &format!("`{key}` of a tree with {leaves} leaves holds {item:?}."),
+                    );
+                }
+                if count != wanted && !(leaves == 1 && count <= 1) {
+                    let message =
+                        format!("`{key}` of a tree with {leaves} leaves has {count} values instead of {wanted}.");
+                    return malformed(scan, source, here, &message);
+                }
+            }
+        }
+    }
+    if !text.contains("end of trees") && text.contains("Tree=") {
+        return malformed(scan, source, at, "The model ends before its trees do.");
+    }
+    scan.is("lightgbm");
+    scan.inspected(source, 0..source.len());
+    Ok(())
+}
+
+fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, message: &str) -> Scanned<()> {
+    scan.found(&rules::TREES_MALFORMED, source, at, message);
+    scan.inspected(source, 0..source.len());
+    Ok(())
+}
+
+/// Whether a JSON text is an XGBoost model.
+pub(crate) fn is_xgboost(tree: &Tree) -> bool {
+    let root = tree.root();
+    tree.get(root, "learner").is_some_and(|learner| tree.get(learner, "gradient_booster").is_some())
+        && tree.get(root, "version").is_some()
+}
+
+/// XGBoost's JSON: the arrays of each tree have the same length, and children lie within it.
+pub(crate) fn xgboost(scan: &mut Scan<'_>, source: &Source, json: &Tree) -> Scanned<()> {
+    scan.is("xgboost json");
+    for (id, value) in json.all() {
+        scan.steps(1)?;
+        let Kind::Object(_) = value.kind else { continue };
+        let (Some(left), Some(right)) = (json.get(id, "left_children"), json.get(id, "right_children")) else {
+            continue;
+        };
+        let nodes = json.items(left).len();
+        let said = json.get(id, "tree_param").and_then(|param| json.get(param, "num_nodes"));
+        let said = said.and_then(|said| json.text(said)).and_then(|said| said.parse::<usize>().ok());
+        if said.is_some_and(|said| said != nodes) || json.items(right).len() != nodes {
+            let message = format!(
+                "A tree is said to have {} nodes, and lists {nodes} left and {} right children.",
+                said.unwrap_or(nodes),
+                json.items(right).len()
+            );
+            scan.found(&rules::TREES_MALFORMED, source, value.at, message);
+            continue;
+        }
+        for key in ["parents", "split_indices", "split_conditions", "default_left"] {
+            let count = json.get(id, key).map(|list| json.items(list).len());
+            if count.is_some_and(|count| count != nodes) {
+                let message = format!("A tree of {nodes} nodes has {} values in `{key}`.", count.unwrap_or(0));
+                scan.found(&rules::TREES_MALFORMED, source, value.at, message);
+            }
+        }
+        for child in json.items(left).iter().chain(json.items(right)) {
+            scan.steps(1)?;
+            let Some(Kind::Number(number)) = json.value(*child).map(|child| &child.kind) else { continue };
+            let fits = number == "-1" || number.parse::<usize>().is_ok_and(|number| number < nodes);
+            if !fits {
+                let message = format!("A tree of {nodes} nodes has a child {number}.");
+                scan.found(&rules::TREES_MALFORMED, source, json.at(*child), message);
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn is_ubjson(probe: &Probe<'_>) -> Match {
+    let lengths = [&b"{L\0\0\0\0\0\0\0"[..], b"{i", b"{U"];
+    let (Some(place), true) = (lengths.iter().position(|start| probe.starts_with(start)), probe.len() > 16) else {
+        return Match::No;
+    };
+    let (length, key) = if place == 0 { (9, 10) } else { (2, 3) };
+    let length = probe.head.get(length).copied().map(usize::from).unwrap_or_default();
+    let word = probe.head.get(key..key + length).unwrap_or_default();
+    let plain = !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    if plain { Match::Content } else { Match::No }
+}
+
+/// UBJSON: every length fits what is left, and every container ends.
+pub(crate) fn ubjson(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    let mut cursor = Cursor::at(source, 0);
+    // For each open container: whether it is an object, and how many values are left where it says so.
+    let mut open: Vec<(bool, Option<u64>)> = Vec::new();
+    let mut from = 0;
+    loop {
+        scan.steps(1)?;
+        if let Some((object, left)) = open.last_mut() {
+            let ended = match left {
+                Some(0) => true,
+                Some(left) => {
+                    *left -= 1;
+                    false
+                }
+                None => {
+                    let end = if *object { b'}' } else { b']' };
+                    let ends = cursor.peek()? == Some(end);
+                    if ends {
+                        cursor.u8()?;
+                    }
+                    ends
+                }
+            };
+            if ended {
+                open.pop();
+                if open.is_empty() {
+                    break;
+                }
+                continue;
+            }
+            if *object {
+                let length = count(&mut cursor)?;
+                cursor.skip(length)?;
+            }
+        }
+        match cursor.u8()? {
+            b'Z' | b'T' | b'F' | b'N' => {}
+            b'i' | b'U' | b'C' => drop(cursor.skip(1)?),
+            b'I' => drop(cursor.skip(2)?),
+            b'l' | b'd' => drop(cursor.skip(4)?),
+            b'L' | b'D' => drop(cursor.skip(8)?),
+            b'S' | b'H' => {
+                let length = count(&mut cursor)?;
+                cursor.skip(length)?;
+            }
+            mark @ (b'[' | b'{') => {
+                let kind = if cursor.peek()? == Some(b'$') {
+                    cursor.u8()?;
+                    Some(cursor.u8()?)
+                } else {
+                    None
+                };
+                let counted = cursor.peek()? == Some(b'#');
+                let many = if counted {
+                    cursor.u8()?;
+                    Some(count(&mut cursor)?)
+                } else {
+                    None
+                };
+                match (mark, kind, many) {
+                    (b'[', Some(kind), Some(many)) => {
+                        let width = match kind {
+                            b'i' | b'U' | b'C' => 1,
+                            b'I' => 2,
+                            b'l' | b'd' => 4,
+                            b'L' | b'D' => 8,
+                            b'Z' | b'T' | b'F' | b'N' => 0,
+                            _ => return Err(Stop::broken(cursor.position(), "a list of such values does not exist")),
+                        };
+                        let bytes = many.checked_mul(width);
+                        let bytes =
+                            bytes.ok_or_else(|| Stop::broken(cursor.position(), "a list's length overflows"))?;
+                        if bytes > cursor.left() {
+                            let (at, left) = (cursor.position(), cursor.left());
+                            let message = format!("A list of {many} values needs {bytes} bytes, and {left} are left.");
+                            scan.found(&rules::TREES_MALFORMED, source, at, message);
+                        }
+                        let data = cursor.skip(bytes)?;
+                        scan.inspected(source, from..data.start);
+                        from = data.end;
+                        scan.inert(source, data);
+                    }
+                    (_, None, many) => {
+                        if many.is_some_and(|many| many > cursor.left()) {
+                            return Err(Stop::broken(
+                                cursor.position(),
+                                "a container holds more values than bytes are left",
+                            ));
+                        }
+                        open.push((mark == b'{', many));
+                    }
+                    _ => return Err(Stop::broken(cursor.position(), "a container has a type and no count")),
+                }
+            }
+            other => {
+                let message = format!("UBJSON has no value that begins with byte {other}");
+                return Err(Stop::broken(cursor.position(), message));
+            }
+        }
+        if open.is_empty() {
+            break;
+        }
+    }
+    let end = cursor.position();
+    scan.inspected(source, from..end);
+    Ok(())
+}
+
+/// A length: a number with its type before it.
+fn count(cursor: &mut Cursor<'_>) -> Scanned<u64> {
+    let at = cursor.position();
+    let length = match cursor.u8()? {
+        b'U' | b'i' => i64::from(cursor.u8()?.cast_signed()) & 0xff,
+        b'I' => i64::from(cursor.u16_be()?.cast_signed()),
+        b'l' => i64::from(cursor.u32_be()?.cast_signed()),
+        b'L' => cursor.u64_be()?.cast_signed(),
+        _ => return Err(Stop::broken(at, "a length is missing")),
+    };
+    u64::try_from(length).map_err(|_| Stop::broken(at, "a length is negative"))
+}
+
+pub(crate) fn is_catboost(probe: &Probe<'_>) -> Match {
+    if probe.starts_with(b"CBM1") { Match::Content } else { Match::No }
+}
+
+/// CatBoost: a length, a flatbuffer of numbers, and parts that the flatbuffer names.
+pub(crate) fn catboost(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    let mut cursor = Cursor::at(source, 4);
+    let core = u64::from(cursor.u32_le()?);
+    if core < 8 || core > cursor.left() {
+        let message = format!("The model is said to have {core} bytes, and {} follow.", cursor.left());
+        scan.found(&rules::TREES_MALFORMED, source, 4, message);
+        return Err(Stop::broken(4, "the model's length does not fit the file"));
+    }
+    let root = u64::from(cursor.u32_le()?);
+    if root >= core {
+        scan.found(&rules::TREES_MALFORMED, source, 8, "The model's root lies outside of it.");
+        return Err(Stop::broken(8, "the model's root lies outside of it"));
+    }
+    scan.inspected(source, 0..12);
+    scan.inert(source, 12..8 + core);
+    let rest = 8 + core..source.len();
+    if rest.start < rest.end {
+        scan.inner(&source.member("parts", rest));
+    }
+    Ok(())
+}
+
+/// XGBoost's old binary form, with and without its mark: the name of an objective stands behind a block of numbers.
+pub(crate) fn is_xgboost_binary(probe: &Probe<'_>) -> Match {
+    let start = if probe.starts_with(b"binf") { 4 } else { 0 };
+    if objective(probe, start).is_some() { Match::Content } else { Match::No }
+}
+
+/// The length of the learner's numbers.
+const LEARNER: usize = 136;
+
+fn objective(probe: &Probe<'_>, start: usize) -> Option<()> {
+    let place = start + LEARNER;
+    let length: [u8; 8] = probe.head.get(place..place + 8)?.try_into().ok()?;
+    let length = usize::try_from(u64::from_le_bytes(length)).ok().filter(|length| (4..64).contains(length))?;
+    let name = probe.head.get(place + 8..place + 8 + length)?;
+    let kinds = ["reg:", "binary:", "multi:", "rank:", "survival:", "count:"];
+    kinds.iter().any(|kind| name.starts_with(kind.as_bytes())).then_some(())
+}
+
+/// The numbers and the names are looked at; the trees are numbers up to the end, and no other program opens this form.
+pub(crate) fn xgboost_binary(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    let mut cursor = Cursor::at(source, 0);
+    if source.read_up_to(0, 4)?.as_ref() == b"binf" {
+        cursor.skip(4)?;
+    }
+    cursor.skip(LEARNER as u64)?;
+    for _ in 0..2 {
+        let length = cursor.u64_le()?;
+        if length > 64 {
+            scan.found(
+                &rules::TREES_MALFORMED,
+                source,
+                cursor.position(),
+                format!("A name is said to have {length} bytes."),
+            );
+            return Err(Stop::broken(cursor.position(), "a name is too long"));
+        }
+        cursor.skip(length)?;
+    }
+    let trees = cursor.u32_le()?;
+    cursor.skip(156)?;
+    scan.inspected(source, 0..cursor.position());
+    for _ in 0..trees {
+        scan.steps(1)?;
+        let at = cursor.position();
+        cursor.skip(4)?;
+        let nodes = cursor.u32_le()?.cast_signed();
+        cursor.skip(140)?;
+        let bytes = u64::try_from(nodes).ok().filter(|nodes| *nodes > 0).map(|nodes| nodes * (20 + 16));
+        let Some(bytes) = bytes.filter(|bytes| *bytes <= cursor.left()) else {
+            scan.found(
+                &rules::TREES_MALFORMED,
+                source,
+                at,
+                format!("A tree is said to have {nodes} nodes, which do not fit the file."),
+            );
+            return Err(Stop::broken(at, "a tree does not fit the file"));
+        };
+        let data = cursor.skip(bytes)?;
+        scan.inspected(source, at..data.start);
+        scan.inert(source, data);
+    }
+    let groups = cursor.skip(u64::from(trees) * 4)?;
+    let end = groups.end;
+    scan.inspected(source, groups);
+    // Attributes and names of metrics: short texts.
+    if source.len() - end <= 64 << 10 {
+        source.read(end..source.len())?;
+        scan.inspected(source, end..source.len());
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! TorchServe's archives: a manifest, and a handler that the server runs.
+
+use crate::{
+    archive::Archive,
+    read::json::Tree,
+    rules,
+    scan::{Scan, Scanned, Stop},
+    source::Source,
+    text::python,
+};
+
+const MANIFEST: &str = "MAR-INF/MANIFEST.json";
+const MOST_VALUES: usize = 100_000;
+/// Handlers that the server brings along.
+const BUILT_IN: &[&str] = &[
+    "base_handler",
+    "dali_image_classifier",
+    "densenet_handler",
+    "image_classifier",
+    "image_segmenter",
+    "object_detector",
+    "text_classifier",
+    "text_handler",
+    "vision_handler",
+];
+
+pub(crate) fn recognise(archive: &Archive) -> bool {
+    archive.find(MANIFEST).is_some()
+}
+
+pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
+    let mut handlers: Vec<String> = Vec::new();
+    for member in &archive.members {
+        if member.name == MANIFEST {
+            archive.inspect_as(scan, member, |scan, source| manifest(scan, source, &mut handlers));
+        }
+    }
+    for member in &archive.members {
+        if member.name == MANIFEST {
+            continue;
+        }
+        archive.inspect(scan, member);
+        // The server imports the handler whatever its name ends in.
+        if handlers.iter().any(|handler| *handler == member.name) && !member.name.ends_with(".py") {
+            archive.inspect_as(scan, member, |scan, source| {
+                let bytes = source.read_all(scan.limits.text_bytes)?;
+                python::inspect(scan, source, 0, &String::from_utf8_lossy(&bytes))
+            });
+        }
+    }
+    Ok(())
+}
+
+fn manifest(scan: &mut Scan<'_>, source: &Source, handlers: &mut Vec<String>) -> Scanned<()> {
+    let bytes = source.read_all(scan.limits.text_bytes)?;
+    let tree = Tree::parse(&bytes, MOST_VALUES)?;
+    scan.inspected(source, 0..source.len());
+    for (id, _) in tree.all() {
+        scan.steps(1)?;
+        if let Some(key) = tree.duplicate(id) {
+            let message = format!("The manifest names `{key}` twice: programs differ in which of the two they take.");
+            scan.found(&rules::CONFIG_DUPLICATE, source, tree.at(id), message);
+        }
+        for value in tree.get_all(id, "handler") {
+            let Some(handler) = tree.text(value) else {
+                return Err(Stop::broken(tree.at(value), "the manifest's handler is no name"));
+            };
+            let file = handler.split(':').next().unwrap_or(handler);
+            if !BUILT_IN.contains(&file) {
+                let message =
+                    format!("The manifest names the handler `{handler}`: the server runs that code for every request.");
+                scan.found(&rules::CODE_SETTING, source, tree.at(value), message);
+                scan.facts.remote_code.insert(handler.to_owned());
+            }
+            handlers.push(file.to_owned());
+        }
+    }
+    Ok(())
+}
