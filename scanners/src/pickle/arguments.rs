@@ -127,7 +127,8 @@ impl Judge<'_> {
         let Value::Node(id) = value else { return false };
         self.callee(id).is_some_and(|callee| {
             callee.name == "encode" && matches!(callee.module.as_str(), "_codecs" | "codecs")
-                || matches!(callee.module.as_str(), "builtins" | "__builtin__") && matches!(callee.name.as_str(), "bytes" | "bytearray")
+                || matches!(callee.module.as_str(), "builtins" | "__builtin__")
+                    && matches!(callee.name.as_str(), "bytes" | "bytearray")
         })
     }
 
@@ -145,7 +146,10 @@ impl Judge<'_> {
 
     fn latin1_fault(&mut self, text: Value, encoding: Value, count: u32) -> Step<Fault> {
         let known = self.text(encoding, 32)?.is_some_and(|name| {
-            matches!(name.to_ascii_lowercase().replace('_', "-").as_str(), "latin1" | "latin-1" | "iso-8859-1" | "iso8859-1")
+            matches!(
+                name.to_ascii_lowercase().replace('_', "-").as_str(),
+                "latin1" | "latin-1" | "iso-8859-1" | "iso8859-1"
+            )
         });
         if count == 2 && known && text.is_text() {
             if self.spelled.len() < 1024 {
@@ -162,7 +166,8 @@ impl Judge<'_> {
         let (class, name) = (self.arena.item(id, 0), self.arena.item(id, 1));
         let (Some(class), Some(name)) = (class, name) else { return Ok(None) };
         let Some(global) = self.global(class).filter(|class| class.is_vouched()) else { return Ok(None) };
-        let is_class = global.entry.is_some_and(|entry| entry.vouches_for(UseKind::New) || entry.vouches_for(UseKind::State));
+        let is_class =
+            global.entry.is_some_and(|entry| entry.vouches_for(UseKind::New) || entry.vouches_for(UseKind::State));
         let (module, class) = (global.module.clone(), global.name.clone());
         let Some(name) = self.text(name, 200)?.filter(|_| name.is_text()) else { return Ok(None) };
         let fits = name == "_unpickle" || !name.starts_with('_') && !name.contains('.');
@@ -212,7 +217,8 @@ impl Judge<'_> {
         if vouched {
             return None;
         }
-        let rule: &'static Rule = if callee.tier >= Tier::Gadget { &rules::INDIRECT_GADGET } else { &rules::DEFERRED_CALL };
+        let rule: &'static Rule =
+            if callee.tier >= Tier::Gadget { &rules::INDIRECT_GADGET } else { &rules::DEFERRED_CALL };
         Some((rule, format!("and so calls, now or later, `{}`", callee.path())))
     }
 
@@ -230,7 +236,22 @@ impl Judge<'_> {
     }
 
     fn reconstructor_fault(&self, class: Value, base: Value) -> Fault {
-        let bases = ["object", "dict", "list", "tuple", "set", "frozenset", "int", "float", "str", "bytes", "complex", "bytearray", "unicode", "long"];
+        let bases = [
+            "object",
+            "dict",
+            "list",
+            "tuple",
+            "set",
+            "frozenset",
+            "int",
+            "float",
+            "str",
+            "bytes",
+            "complex",
+            "bytearray",
+            "unicode",
+            "long",
+        ];
         let known = self.global(base).is_some_and(|base| {
             matches!(base.module.as_str(), "builtins" | "__builtin__") && bases.contains(&base.name.as_str())
         });
@@ -255,7 +276,10 @@ impl Judge<'_> {
                 let rule = class.entry.and_then(|entry| entry.rule).unwrap_or(&rules::INDIRECT_GADGET);
                 Some((rule, format!("and so makes an object of `{}`", class.path())))
             }
-            _ => Some((&rules::UNKNOWN_GLOBAL, format!("and so makes an object of `{}`, for which nobody vouches", class.path()))),
+            _ => Some((
+                &rules::UNKNOWN_GLOBAL,
+                format!("and so makes an object of `{}`, for which nobody vouches", class.path()),
+            )),
         }
     }
 
@@ -287,8 +311,11 @@ impl Judge<'_> {
         let (storage, offset, sizes, strides) = (item(0), item(1), item(2), item(3));
         let numbers = |value: Value| -> Option<Vec<u64>> {
             let (id, count) = self.arena.tuple(value)?;
-            let all: Option<Vec<u64>> =
-                self.arena.items(id).map(|value| if let Value::Int(n) = value { u64::try_from(n).ok() } else { None }).collect();
+            let all: Option<Vec<u64>> = self
+                .arena
+                .items(id)
+                .map(|value| if let Value::Int(n) = value { u64::try_from(n).ok() } else { None })
+                .collect();
             all.filter(|all| all.len() as u64 == u64::from(count))
         };
         let parts = (offset, numbers(sizes), numbers(strides));
@@ -343,7 +370,9 @@ impl Judge<'_> {
         }
         if let Some(callee) = self.arena.item(id, 0)
             && node.kind == Kind::Tuple
-            && self.class_of(target).is_some_and(|class| class.entry.is_some_and(|e| e.arguments == Arguments::VouchedCallee))
+            && self
+                .class_of(target)
+                .is_some_and(|class| class.entry.is_some_and(|e| e.arguments == Arguments::VouchedCallee))
             && let Some((rule, what)) = self.callee_fault(callee, 1)
         {
             self.say(rule, at, format!("Loading this pickle gives `{owner}` a new function {what}."));
@@ -354,7 +383,8 @@ impl Judge<'_> {
             self.check_keys(dict, &owner, at, if seen < 8 { Some(&mut dicts) } else { None })?;
         }
         if node.taint & NOT_TO_KEEP != 0 && self.class_of(target).is_some_and(Global::is_vouched) {
-            let message = format!("`{owner}` keeps a function that is vouched for only while loading; a later use may call it.");
+            let message =
+                format!("`{owner}` keeps a function that is vouched for only while loading; a later use may call it.");
             self.say(&rules::DEFERRED_CALL, at, message);
         }
         Ok(())
@@ -374,16 +404,23 @@ impl Judge<'_> {
             if name == "__dict__" {
                 inner = self.arena.of(value).filter(|(_, node)| node.kind == Kind::Dict).map(|(id, _)| id);
                 if inner.is_none() {
-                    said.push((&rules::METHOD_PATCHED, format!("Loading this pickle replaces the attributes of `{owner}` as a whole.")));
+                    said.push((
+                        &rules::METHOD_PATCHED,
+                        format!("Loading this pickle replaces the attributes of `{owner}` as a whole."),
+                    ));
                 }
             } else if NEVER_STATE.contains(&name.as_str()) || callable && is_special(&name) {
                 said.push((&rules::METHOD_PATCHED, format!("Loading this pickle replaces `{name}` of `{owner}`.")));
             } else if let Some(tier) = tier.filter(|tier| *tier >= Tier::Code) {
                 let path = self.global(value).map(Global::path).unwrap_or_default();
                 if METHODS.contains(&name.as_str()) && tier >= Tier::Gadget {
-                    said.push((&rules::METHOD_PATCHED, format!("Loading this pickle replaces the method `{name}` of `{owner}` by `{path}`.")));
+                    said.push((
+                        &rules::METHOD_PATCHED,
+                        format!("Loading this pickle replaces the method `{name}` of `{owner}` by `{path}`."),
+                    ));
                 }
-                let message = format!("`{owner}` keeps `{path}` as `{name}`, where a later use of the object calls it.");
+                let message =
+                    format!("`{owner}` keeps `{path}` as `{name}`, where a later use of the object calls it.");
                 said.push((&rules::DEFERRED_CALL, message));
             }
         }
@@ -409,15 +446,55 @@ impl Judge<'_> {
 
 /// Names that no object keeps as its own state, whatever the value.
 const NEVER_STATE: &[&str] = &[
-    "__setstate__", "__class__", "__reduce__", "__reduce_ex__", "__getattr__", "__getattribute__", "__init_subclass__",
-    "__new__", "__del__", "__getstate__", "__setattr__", "__subclasshook__", "__bases__", "__mro__", "__code__", "__globals__",
+    "__setstate__",
+    "__class__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__getattr__",
+    "__getattribute__",
+    "__init_subclass__",
+    "__new__",
+    "__del__",
+    "__getstate__",
+    "__setattr__",
+    "__subclasshook__",
+    "__bases__",
+    "__mro__",
+    "__code__",
+    "__globals__",
 ];
 
 /// Methods of models that others call.
 const METHODS: &[&str] = &[
-    "predict", "fit", "transform", "forward", "predict_proba", "fit_transform", "decode", "encode", "score", "partial_fit",
-    "append", "extend", "update", "get", "items", "keys", "eval", "train", "to", "state_dict", "load_state_dict", "step",
-    "close", "read", "write", "call", "apply", "setstate", "add",
+    "predict",
+    "fit",
+    "transform",
+    "forward",
+    "predict_proba",
+    "fit_transform",
+    "decode",
+    "encode",
+    "score",
+    "partial_fit",
+    "append",
+    "extend",
+    "update",
+    "get",
+    "items",
+    "keys",
+    "eval",
+    "train",
+    "to",
+    "state_dict",
+    "load_state_dict",
+    "step",
+    "close",
+    "read",
+    "write",
+    "call",
+    "apply",
+    "setstate",
+    "add",
 ];
 
 /// What Python itself calls.
@@ -427,8 +504,19 @@ fn is_special(name: &str) -> bool {
         && name.ends_with("__")
         && !matches!(
             name,
-            "__doc__" | "__module__" | "__qualname__" | "__name__" | "__annotations__" | "__slots__" | "__orig_class__"
-                | "__origin__" | "__args__" | "__parameters__" | "__wrapped__" | "__version__" | "__objclass__"
+            "__doc__"
+                | "__module__"
+                | "__qualname__"
+                | "__name__"
+                | "__annotations__"
+                | "__slots__"
+                | "__orig_class__"
+                | "__origin__"
+                | "__args__"
+                | "__parameters__"
+                | "__wrapped__"
+                | "__version__"
+                | "__objclass__"
         )
         && !name.starts_with("__pydantic")
         && !name.starts_with("__fields")
@@ -442,5 +530,23 @@ fn is_dtype(text: &str) -> bool {
     let rest = chars.as_str();
     let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     letter && (digits.is_empty() || digits.starts_with('[') && digits.ends_with(']') && digits.len() < 16)
-        || matches!(text, "bool" | "object" | "str" | "float16" | "float32" | "float64" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" | "complex64" | "complex128")
+        || matches!(
+            text,
+            "bool"
+                | "object"
+                | "str"
+                | "float16"
+                | "float32"
+                | "float64"
+                | "int8"
+                | "int16"
+                | "int32"
+                | "int64"
+                | "uint8"
+                | "uint16"
+                | "uint32"
+                | "uint64"
+                | "complex64"
+                | "complex128"
+        )
 }

@@ -29,14 +29,17 @@ impl Judge<'_> {
         most_ops: u64,
     ) -> Step<Option<u64>> {
         let is_array = |judge: &Self| match target {
-            Value::Node(id) => judge.callee(id).is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper")),
+            Value::Node(id) => {
+                judge.callee(id).is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper"))
+            }
             _ => false,
         };
         if !is_array(self) {
             return Ok(None);
         }
         if from < frame_end {
-            let message = "An array begins inside a frame: its loader and this reader would take different bytes for it.";
+            let message =
+                "An array begins inside a frame: its loader and this reader would take different bytes for it.";
             self.say(&rules::STACK_ODDITY, from, message.into());
             return Ok(None);
         }
@@ -56,11 +59,15 @@ impl Judge<'_> {
                         self.unread.push(from..end);
                         Ok(Some(end))
                     }
-                    None => Err(super::halt::Halt::Stop(crate::scan::Stop::broken(from, "an array's data goes past the end"))),
+                    None => Err(super::halt::Halt::Stop(crate::scan::Stop::broken(
+                        from,
+                        "an array's data goes past the end",
+                    ))),
                 }
             }
             _ => {
-                let message = "An array's type or shape is not said plainly, so that nobody can tell where its data ends.";
+                let message =
+                    "An array's type or shape is not said plainly, so that nobody can tell where its data ends.";
                 self.say(&rules::STACK_ODDITY, from, message.into());
                 Ok(None)
             }

@@ -249,7 +249,11 @@ impl<'a> Judge<'a> {
                 return Ok(None);
             }
             if !fits {
-                let message = format!("Loading this pickle {} `{}`, for which nobody vouches in this use.", verb(kind), global.path());
+                let message = format!(
+                    "Loading this pickle {} `{}`, for which nobody vouches in this use.",
+                    verb(kind),
+                    global.path()
+                );
                 self.say(&rules::UNKNOWN_GLOBAL, at, message);
             }
             return self.check_arguments(number, entry.arguments, args, named, at);
@@ -269,16 +273,23 @@ impl<'a> Judge<'a> {
         let call = self.call_text(&path, args)?;
         let why = entry.map_or("", |entry| entry.why);
         if let Some(part) = hop {
-            let message = format!("Loading this pickle {} `{call}`, which goes through `{part}` to something else.", verb(kind));
+            let message =
+                format!("Loading this pickle {} `{call}`, which goes through `{part}` to something else.", verb(kind));
             self.say(&rules::DOTTED_HOP, at, message);
         }
         let (rule, message) = match tier {
-            _ if computed => (&rules::RESOLVER_CALL, format!("Loading this pickle {} something whose name it computes.", verb(kind))),
+            _ if computed => {
+                (&rules::RESOLVER_CALL, format!("Loading this pickle {} something whose name it computes.", verb(kind)))
+            }
             Tier::Inert | Tier::Framework => return Ok(()),
             Tier::Unknown if told => return Ok(()),
             Tier::Unknown => {
                 let rule = entry.and_then(|entry| entry.rule).unwrap_or(&rules::UNKNOWN_GLOBAL);
-                let why = if why.is_empty() { format!("Nobody vouches for the package `{package}`.") } else { why.to_owned() };
+                let why = if why.is_empty() {
+                    format!("Nobody vouches for the package `{package}`.")
+                } else {
+                    why.to_owned()
+                };
                 (rule, format!("Loading this pickle {} `{path}`. {why}", verb(kind)))
             }
             Tier::Code => {
@@ -309,7 +320,8 @@ impl<'a> Judge<'a> {
         match node.kind {
             Kind::Global => {
                 let path = self.global(target).map(Global::path).unwrap_or_default();
-                let message = format!("Loading this pickle sets attributes of `{path}` itself, for everybody who uses it.");
+                let message =
+                    format!("Loading this pickle sets attributes of `{path}` itself, for everybody who uses it.");
                 self.say(&rules::METHOD_PATCHED, at, message);
                 if let Some(global) = self.globals.get_mut(node.a) {
                     global.called = true;
@@ -337,7 +349,11 @@ impl<'a> Judge<'a> {
         if array {
             let file = self.entry_of(state, "filename")?.unwrap_or(Value::Unknown);
             let file = self.text(file, 300)?.unwrap_or_else(|| "a name that it computes".into());
-            self.say(&rules::ARRAY_ELSEWHERE, at, format!("Loading this pickle opens another file for an array: {file}."));
+            self.say(
+                &rules::ARRAY_ELSEWHERE,
+                at,
+                format!("Loading this pickle opens another file for an array: {file}."),
+            );
         }
         Ok(())
     }
@@ -369,7 +385,8 @@ impl<'a> Judge<'a> {
             Kind::Global => {
                 self.uses += 1;
                 let path = self.global(target).map(Global::path).unwrap_or_default();
-                let message = format!("Loading this pickle puts items into `{path}`, which belongs to the whole process.");
+                let message =
+                    format!("Loading this pickle puts items into `{path}`, which belongs to the whole process.");
                 self.say(&rules::FOREIGN_OBJECT_CHANGED, at, message);
                 let tuple = self.arena.container(Kind::Tuple, values.get(..values.len().min(8)).unwrap_or_default())?;
                 self.condemn(node.a, Value::Node(tuple), UseKind::Items, at)?;
@@ -379,9 +396,15 @@ impl<'a> Judge<'a> {
                 return Ok(());
             }
             Kind::Persistent | Kind::Extension => {
-                self.say(&rules::FOREIGN_OBJECT_CHANGED, at, "Loading this pickle puts items into an object of its loader.".into());
+                self.say(
+                    &rules::FOREIGN_OBJECT_CHANGED,
+                    at,
+                    "Loading this pickle puts items into an object of its loader.".into(),
+                );
             }
-            Kind::Tuple | Kind::Frozen => return Err(Halt::wrong("items are put into a container that cannot be changed")),
+            Kind::Tuple | Kind::Frozen => {
+                return Err(Halt::wrong("items are put into a container that cannot be changed"));
+            }
             Kind::List | Kind::Dict | Kind::Set => {
                 let message = format!("It puts items into a {:?} as if it were a {kind:?}.", node.kind).to_lowercase();
                 self.say(&rules::STACK_ODDITY, at, message.replacen("it", "It", 1));
@@ -396,7 +419,8 @@ impl<'a> Judge<'a> {
         let callee = self.global(Value::Node(Id(made.a)));
         let Some(class) = self.class_of(made) else { return };
         let vouches = |global: &Global| global.entry.is_some_and(|entry| entry.vouches_for(UseKind::Items));
-        if class.is_vouched() && !vouches(class) && !callee.is_some_and(|callee| callee.is_vouched() && vouches(callee)) {
+        if class.is_vouched() && !vouches(class) && !callee.is_some_and(|callee| callee.is_vouched() && vouches(callee))
+        {
             let message = format!("Loading this pickle puts items into a `{}`, which is no container.", class.path());
             self.say(&rules::FOREIGN_OBJECT_CHANGED, at, message);
         }
@@ -445,7 +469,8 @@ impl<'a> Judge<'a> {
         let kind = self.global(class).filter(|class| {
             matches!(class.module.as_str(), "torch" | "torch.storage" | "torch.cuda") && class.name.ends_with("Storage")
         });
-        let (Some(kind), Value::Int(count), true) = (kind, count, is_storage && key.is_text() && place.is_text()) else {
+        let (Some(kind), Value::Int(count), true) = (kind, count, is_storage && key.is_text() && place.is_text())
+        else {
             return Ok(None);
         };
         let Ok(count) = u64::try_from(count) else { return Ok(None) };
@@ -461,7 +486,10 @@ impl<'a> Judge<'a> {
 
     pub(crate) fn extension(&mut self, code: u32, at: u64) -> Step<Value> {
         if let Some(global) = self.extensions.get(&code).and_then(|number| self.globals.get(*number)) {
-            let (message, node) = (format!("It names `{}` only by the number {code}, which it registered itself.", global.path()), global.node);
+            let (message, node) = (
+                format!("It names `{}` only by the number {code}, which it registered itself.", global.path()),
+                global.node,
+            );
             self.say(&rules::EXTENSION_CODE, at, message);
             return Ok(Value::Node(node));
         }
@@ -471,7 +499,9 @@ impl<'a> Judge<'a> {
     }
 
     fn remember_extension(&mut self, number: u32, args: Value, at: u64) -> Step<()> {
-        let registers = |global: &Global| global.name == "add_extension" && matches!(global.module.as_str(), "copyreg" | "copy_reg");
+        let registers = |global: &Global| {
+            global.name == "add_extension" && matches!(global.module.as_str(), "copyreg" | "copy_reg")
+        };
         if !self.globals.get(number).is_some_and(registers) {
             return Ok(());
         }
@@ -497,7 +527,8 @@ impl<'a> Judge<'a> {
             self.too_deep(at);
         }
         if node.grown > GROWN {
-            let message = "Written out, what it builds has more than a trillion values: it refers to itself again and again.";
+            let message =
+                "Written out, what it builds has more than a trillion values: it refers to itself again and again.";
             self.say(&rules::DEEP_STRUCTURE, at, message.into());
         }
     }

@@ -114,7 +114,10 @@ fn step_over(
                 at = end;
             }
             _ => {
-                let message = format!("The storage {key} ({} with {count} elements) goes past the end of the file.", storage.kind);
+                let message = format!(
+                    "The storage {key} ({} with {count} elements) goes past the end of the file.",
+                    storage.kind
+                );
                 scan.found(&rules::STORAGE_EXTENT, source, at, message.clone());
                 return Err(Stop::broken(at, message));
             }

@@ -12,12 +12,7 @@ use super::{
     memo::Memo,
     spelling,
 };
-use crate::{
-    read::cursor::Cursor,
-    rules,
-    scan::Stop,
-    source::Source,
-};
+use crate::{read::cursor::Cursor, rules, scan::Stop, source::Source};
 
 /// How one pickle ended.
 #[derive(Debug)]
@@ -124,7 +119,10 @@ impl<'a> Machine<'a> {
     }
 
     /// One opcode. Answers the result at STOP.
-    #[expect(clippy::too_many_lines, reason = "one line or two for each opcode: a table is easiest to compare with CPython")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line or two for each opcode: a table is easiest to compare with CPython"
+    )]
     fn step(&mut self, at: u64) -> Step<Option<Value>> {
         let op = self.cursor.u8()?;
         self.ops += 1;
@@ -291,11 +289,7 @@ impl<'a> Machine<'a> {
 
     /// POP takes the mark if nothing is above it, as both of CPython's unpicklers do.
     fn throw_away(&mut self) -> Step<()> {
-        if self.marks.last() == Some(&self.stack.len()) {
-            self.pop_mark().map(drop)
-        } else {
-            self.pop().map(drop)
-        }
+        if self.marks.last() == Some(&self.stack.len()) { self.pop_mark().map(drop) } else { self.pop().map(drop) }
     }
 
     fn put(&mut self, place: u64) -> Step<()> {
@@ -419,7 +413,9 @@ impl<'a> Machine<'a> {
                 }
                 match spelling::integer(digits, true) {
                     Some(Some(number)) => Value::Int(number),
-                    Some(None) => Value::Piece { form: Form::Long, len: u32::try_from(len).unwrap_or(u32::MAX), at: start },
+                    Some(None) => {
+                        Value::Piece { form: Form::Long, len: u32::try_from(len).unwrap_or(u32::MAX), at: start }
+                    }
                     None => return wrong("the integer"),
                 }
             }
@@ -506,7 +502,8 @@ impl<'a> Machine<'a> {
     /// Something important was taken from a place of the memo that no writer would have stored to in this way.
     fn odd_use(&mut self, at: u64, what: &str) {
         if self.odd_get != u64::MAX && at - self.odd_get <= 16 {
-            let message = format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
+            let message =
+                format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
             self.judge.say(&rules::STACK_ODDITY, at, message);
         }
     }
@@ -592,7 +589,11 @@ impl<'a> Machine<'a> {
     fn protocol(&mut self, at: u64) -> Step<()> {
         let protocol = self.cursor.u8()?;
         if protocol > 5 {
-            self.judge.say(&rules::FRAME_LIE, at, format!("It says that it is of protocol {protocol}, which does not exist."));
+            self.judge.say(
+                &rules::FRAME_LIE,
+                at,
+                format!("It says that it is of protocol {protocol}, which does not exist."),
+            );
         } else if self.ops > 1 {
             self.judge.say(&rules::FRAME_LIE, at, "It names its protocol again in the middle.".to_owned());
         }

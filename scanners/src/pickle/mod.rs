@@ -93,8 +93,28 @@ pub(crate) fn element_size(kind: &str) -> Option<u64> {
 
 /// Names that loaders of pickles look at.
 const NAMES: &[&str] = &[
-    ".pkl", ".pickle", ".p", ".pck", ".pcl", ".pk", ".pt", ".pth", ".ckpt", ".bin", ".joblib", ".sav", ".dat", ".model", ".dill",
-    ".data", ".obj", ".pdparams", ".pdopt", ".pt2", ".mdl", ".cloudpickle",
+    ".pkl",
+    ".pickle",
+    ".p",
+    ".pck",
+    ".pcl",
+    ".pk",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".bin",
+    ".joblib",
+    ".sav",
+    ".dat",
+    ".model",
+    ".dill",
+    ".data",
+    ".obj",
+    ".pdparams",
+    ".pdopt",
+    ".pt2",
+    ".mdl",
+    ".cloudpickle",
 ];
 
 /// Whether bytes are a pickle: by their first two, or by trying.
@@ -173,7 +193,13 @@ pub(crate) fn inspect_as(scan: &mut Scan<'_>, source: &Source, loader: Loader) -
 }
 
 /// Goes through the pickle at `start` and accounts for the work. Bytes that are not here end the scan at once.
-fn run<'a>(scan: &mut Scan<'_>, source: &'a Source, start: u64, mode: Mode, loader: Loader) -> Scanned<(Machine<'a>, End)> {
+fn run<'a>(
+    scan: &mut Scan<'_>,
+    source: &'a Source,
+    start: u64,
+    mode: Mode,
+    loader: Loader,
+) -> Scanned<(Machine<'a>, End)> {
     let mut machine = Machine::new(source, start, mode, scan.limits.steps);
     if loader == Loader::Plain {
         machine = machine.with_arrays();

@@ -116,8 +116,21 @@ fn reading(module: &str, name: &str) -> (Tier, Option<&'static Entry>, Option<St
 
 /// Modules that a name may end in only to get at them.
 const REACHED: &[&str] = &[
-    "os", "sys", "posix", "nt", "subprocess", "builtins", "__builtins__", "importlib", "ctypes", "socket", "shutil", "runpy",
-    "pty", "marshal", "pickle",
+    "os",
+    "sys",
+    "posix",
+    "nt",
+    "subprocess",
+    "builtins",
+    "__builtins__",
+    "importlib",
+    "ctypes",
+    "socket",
+    "shutil",
+    "runpy",
+    "pty",
+    "marshal",
+    "pickle",
 ];
 
 /// Where a name leads on its way, if that is another module or the inside of an object.

@@ -58,8 +58,10 @@ fn spelled(scan: &mut Scan<'_>, source: &Source, text: Value) -> Scanned<()> {
     if len > LONG || form == Form::Bytes || !(checkpoint || likely) {
         return Ok(());
     }
-    let bytes: Vec<u8> =
-        spelling::text(form, &source.read(at..end)?).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
+    let bytes: Vec<u8> = spelling::text(form, &source.read(at..end)?)
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
+        .collect();
     scan.unpacked(bytes.len() as u64)?;
     let made = in_memory(bytes);
     let attempt = Source::new(source.path(), made.clone(), 0);
@@ -87,7 +89,11 @@ fn is_pickle(scan: &mut Scan<'_>, part: &Source) -> Scanned<Option<String>> {
     }
     let judge = &machine.judge;
     let is = judge.globals.len() > 0
-        && if binary { end.stopped() || judge.worst() >= Some(Weight::Suspicious) } else { accepts(&machine, &end, part.len(), false) };
+        && if binary {
+            end.stopped() || judge.worst() >= Some(Weight::Suspicious)
+        } else {
+            accepts(&machine, &end, part.len(), false)
+        };
     Ok(is.then(|| {
         let names: Vec<String> = judge.globals.iter().take(3).map(|global| format!("`{}`", global.path())).collect();
         format!("names {}", names.join(", "))

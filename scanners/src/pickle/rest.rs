@@ -100,8 +100,18 @@ fn trailer(scan: &mut Scan<'_>, source: &Source, from: u64, broken: bool) -> Sca
 /// Looks for a pickle behind a few bytes that make a file look like something else.
 pub(crate) fn hidden_in_front(scan: &mut Scan<'_>, source: &Source, head: &[u8]) -> Scanned<()> {
     const OTHERS: &[&[u8]] = &[
-        b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"\x89HDF", b"GGUF", b"\x93NUMPY", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!",
-        b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"\x1f\x8b",
+        b"\x89HDF",
+        b"GGUF",
+        b"\x93NUMPY",
+        b"BZh",
+        b"\xfd7zXZ",
+        b"7z\xbc\xaf",
+        b"Rar!",
+        b"\x28\xb5\x2f\xfd",
+        b"\x04\x22\x4d\x18",
     ];
     let other = OTHERS.iter().any(|magic| head.starts_with(magic))
         || head.get(257..262) == Some(b"ustar")

@@ -142,13 +142,32 @@ fn is_weights_only(module: &str, name: &str) -> bool {
         "collections" => matches!(name, "OrderedDict" | "Counter" | "defaultdict"),
         "torch._utils" => name.starts_with("_rebuild_"),
         "torch._tensor" => name == "_rebuild_from_type_v2",
-        "torch.nn.parameter" => matches!(name, "Parameter" | "Buffer" | "UninitializedParameter" | "UninitializedBuffer"),
+        "torch.nn.parameter" => {
+            matches!(name, "Parameter" | "Buffer" | "UninitializedParameter" | "UninitializedBuffer")
+        }
         "torch.storage" => matches!(name, "TypedStorage" | "UntypedStorage" | "_load_from_bytes"),
         "torch.serialization" => name == "_get_layout",
         "torch" => !name.contains('.') && !matches!(name, "load" | "save" | "compile"),
         "_codecs" => name == "encode",
         "builtins" | "__builtin__" => {
-            matches!(name, "set" | "bytearray" | "complex" | "frozenset" | "slice" | "range" | "xrange" | "int" | "float" | "bool" | "str" | "bytes" | "tuple" | "list" | "dict")
+            matches!(
+                name,
+                "set"
+                    | "bytearray"
+                    | "complex"
+                    | "frozenset"
+                    | "slice"
+                    | "range"
+                    | "xrange"
+                    | "int"
+                    | "float"
+                    | "bool"
+                    | "str"
+                    | "bytes"
+                    | "tuple"
+                    | "list"
+                    | "dict"
+            )
         }
         _ => false,
     }
