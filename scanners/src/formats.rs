@@ -151,6 +151,11 @@ const TEXT: &str = "text";
 /// A block of bytes that nobody knows is worth telling from this size on.
 const BLOB: u64 = 64 << 10;
 
+/// The words for formats that there is a reader for, in the order in which they are asked.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
+}
+
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     if source.len() == 0 {
