@@ -48,10 +48,11 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 
 /// A zip of arrays, as numpy writes it.
 pub(crate) fn is_npz(archive: &Archive) -> bool {
-    let mut names = archive.members.iter().map(|member| member.name.to_ascii_lowercase()).peekable();
-    names.peek().is_some() && names.all(|name| name.ends_with(".npy"))
+    let mut names = archive.members.iter().map(|member| member.name.as_str()).peekable();
+    names.peek().is_some() && names.all(|name| name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("npy")))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every kind has this form")]
 pub(crate) fn inspect_npz(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
     for member in &archive.members {
         archive.inspect(scan, member);

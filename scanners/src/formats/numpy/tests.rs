@@ -1,8 +1,11 @@
+//! Arrays as they are and as they should not be.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what went wrong by panicking")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::*;
 use crate::{Limits, Outcome, Report, Verdict, scan};
 
 fn npy(header: &str, data: &[u8]) -> Vec<u8> {

@@ -1,3 +1,7 @@
+//! Torch's archives: what is a storage, what is code, and how little has to be read.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what went wrong by panicking")]
+
 use std::{
     io::Write,
     sync::{
