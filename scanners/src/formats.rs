@@ -33,7 +33,7 @@ use bytes::Bytes;
 
 use crate::{
     archive::{sevenz, single, tar, zip},
-    rules,
+    pickle, rules,
     scan::{Scan, Scanned},
     source::Source,
     text,
@@ -115,6 +115,7 @@ const FORMATS: &[Format] = &[
     Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
     Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect },
     Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
     Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
     Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },

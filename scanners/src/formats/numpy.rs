@@ -49,7 +49,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 /// A zip of arrays, as numpy writes it.
 pub(crate) fn is_npz(archive: &Archive) -> bool {
     let mut names = archive.members.iter().map(|member| member.name.as_str()).peekable();
-    names.peek().is_some() && names.all(|name| name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("npy")))
+    names.peek().is_some()
+        && names.all(|name| name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("npy")))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every kind has this form")]

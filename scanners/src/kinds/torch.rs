@@ -144,7 +144,7 @@ impl<'a> Layout<'a> {
                 continue;
             };
             referenced.insert((*name).to_owned());
-            let needed = storage.count.checked_mul(element_bytes(&storage.kind));
+            let needed = storage.count.checked_mul(pickle::element_size(&storage.kind).unwrap_or(1));
             if needed.is_none_or(|needed| needed > member.size) {
                 let message = format!(
                     "The pickle says that storage `{}` has {} elements of {}, and its member has {} bytes.",
@@ -321,17 +321,6 @@ fn native(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 fn other_pickle(scan: &mut Scan<'_>, source: &Source) {
     let message = format!("`{}` is a pickle, and torch puts none of this name into its files.", source.name());
     scan.found(&rules::OTHER_PICKLE, source, 0, message);
-}
-
-/// The bytes of one element of a storage.
-fn element_bytes(kind: &str) -> u64 {
-    match kind.trim_end_matches("Storage") {
-        "Half" | "BFloat16" | "Short" => 2,
-        "Float" | "Int" | "QInt32" => 4,
-        "Double" | "Long" | "ComplexFloat" => 8,
-        "ComplexDouble" => 16,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]
