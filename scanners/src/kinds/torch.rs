@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     archive::{Archive, Member},
+    formats,
     pickle::{self, Loader, Storage},
     rules,
     scan::{Scan, Scanned, Stop},
@@ -164,6 +165,8 @@ impl<'a> Layout<'a> {
             }
             if referenced.contains(name) {
                 self.archive.inert(scan, member);
+            } else if self.form != Form::Export && storage_folder(name).is_some() {
+                self.archive.inspect_as(scan, member, forgotten);
             } else if WORDS.contains(&name.as_str()) && member.size <= LONGEST_WORD {
                 self.archive.inspect_as(scan, member, word);
             } else if self.form == Form::Script && is_code(name) {
@@ -277,6 +280,17 @@ fn storage_folder(name: &str) -> Option<&str> {
 
 fn start(member: &Member) -> u64 {
     member.readings.first().map_or(0, |reading| reading.packed.start)
+}
+
+/// A storage that no pickle names: torch never looks at it, so that numbers there are as good as none. What is more than
+/// numbers is inspected.
+fn forgotten(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    if source.len() > 0 && formats::knows(source)? {
+        scan.inner(source);
+    } else {
+        scan.inert(source, 0..source.len());
+    }
+    Ok(())
 }
 
 /// One word, which torch compares and nothing runs.
