@@ -11,7 +11,7 @@ use std::{
 use crate::{
     archive::{Archive, Member},
     formats,
-    pickle::{self, Loader, Storage},
+    pickle::{self, Loader, Pickled, Storage},
     rules,
     scan::{Scan, Scanned, Stop},
     source::Source,
@@ -106,7 +106,12 @@ impl<'a> Layout<'a> {
             self.archive.inspect_as(scan, member, |scan, source| {
                 let pickled = pickle::inspect_as(scan, source, Loader::TorchZip);
                 missing |= matches!(pickled, Err(Stop::NotHere));
-                named.extend(pickled?.storages.into_iter().map(|storage| (folder.clone(), storage)));
+                let Pickled { storages, views } = pickled?;
+                // What a tensor needs of a storage without a kind is in elements, each of at least one byte.
+                let untyped = views.into_iter().filter(|view| view.kind == "UntypedStorage");
+                let needed =
+                    untyped.map(|view| Storage { key: view.key, kind: view.kind, count: view.needed, at: view.at });
+                named.extend(storages.into_iter().chain(needed).map(|storage| (folder.clone(), storage)));
                 if name == "bytecode.pkl" { script::inspect_bytecode(scan, source) } else { Ok(()) }
             });
         }
@@ -144,7 +149,10 @@ impl<'a> Layout<'a> {
                 scan.found(&rules::STORAGE_EXTENT, &place, storage.at, message);
                 continue;
             };
-            referenced.insert((*name).to_owned());
+            // Torch numbers its storages. What has another name is looked at, whatever the pickle calls it.
+            if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()) {
+                referenced.insert((*name).to_owned());
+            }
             let needed = storage.count.checked_mul(pickle::element_size(&storage.kind).unwrap_or(1));
             if needed.is_none_or(|needed| needed > member.size) {
                 let message = format!(

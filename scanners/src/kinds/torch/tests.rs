@@ -158,6 +158,18 @@ fn a_cut_file_is_never_clean() {
     }
 }
 
+#[test]
+fn no_changed_byte_stops_the_scan() {
+    let whole = zipped(&[("a/data.pkl", &state_dict(&[4])), ("a/data/0", &[1; 16]), ("a/code/x.py", b"ops.a.b(x)")]);
+    for at in 0..whole.len() {
+        for byte in [0, 0x7f, 0xff] {
+            let mut changed = whole.clone();
+            changed[at] = byte;
+            judged("m.pt", Arc::new(Bytes::from(changed)));
+        }
+    }
+}
+
 /// A file that is mostly not there: stretches of bytes, and between them numbers that nobody has to read.
 struct Sparse {
     size: u64,
