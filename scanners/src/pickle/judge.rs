@@ -54,6 +54,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) uses: u64,
 }
 
+/// Stands for the module of a name that is not written in the file.
+pub(crate) const COMPUTED: &str = "(computed)";
 /// More findings of one pickle than anybody reads.
 const MOST_DRAFTS: usize = 1000;
 /// No name of a global is longer.
@@ -120,6 +122,9 @@ impl<'a> Judge<'a> {
 
     /// A name that is not written as it seems.
     fn look_of(&mut self, module: &str, name: &str, at: u64) {
+        if module == COMPUTED {
+            return;
+        }
         let (plain_module, plain_name) = (names::normal(module), names::normal(name));
         if plain_module != module || plain_name != name {
             let message = format!(
@@ -143,7 +148,7 @@ impl<'a> Judge<'a> {
         let shown = (self.call_text("", module)?, self.call_text("", name)?);
         let message = format!("The name of what it loads is computed: module {}, name {}.", shown.0, shown.1);
         self.say(&rules::COMPUTED_NAME, at, message);
-        self.named("(computed)", &format!("at {at}"), at)
+        self.named(COMPUTED, &format!("at {at}"), at)
     }
 
     /// The global behind a value.
@@ -272,7 +277,7 @@ impl<'a> Judge<'a> {
         let (path, tier, entry) = (global.path(), global.tier, global.entry);
         let (hop, package) = (global.hop.clone(), package(&global.module).to_owned());
         let told = global.told;
-        let computed = global.module == "(computed)";
+        let computed = global.module == COMPUTED;
         let call = self.call_text(&path, args)?;
         let why = entry.map_or("", |entry| entry.why);
         if let Some(part) = hop {
@@ -597,7 +602,7 @@ impl<'a> Judge<'a> {
     pub(crate) fn finish(&mut self) {
         let mut said = Vec::new();
         for global in self.globals.iter().filter(|global| !global.called && !global.told && !global.attribute) {
-            if global.is_vouched() || global.module == "(computed)" {
+            if global.is_vouched() || global.module == COMPUTED {
                 continue;
             }
             let (path, why) = (global.path(), global.entry.map_or("", |entry| entry.why));
