@@ -236,3 +236,6 @@ impl Seek for Seekable {
         Ok(self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,7 @@ pub(crate) fn inspect_zfile(scan: &mut Scan<'_>, source: &Source) -> Scanned<()>
 }
 
 fn stream(scan: &mut Scan<'_>, source: &Source, start: u64, codec: Codec) -> Scanned<()> {
+    let start = start.min(source.len());
     let made = unpack(scan, source, start..source.len(), codec)?;
     let child = scan.made(source, &inner_name(source.file_name()), made.bytes);
     scan.inner(&child);
