@@ -205,6 +205,14 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     Ok(())
 }
 
+/// Whether any reader knows the bytes, by their content alone. Nothing is inspected.
+pub(crate) fn knows(source: &Source) -> Scanned<bool> {
+    let len = source.len();
+    let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(len.saturating_sub(TAIL)..len)?);
+    let probe = Probe { source, head, tail };
+    Ok(FORMATS.iter().any(|format| (format.recognise)(&probe) == Match::Content))
+}
+
 /// One reader's trouble is not another's: each is run to its own end.
 fn inspect_as(scan: &mut Scan<'_>, source: &Source, format: &Format) {
     if let Err(stop) = (format.inspect)(scan, source) {

@@ -118,7 +118,7 @@ rules! {
     OTHER_PICKLE = "WB-TOR-007", Medium, Suspicious, "A checkpoint carries a pickle where none belongs", [502], "AML.T0074";
     OBJECT_ARRAY = "WB-NPY-001", High, Suspicious, "An array of Python objects is a pickle", [502], "AML.T0011.000";
     ARRAY_HEADER = "WB-NPY-002", Critical, Malicious, "An array's header is code instead of a description", [95], "AML.T0011.000";
-    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's shape does not fit its data", [190], "AML.T0029";
+    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's description is malformed or does not fit its data", [190], "AML.T0029";
     TENSORS_HEADER = "WB-STS-001", High, Suspicious, "The safetensors header is invalid", [20], "AML.T0074";
     TENSORS_EXTENT = "WB-STS-002", High, Suspicious, "Tensors leave gaps, overlap or end early", [130], "AML.T0074";
     TENSORS_DUPLICATE = "WB-STS-003", High, Suspicious, "The safetensors header names something twice", [694], "AML.T0074";
