@@ -235,4 +235,4 @@ fn local_of(source: &Source, directory: &Directory, entry: &Central) -> Scanned<
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -78,3 +78,38 @@ fn manifest(scan: &mut Scan<'_>, source: &Source, handlers: &mut Vec<String>) ->
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, reason = "tests say what went wrong by panicking")]
+
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use crate::{
+        archive::zip::tests::archive,
+        limits::Limits,
+        report::Report,
+        scan::{Outcome, scan},
+    };
+
+    fn judge(manifest: &str) -> Report {
+        let bytes = archive(&[("MAR-INF/MANIFEST.json", manifest.as_bytes()), ("handler.py", b"x = 1\n")]);
+        match scan("model.mar", Arc::new(Bytes::from(bytes)), &Limits::default(), None) {
+            Outcome::Judged(report) => *report,
+            Outcome::Needs(_) => panic!("all is here"),
+        }
+    }
+
+    #[test]
+    fn a_handler_of_its_own_is_told_and_one_of_the_server_is_not() {
+        let own = judge(r#"{"model": {"handler": "handler.py:handle"}}"#);
+        assert_eq!(own.format, "torchserve archive");
+        assert!(own.findings.iter().any(|finding| finding.rule.id == "WB-CFG-008"));
+        let built_in = judge(r#"{"model": {"handler": "image_classifier"}}"#);
+        assert!(built_in.findings.is_empty(), "{:?}", built_in.findings);
+        let twice = judge(r#"{"model": {"handler": "image_classifier", "handler": "handler.py"}}"#);
+        assert!(twice.findings.iter().any(|finding| finding.rule.id == "WB-CFG-009"));
+    }
+}
