@@ -27,6 +27,9 @@ pub(super) const LZ4: &[u8] = b"\x04\x22\x4d\x18";
 pub(super) const LZ4_LEGACY: &[u8] = b"\x02\x21\x4c\x18";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
+/// So many starts of members are remembered.
+const MOST_STARTS: usize = 64;
+
 /// A packed stream that is being decoded.
 pub(super) struct Stream {
     codec: Codec,
@@ -37,6 +40,9 @@ pub(super) struct Stream {
     /// Where the stream ended, once it has.
     position: u64,
     first: bool,
+    /// How much has been made, and where further members began.
+    made: u64,
+    starts: Vec<u64>,
 }
 
 enum State {
@@ -61,7 +67,16 @@ impl Stream {
         let trouble = Trouble::default();
         let packed = Packed::new(source, packed, trouble.clone());
         let position = packed.position();
-        Self { codec, state: State::Between(Box::new(packed)), trouble, memory, position, first: true }
+        Self {
+            codec,
+            state: State::Between(Box::new(packed)),
+            trouble,
+            memory,
+            position,
+            first: true,
+            made: 0,
+            starts: Vec::new(),
+        }
     }
 
     /// How far the packed bytes have been used. Decoders read ahead, so that it is exact only at a member's end.
@@ -73,6 +88,11 @@ impl Stream {
         }
     }
 
+    /// Where in what was made each further member began.
+    pub(super) fn starts(&self) -> &[u64] {
+        &self.starts
+    }
+
     /// The next bytes; none at the end. After an error the stream must not be read again.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Scanned<usize> {
         let start = self.position();
@@ -80,7 +100,10 @@ impl Stream {
         // and must not end the scan of the file around it.
         let read = catch_unwind(AssertUnwindSafe(|| self.read_on(into)));
         match read {
-            Ok(Ok(count)) => Ok(count),
+            Ok(Ok(count)) => {
+                self.made += count as u64;
+                Ok(count)
+            }
             Ok(Err(why)) => Err(self.why(start, &why)),
             Err(_) => {
                 self.state = State::Ended;
@@ -96,6 +119,9 @@ impl Stream {
                 State::Between(mut packed) => {
                     let position = packed.position();
                     if self.member_follows(&mut packed)? {
+                        if !self.first && self.starts.len() < MOST_STARTS {
+                            self.starts.push(self.made);
+                        }
                         self.first = false;
                         self.state = State::Within(Box::new(Decoder::new(self.codec, *packed, self.memory)?));
                     } else {
