@@ -127,6 +127,9 @@ fn stream(scan: &mut Scan<'_>, source: &Source, start: u64, codec: Codec) -> Sca
             scan.inner(&child.part(*start..end));
         }
     }
+    for range in made.unread {
+        scan.inner(&source.member("field of a header", range));
+    }
     let whole = made.stop.is_none();
     if let Some(stop) = made.stop {
         scan.stopped(&child, stop);

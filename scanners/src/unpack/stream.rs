@@ -27,6 +27,8 @@ pub(super) const LZ4: &[u8] = b"\x04\x22\x4d\x18";
 pub(super) const LZ4_LEGACY: &[u8] = b"\x02\x21\x4c\x18";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
+/// Skipped frames up to this length say how long blocks are.
+const SEEK_TABLE: u64 = 32;
 /// So many starts of members are remembered.
 const MOST_STARTS: usize = 64;
 
@@ -43,6 +45,8 @@ pub(super) struct Stream {
     /// How much has been made, and where further members began.
     made: u64,
     starts: Vec<u64>,
+    /// Where headers hold what no program reads.
+    unread: Vec<Range<u64>>,
 }
 
 enum State {
@@ -76,6 +80,7 @@ impl Stream {
             first: true,
             made: 0,
             starts: Vec::new(),
+            unread: Vec::new(),
         }
     }
 
@@ -86,6 +91,11 @@ impl Stream {
             State::Within(decoder) => decoder.packed().position(),
             State::Ended => self.position,
         }
+    }
+
+    /// Where the packed bytes hold what no program reads.
+    pub(super) fn unread(&self) -> &[Range<u64>] {
+        &self.unread
     }
 
     /// Where in what was made each further member began.
@@ -123,7 +133,13 @@ impl Stream {
                             self.starts.push(self.made);
                         }
                         self.first = false;
-                        self.state = State::Within(Box::new(Decoder::new(self.codec, *packed, self.memory)?));
+                        let decoder = Decoder::new(self.codec, *packed, self.memory)?;
+                        if let Decoder::Inflate(inflate) = &decoder
+                            && self.unread.len() < MOST_STARTS
+                        {
+                            self.unread.extend_from_slice(&inflate.fields);
+                        }
+                        self.state = State::Within(Box::new(decoder));
                     } else {
                         self.position = position.max(packed.position());
                         return Ok(0);
@@ -144,7 +160,7 @@ impl Stream {
     }
 
     /// Whether a loader would read on here. Goes over padding and over what loaders skip.
-    fn member_follows(&self, packed: &mut Packed) -> io::Result<bool> {
+    fn member_follows(&mut self, packed: &mut Packed) -> io::Result<bool> {
         loop {
             let start = packed.peek(8)?;
             if !self.first && start.is_empty() {
@@ -153,6 +169,10 @@ impl Stream {
             if matches!(self.codec, Codec::Zstd | Codec::Lz4Frame)
                 && let Some(length) = skippable(start)
             {
+                if length > SEEK_TABLE && self.unread.len() < MOST_STARTS {
+                    let content = packed.position() + 8;
+                    self.unread.push(content..content.saturating_add(length - 8));
+                }
                 packed.skip(length);
                 continue;
             }
