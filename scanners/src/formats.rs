@@ -99,7 +99,6 @@ const FORMATS: &[Format] = &[
     program::LLAMAFILE,
     program::NATIVE,
     program::PORTABLE,
-    program::SHELL,
     pdf::FORMAT,
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
@@ -152,7 +151,7 @@ const FORMATS: &[Format] = &[
 const TEXT: &str = "text";
 
 /// A block of bytes that nobody knows is worth telling from this size on.
-const BLOB: u64 = 64 << 10;
+const BLOB: u64 = 16 << 10;
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {

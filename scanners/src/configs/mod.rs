@@ -16,7 +16,7 @@ mod tests;
 mod yaml;
 
 use crate::{
-    formats::safetensors_index,
+    formats::{keras, safetensors_index},
     read::json::{Json, Tree},
     rules,
     scan::{Scan, Scanned, Stop},
@@ -70,6 +70,9 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
     scan.steps(tree.all().count() as u64)?;
     if source.file_name().to_ascii_lowercase().ends_with(".index.json") {
         safetensors_index::index(scan, source, &tree)?;
+    }
+    if keras::is_config(&tree) {
+        keras::tree_of(scan, source, 0, &tree)?;
     }
     judge::judge(scan, source, &tree)?;
     scan.inspected(source, 0..source.len());
