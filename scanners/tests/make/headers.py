@@ -49,8 +49,7 @@ def safetensors():
     two = b'"\\u0061":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}'
     write("WB-STS-003", "bad", name, tensors(b"{" + one + b"," + two + b"}", bytes(16)))
     write("WB-STS-003", "good", name, tensors({"a": tensor(0, 16, [4]), "A": tensor(16, 32, [4])}, bytes(32)))
-    empty = {f"layer.{i}": tensor(0, 0, [0], "U8") for i in range(3)}
-    write("WB-STS-004", "bad", name, tensors(dict(empty, a=tensor(0, 4, [1])), bytes(4), b" " * 18_000))
+    write("WB-STS-004", "bad", name, tensors({"a": tensor(0, 4, [1])}, bytes(4), b" " * 18_000))
     write("WB-STS-004", "good", name, tensors(dict(plain, __metadata__={"note": "words " * 500}), bytes(24), b" " * 64))
     script = {"description": "<script>fetch('http://127.0.0.1/')</script>"}
     write("WB-STS-005", "bad", name, tensors(dict(plain, __metadata__=script), bytes(24)))
