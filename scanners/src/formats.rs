@@ -19,6 +19,7 @@ mod paddle;
 pub(crate) mod paths;
 mod pdf;
 mod program;
+mod raw;
 mod rdata;
 pub(crate) mod safetensors;
 pub(crate) mod safetensors_index;
@@ -33,7 +34,7 @@ use bytes::Bytes;
 
 use crate::{
     archive::{sevenz, single, tar, zip},
-    rules,
+    pickle, rules,
     scan::{Scan, Scanned},
     source::Source,
     text,
@@ -114,6 +115,7 @@ const FORMATS: &[Format] = &[
     Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
     Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect },
     Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
     Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
     Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
@@ -125,11 +127,7 @@ const FORMATS: &[Format] = &[
         recognise: tensorflow::checkpoint::is_index,
         inspect: tensorflow::checkpoint::index,
     },
-    Format {
-        name: "tensorflow checkpoint data",
-        recognise: tensorflow::checkpoint::is_data,
-        inspect: tensorflow::checkpoint::data,
-    },
+    Format { name: "raw numbers", recognise: raw::recognise, inspect: raw::inspect },
     Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
     Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
     Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
@@ -141,7 +139,6 @@ const FORMATS: &[Format] = &[
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
-    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
     inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
@@ -152,6 +149,11 @@ const TEXT: &str = "text";
 
 /// A block of bytes that nobody knows is worth telling from this size on.
 const BLOB: u64 = 16 << 10;
+
+/// The words for formats that there is a reader for, in the order in which they are asked.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
+}
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -179,6 +181,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     names::check(scan, &probe, &by_content);
     for format in &by_content {
         inspect_as(scan, source, format);
+    }
+    if let Some(format) = by_content.first() {
+        scan.is_unless_named(format.name);
     }
     for (format, _) in matches.iter().filter(|(_, m)| *m == Match::Name) {
         inspect_as(scan, source, format);

@@ -152,7 +152,7 @@ rules! {
     GRAPH_PYTHON_OP = "WB-TFM-002", Critical, Malicious, "A TensorFlow graph calls Python", [94], "AML.T0011.000";
     GRAPH_UNKNOWN_OP = "WB-TFM-003", Medium, Suspicious, "A TensorFlow graph has an operation nobody vouches for", [829], "";
     GRAPH_LIBRARY = "WB-TFM-004", High, Suspicious, "A TensorFlow model loads a library of its own", [829], "AML.T0011.000";
-    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom or Flex operation", [829], "";
+    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom operation that runtimes do not bring", [829], "";
     ONNX_ESCAPE = "WB-ONX-001", Critical, Malicious, "An ONNX tensor takes its data from outside the model's folder", [22], "AML.T0011.000";
     ONNX_EXTERNAL_MISSING = "WB-ONX-002", Medium, Suspicious, "An ONNX tensor's external data is missing or too short", [125], "";
     ONNX_PYTHON = "WB-ONX-003", Critical, Malicious, "An ONNX graph calls Python", [94], "AML.T0011.000";
@@ -165,6 +165,7 @@ rules! {
     PYTHON_OBFUSCATED = "WB-PYC-005", High, Suspicious, "Python code hides what it does", [506], "AML.T0074";
     PYTHON_BYTECODE = "WB-PYC-006", High, Suspicious, "Python code is there only as bytecode", [506], "AML.T0074";
     PYTHON_RISKY_CALL = "WB-PYC-007", Medium, Suspicious, "Python code can run commands, connect or delete files when called", [749], "";
+    PYTHON_ATTACK = "WB-PYC-008", Critical, Malicious, "Python code carries out an attack, whenever it is called", [506, 94], "AML.T0011.000";
     NOTEBOOK_SHELL = "WB-NBK-001", High, Suspicious, "A notebook runs shell commands", [78], "AML.T0011.000";
     NOTEBOOK_OUTPUT = "WB-NBK-002", Medium, Suspicious, "A notebook's stored output holds active content", [79], "";
     PAGE_ACTIVE = "WB-TXT-001", Medium, Suspicious, "A page holds active content", [79], "";
@@ -183,6 +184,7 @@ rules! {
     SCRIPT_FILE = "WB-EXE-002", High, Suspicious, "The file is a script", [506], "AML.T0018.002";
     LLAMAFILE = "WB-EXE-003", High, Suspicious, "The file is a model and a program at once", [506], "AML.T0018.002";
     EXECUTABLE_IN_GAP = "WB-EXE-004", High, Suspicious, "A program lies in the gap of a data file", [506], "AML.T0018.002";
+    SHELL_HARM = "WB-EXE-006", Critical, Malicious, "A script runs commands that do harm", [506, 78], "AML.T0011.000";
     PORTABLE_EXECUTABLE = "WB-EXE-005", Medium, Suspicious, "The file is a compiled program for a virtual machine", [506], "AML.T0018.002";
     TABLE_PICKLE = "WB-TAB-001", High, Suspicious, "A table's schema carries a pickle", [502], "AML.T0011.000";
     R_CODE = "WB-RDS-001", Critical, Malicious, "R data carries code that runs when it is touched", [502], "AML.T0011.000";
