@@ -100,7 +100,6 @@ const FORMATS: &[Format] = &[
     program::LLAMAFILE,
     program::NATIVE,
     program::PORTABLE,
-    program::SHELL,
     pdf::FORMAT,
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
@@ -149,7 +148,7 @@ const FORMATS: &[Format] = &[
 const TEXT: &str = "text";
 
 /// A block of bytes that nobody knows is worth telling from this size on.
-const BLOB: u64 = 64 << 10;
+const BLOB: u64 = 16 << 10;
 
 /// The words for formats that there is a reader for, in the order in which they are asked.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -145,6 +145,7 @@ rules! {
     KERAS_EXTERNAL = "WB-KER-005", Critical, Malicious, "A Keras layer loads another model format that can carry code", [502], "AML.T0011.000";
     KERAS_CUSTOM = "WB-KER-006", Medium, Suspicious, "A Keras config needs a custom class", [829], "";
     KERAS_DUPLICATE = "WB-KER-007", High, Suspicious, "A Keras config names a key twice", [694], "AML.T0074";
+    KERAS_ESCAPE = "WB-KER-008", Critical, Malicious, "A Keras layer reads a secret place or an address when it is loaded", [73, 918], "AML.T0011.000";
     H5_EXTERNAL = "WB-H5-001", Critical, Malicious, "An HDF5 file takes data from another file", [73], "AML.T0011.000";
     H5_MALFORMED = "WB-H5-002", Medium, Suspicious, "An HDF5 structure is malformed", [20], "";
     GRAPH_FILE_OP = "WB-TFM-001", Critical, Malicious, "A TensorFlow graph reads or writes files", [73], "AML.T0011.000";
