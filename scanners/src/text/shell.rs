@@ -36,6 +36,13 @@ const ORDINARY: &[&str] = &[
     "sed", "awk", "cut", "tr", "xargs", "tee", "test", "[", "if", "for", "while", "do", "done", "fi", "then", "else", "exit", "printf",
 ];
 
+/// Programs that code runs to ask the machine something or to convert media.
+const TOOLS: &[&str] = &[
+    "nvidia-smi", "rocm-smi", "rocminfo", "nvcc", "lscpu", "lspci", "git", "ffmpeg", "ffprobe", "sox", "which", "where", "gcc", "g++", "cc",
+    "c++", "make", "cmake", "ninja", "espeak", "espeak-ng", "uname", "nproc", "tesseract", "pdftotext", "pdftoppm", "nvidia-settings",
+    "sysctl", "ldconfig", "java", "hipcc", "clang", "swig", "protoc", "gs", "xdg-open",
+];
+
 /// What a command harms, whoever runs it; each with the words that have to be there together.
 const HARM: &[(&[&str], &str)] = &[
     (&["/dev/tcp/"], "opens a shell to another machine"),
@@ -223,6 +230,13 @@ fn ordinary(text: &str) -> bool {
         base.is_empty() || ORDINARY.contains(&base) || base.starts_with('#')
             || base.starts_with("python") && !part.contains(" -c ")
     })
+}
+
+/// Whether one command runs a tool that code has reasons for.
+pub(crate) fn asks(command: &str) -> bool {
+    let first = command.split_whitespace().next().unwrap_or_default();
+    let base = first.rsplit(['/', '\\']).next().unwrap_or(first).trim_end_matches(".exe");
+    TOOLS.contains(&base) && !command.contains([';', '|', '&', '`', '$', '\n']) && !command.contains("-c core.")
 }
 
 /// Inspects a shell, batch or PowerShell script. That it is a script at all is for the one who calls to say.

@@ -26,7 +26,7 @@ const START_PLACES: &[&str] = &[
     "/var/spool/cron", "/etc/systemd", "/.config/systemd", "/.config/autostart", "/launchagents/", "/launchdaemons/", "/startup/",
     "\\startup\\", "/etc/rc.local", "/etc/init.d", "/etc/ld.so.preload", "/etc/sudoers", "/etc/passwd", "/etc/hosts", "site-packages/",
     "dist-packages/", "sitecustomize", "usercustomize", "/.ipython/profile_default/startup", "/.pythonrc", "/.gitconfig", "/.git/hooks/",
-    "/usr/bin/", "/usr/local/bin/", "/usr/lib/", "/bin/", "/system32/", ".pth",
+    "/usr/bin/", "/usr/local/bin/", "/usr/lib/", "/system32/",
 ];
 /// Hosts to which model code ordinarily talks.
 const KNOWN_HOSTS: &[&str] = &[
@@ -114,6 +114,7 @@ impl Walk<'_> {
                     self.weigh_connection(path, &said(&args.at(0)), at);
                 }
             }
+            Deed::Resolve => self.resolved(path, args, at),
             Deed::Fetch | Deed::Send => {
                 self.transferred(deed, path, args, at);
                 return Value::path(format!("{path}()")).tainted(args.taint().with(Taint::NETWORK));
@@ -178,6 +179,9 @@ impl Walk<'_> {
             command.as_pattern().map(str::to_owned)
         };
         let judged = text.as_deref().map_or(Command::Other, shell::judge);
+        // What people type is not what code runs: there only tools that answer a question are ordinary.
+        let tool = text.as_deref().is_some_and(shell::asks);
+        let judged = if judged == Command::Ordinary && !tool { Command::Other } else { judged };
         let leaks = args.taint().has(Taint::SECRET);
         match judged {
             Command::Harmful(how) => self.note(&rules::PYTHON_ATTACK, format!("runs \"{shown}\" with `{path}`, which {how}"), at),
@@ -207,6 +211,20 @@ impl Walk<'_> {
         let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_RISKY_CALL };
         let to = if to.is_empty() || to == "…" { String::new() } else { format!(" to {to}") };
         self.note(rule, format!("connects{to} with `{path}`"), at);
+    }
+
+    /// A name that holds what the machine is called, or what was read, carries it away.
+    fn resolved(&mut self, path: &str, args: &Args, at: u32) {
+        let taint = args.taint();
+        if [Taint::SECRET, Taint::ENVIRONMENT, Taint::MACHINE].into_iter().any(|taken| taint.has(taken)) {
+            let own = args.at(0).is_unknown() || args.at(0).as_path().is_some();
+            // Asking for one's own address is ordinary.
+            if !(own && taint == Taint::MACHINE) {
+                self.note(&rules::PYTHON_CREDENTIALS, format!("tells a name server about the machine with `{path}`"), at);
+            }
+        } else if self.at_import() {
+            self.note(&rules::PYTHON_RISKY_CALL, format!("asks a name server for {} with `{path}`", said(&args.at(0))), at);
+        }
     }
 
     fn transferred(&mut self, deed: Deed, path: &str, args: &Args, at: u32) {
@@ -336,7 +354,7 @@ impl Walk<'_> {
     pub(super) fn attribute_unknown(&mut self, on: &Value, name: &Value, at: u32) -> Option<Value> {
         let module = on.as_path()?;
         let tells = matches!(module, "os" | "subprocess" | "builtins" | "ctypes" | "pty" | "?");
-        if tells && (name.taint.has(Taint::DECODED) || module == "builtins" || module == "?") {
+        if tells && (name.taint.has(Taint::DECODED) || self.at_import() && matches!(module, "builtins" | "?")) {
             self.note(&rules::PYTHON_OBFUSCATED, format!("takes something from `{module}` whose name cannot be read in the code"), at);
         }
         Some(Value::path(format!("{module}.?")))
@@ -344,7 +362,7 @@ impl Walk<'_> {
 
     /// `object.__subclasses__()` and its kind.
     pub(super) fn every_class(&mut self, at: u32) {
-        self.note(&rules::PYTHON_OBFUSCATED, "goes from any object to all classes there are, as code does that must not import".to_owned(), at);
+        self.note(&rules::PYTHON_ATTACK, "goes from any object to all classes there are, as code does that must not import".to_owned(), at);
     }
 
     /// What `__reduce__` returns is called when a pickle of the object is loaded.

@@ -11,6 +11,8 @@ pub(super) enum Deed {
     Run,
     /// Opens a connection or listens.
     Connect,
+    /// Asks for the address of a name, which tells the name to others.
+    Resolve,
     /// Takes something from an address.
     Fetch,
     /// Sends something to an address.
@@ -82,8 +84,8 @@ const EXACT: &[(&str, Deed)] = &[
     ("socket.socket().listen", Deed::Connect),
     ("socket.create_connection", Deed::Connect),
     ("socket.create_server", Deed::Connect),
-    ("socket.gethostbyname", Deed::Connect),
-    ("socket.getaddrinfo", Deed::Connect),
+    ("socket.gethostbyname", Deed::Resolve),
+    ("socket.getaddrinfo", Deed::Resolve),
     ("asyncio.open_connection", Deed::Connect),
     ("asyncio.start_server", Deed::Connect),
     ("ssl.wrap_socket().connect", Deed::Connect),
@@ -101,8 +103,8 @@ const EXACT: &[(&str, Deed)] = &[
     ("smtplib.SMTP().send_message", Deed::Send),
     ("websocket.create_connection", Deed::Connect),
     ("websockets.connect", Deed::Connect),
-    ("dns.resolver.resolve", Deed::Connect),
-    ("dns.resolver.query", Deed::Connect),
+    ("dns.resolver.resolve", Deed::Resolve),
+    ("dns.resolver.query", Deed::Resolve),
     ("webbrowser.open", Deed::Fetch),
     ("webbrowser.open_new_tab", Deed::Fetch),
     ("xmlrpc.client.ServerProxy", Deed::Connect),
