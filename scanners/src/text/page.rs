@@ -46,7 +46,7 @@ pub(crate) fn html(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
 
 /// Inspects Markdown. What stands in code blocks is shown, not used.
 pub(crate) fn markdown(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
-    licence(scan, text);
+    licence(scan, source, text);
     report(scan, source, &without_code(text), Markup::Still)
 }
 
@@ -58,13 +58,27 @@ fn report(scan: &mut Scan<'_>, source: &Source, text: &str, markup: Markup) -> S
     Ok(())
 }
 
-/// The licence that the head of a model card names.
-fn licence(scan: &mut Scan<'_>, text: &str) {
-    let Some(head) = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")).and_then(|rest| rest.split("\n---").next()) else { return };
-    for line in head.lines().take(500) {
-        if let Some(name) = line.strip_prefix("license:").map(|rest| rest.trim().trim_matches(['"', '\''])).filter(|name| !name.is_empty() && name.len() < 80) {
-            scan.facts.licences.insert(name.to_owned());
+/// What the head of a model card says of its licence: none, or more than one.
+fn licence(scan: &mut Scan<'_>, source: &Source, text: &str) {
+    let head = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n"));
+    let Some(head) = head.and_then(|rest| rest.split_once("\n---")).map(|(head, _)| head) else { return };
+    if !source.file_name().eq_ignore_ascii_case("readme.md") {
+        return;
+    }
+    let mut named: Vec<&str> = Vec::new();
+    let lines = || head.lines().take(2000);
+    for line in lines() {
+        if let Some(name) = line.strip_prefix("license:").map(|rest| rest.trim().trim_matches(['"', '\''])) {
+            named.push(name);
         }
+    }
+    match named[..] {
+        [] => scan.found(&rules::LICENCE_CONFLICT, source, 0, "The model card names no licence."),
+        [first, .., last] if first != last => {
+            let message = format!("The model card names two licences: `{}` and `{}`.", shortened(first), shortened(last));
+            scan.found(&rules::LICENCE_CONFLICT, source, 0, message);
+        }
+        _ => {}
     }
 }
 

@@ -248,25 +248,28 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     for line in joined.lines() {
         let bare = line.trim_start();
         if !bare.starts_with('#') && !bare.to_ascii_lowercase().starts_with("rem ")
-            && let Command::Harmful(how) = judge(line)
+            && let Some(how) = attack(line)
         {
-            let rule = weight(how);
-            scan.found(rule, source, at, format!("A command in this script {how}: `{}`.", shortened(bare)));
+            scan.found(&rules::SHELL_HARM, source, at, format!("A command in this script {how}: `{}`.", shortened(bare)));
             found = true;
         }
         at += line.len() as u64 + 1;
     }
     // What is spread over lines.
     let commands: Vec<&str> = joined.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-    if !found && let Command::Harmful(how) = judge(&commands.join("\n")) {
-        scan.found(weight(how), source, 0, format!("The commands of this script together do harm: it {how}."));
+    if !found && let Some(how) = attack(&commands.join("\n")) {
+        scan.found(&rules::SHELL_HARM, source, 0, format!("The commands of this script together do harm: it {how}."));
     }
     Ok(())
 }
 
-/// People do install programs by running what they download; that is for somebody to look at, not an attack by itself.
-fn weight(how: &str) -> &'static rules::Rule {
-    if how.starts_with("downloads text") { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM }
+/// How a command harms. People do install programs by running what they download: that a script does it is a finding of
+/// its own, and no attack by itself.
+fn attack(command: &str) -> Option<&'static str> {
+    match judge(command) {
+        Command::Harmful(how) if !how.starts_with("downloads text") => Some(how),
+        _ => None,
+    }
 }
 
 /// The first hundred characters.
