@@ -19,6 +19,7 @@ mod paddle;
 pub(crate) mod paths;
 mod pdf;
 mod program;
+mod raw;
 mod rdata;
 pub(crate) mod safetensors;
 pub(crate) mod safetensors_index;
@@ -33,7 +34,7 @@ use bytes::Bytes;
 
 use crate::{
     archive::{sevenz, single, tar, zip},
-    rules,
+    pickle, rules,
     scan::{Scan, Scanned},
     source::Source,
     text,
@@ -115,6 +116,7 @@ const FORMATS: &[Format] = &[
     Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
     Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect },
     Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
     Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
     Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
@@ -126,11 +128,7 @@ const FORMATS: &[Format] = &[
         recognise: tensorflow::checkpoint::is_index,
         inspect: tensorflow::checkpoint::index,
     },
-    Format {
-        name: "tensorflow checkpoint data",
-        recognise: tensorflow::checkpoint::is_data,
-        inspect: tensorflow::checkpoint::data,
-    },
+    Format { name: "raw numbers", recognise: raw::recognise, inspect: raw::inspect },
     Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
     Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
     Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
@@ -143,7 +141,11 @@ const FORMATS: &[Format] = &[
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
-    Format { name: "python bytecode", recognise: text::python::bytecode::recognise, inspect: text::python::bytecode::inspect },
+    Format {
+        name: "python bytecode",
+        recognise: text::python::bytecode::recognise,
+        inspect: text::python::bytecode::inspect,
+    },
     inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
@@ -151,6 +153,7 @@ const FORMATS: &[Format] = &[
 
 /// Every format that consists of letters is text too, so that text beside another format is no polyglot.
 const TEXT: &str = "text";
+
 /// A block of bytes that nobody knows is worth telling from this size on.
 const BLOB: u64 = 64 << 10;
 
@@ -180,6 +183,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     names::check(scan, &probe, &by_content);
     for format in &by_content {
         inspect_as(scan, source, format);
+    }
+    if let Some(format) = by_content.first() {
+        scan.is_unless_named(format.name);
     }
     for (format, _) in matches.iter().filter(|(_, m)| *m == Match::Name) {
         inspect_as(scan, source, format);

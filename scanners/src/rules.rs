@@ -131,7 +131,7 @@ rules! {
     GGUF_ALIGNMENT = "WB-GGU-004", Medium, Suspicious, "The GGUF alignment is invalid", [369], "";
     GGUF_DUPLICATE = "WB-GGU-005", High, Suspicious, "A GGUF key or tensor is there twice", [694], "AML.T0074";
     GGUF_TRAILER = "WB-GGU-006", Medium, Suspicious, "Bytes follow the last GGUF tensor", [434], "AML.T0074";
-    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key or array exceeds what loaders take", [674], "AML.T0029";
+    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key, name or value is not what loaders take", [674], "AML.T0029";
     TEMPLATE_REACH = "WB-TPL-001", Critical, Malicious, "A chat template reaches into Python", [1336, 94], "AML.T0011.000";
     TEMPLATE_UNKNOWN_CALL = "WB-TPL-002", Medium, Suspicious, "A chat template calls something that templates do not have", [1336], "";
     TEMPLATE_OBFUSCATED = "WB-TPL-003", High, Suspicious, "A chat template hides which attribute it reads", [1336], "AML.T0011.000";
@@ -151,7 +151,7 @@ rules! {
     GRAPH_PYTHON_OP = "WB-TFM-002", Critical, Malicious, "A TensorFlow graph calls Python", [94], "AML.T0011.000";
     GRAPH_UNKNOWN_OP = "WB-TFM-003", Medium, Suspicious, "A TensorFlow graph has an operation nobody vouches for", [829], "";
     GRAPH_LIBRARY = "WB-TFM-004", High, Suspicious, "A TensorFlow model loads a library of its own", [829], "AML.T0011.000";
-    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom or Flex operation", [829], "";
+    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom operation that runtimes do not bring", [829], "";
     ONNX_ESCAPE = "WB-ONX-001", Critical, Malicious, "An ONNX tensor takes its data from outside the model's folder", [22], "AML.T0011.000";
     ONNX_EXTERNAL_MISSING = "WB-ONX-002", Medium, Suspicious, "An ONNX tensor's external data is missing or too short", [125], "";
     ONNX_PYTHON = "WB-ONX-003", Critical, Malicious, "An ONNX graph calls Python", [94], "AML.T0011.000";

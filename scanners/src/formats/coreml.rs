@@ -188,13 +188,16 @@ fn linked(source: &Source, range: Range<u64>) -> Scanned<String> {
 }
 
 /// Whether a JSON text is the manifest of an `.mlpackage`.
-pub(crate) fn is_manifest(tree: &Tree) -> bool {
+fn is_manifest(tree: &Tree) -> bool {
     let root = tree.root();
     tree.get(root, "fileFormatVersion").is_some() && tree.get(root, "itemInfoEntries").is_some()
 }
 
 /// The manifest of an `.mlpackage`: every file that it names has to lie in the package.
 pub(crate) fn manifest(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
+    if !is_manifest(tree) {
+        return;
+    }
     for entries in tree.get_all(tree.root(), "itemInfoEntries") {
         for (_, entry) in tree.entries(entries) {
             for path in tree.get_all(*entry, "path") {

@@ -91,7 +91,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
                 scan.inspected(source, from..range.start);
                 from = range.end;
                 if let Some(last) = open.last_mut()
-                    && last.key == "data"
+                    && (last.key == "data" || last.body.is_some())
                 {
                     last.data = Some(range.clone());
                 }
@@ -193,6 +193,7 @@ fn word_read(
     } else if in_extension && (word.contains("object") || matches!(word.as_str(), "O" | "|O")) {
         let message = format!("An array's type is `{word}`: its bytes would become Python objects.");
         scan.found(&rules::MSGPACK_EXTENSION, source, at, message);
+        last.objects = true;
     }
 }
 

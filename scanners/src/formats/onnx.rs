@@ -15,15 +15,16 @@ use crate::{
         paths::{beside, leaves_folder},
         wire::{self, Proto, Skipped},
     },
-    read::proto::{Content, Field, Fields, text},
+    read::{
+        cursor::FIRST_OF_PART,
+        proto::{Content, Field, Fields, text},
+    },
     rules,
     scan::{Scan, Scanned},
     source::Source,
 };
 
 const NAME: u64 = 64 << 10;
-/// How much of a large part is asked for before its turn comes.
-const HEAD_OF_TENSOR: u64 = 1024;
 
 /// Domains whose operations a runtime brings itself.
 const DOMAINS: &[&str] = &[
@@ -185,7 +186,7 @@ fn walk(scan: &mut Scan<'_>, source: &Source, message: Message, range: Range<u64
         match (within, &field.content) {
             (Some(within), Content::Bytes(range)) => {
                 // A tensor's words stand before its data: all of them are fetched at once.
-                source.will_read([range.start..range.end.min(range.start + HEAD_OF_TENSOR)]);
+                source.will_read([range.start..range.end.min(range.start + FIRST_OF_PART)]);
                 seen.todo.push((within, range.clone()));
             }
             (None, _) if known(message, field.number) => {

@@ -6,7 +6,7 @@ use crate::{
     formats::{Match, Probe},
     read::{
         cursor::Cursor,
-        json::{Kind, Tree},
+        json::{Event, Json},
     },
     rules,
     scan::{Scan, Scanned, Stop},
@@ -20,6 +20,7 @@ pub(crate) fn is_lightgbm(text: &str) -> bool {
 
 /// LightGBM's text: every tree's arrays have the lengths that its number of leaves asks for.
 pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    scan.is("lightgbm");
     let mut tree: Option<(u64, u64)> = None;
     let mut at = 0_u64;
     for line in text.split_inclusive('\n') {
@@ -79,7 +80,6 @@ pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scan
     if !text.contains("end of trees") && text.contains("Tree=") {
         return malformed(scan, source, at, "The model ends before its trees do.");
     }
-    scan.is("lightgbm");
     scan.inspected(source, 0..source.len());
     Ok(())
 }
@@ -90,53 +90,109 @@ fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, message: &str) -> Sc
     Ok(())
 }
 
-/// Whether a JSON text is an XGBoost model.
-pub(crate) fn is_xgboost(tree: &Tree) -> bool {
-    let root = tree.root();
-    tree.get(root, "learner").is_some_and(|learner| tree.get(learner, "gradient_booster").is_some())
-        && tree.get(root, "version").is_some()
+/// What is counted of an object that may be a tree.
+#[derive(Default)]
+struct Counted {
+    at: u64,
+    key: String,
+    /// Lists by their names: how many values, and the largest and the smallest of them.
+    lists: Vec<(String, u64, f64, f64)>,
+    /// How many nodes the tree says it has.
+    nodes: Option<u64>,
 }
 
-/// XGBoost's JSON: the arrays of each tree have the same length, and children lie within it.
-pub(crate) fn xgboost(scan: &mut Scan<'_>, source: &Source, json: &Tree) -> Scanned<()> {
+/// The lists of a tree that have a value for each node.
+const LISTS: &[&str] = &[
+    "left_children",
+    "right_children",
+    "parents",
+    "split_indices",
+    "split_conditions",
+    "default_left",
+    "base_weights",
+];
+
+/// XGBoost's JSON: the lists of each tree have the same length, and children lie within it. Any other JSON is left alone.
+/// The text is gone through once; a model has more numbers than one wants to keep.
+pub(crate) fn xgboost(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let holds = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    if !(holds("\"learner\"") && holds("\"gradient_booster\"") && holds("\"objective\"")) {
+        return Ok(());
+    }
     scan.is("xgboost json");
-    for (id, value) in json.all() {
+    let mut json = Json::new(text.trim_start_matches('\u{feff}').as_bytes());
+    let mut open: Vec<Counted> = Vec::new();
+    // The list that is being read, if it is one of a tree's.
+    let mut list: Option<(String, u64, f64, f64)> = None;
+    while let Some((at, event)) = json.next()? {
         scan.steps(1)?;
-        let Kind::Object(_) = value.kind else { continue };
-        let (Some(left), Some(right)) = (json.get(id, "left_children"), json.get(id, "right_children")) else {
-            continue;
-        };
-        let nodes = json.items(left).len();
-        let said = json.get(id, "tree_param").and_then(|param| json.get(param, "num_nodes"));
-        let said = said.and_then(|said| json.text(said)).and_then(|said| said.parse::<usize>().ok());
-        if said.is_some_and(|said| said != nodes) || json.items(right).len() != nodes {
-            let message = format!(
-                "A tree is said to have {} nodes, and lists {nodes} left and {} right children.",
-                said.unwrap_or(nodes),
-                json.items(right).len()
-            );
-            scan.found(&rules::TREES_MALFORMED, source, value.at, message);
-            continue;
-        }
-        for key in ["parents", "split_indices", "split_conditions", "default_left"] {
-            let count = json.get(id, key).map(|list| json.items(list).len());
-            if count.is_some_and(|count| count != nodes) {
-                let message = format!("A tree of {nodes} nodes has {} values in `{key}`.", count.unwrap_or(0));
-                scan.found(&rules::TREES_MALFORMED, source, value.at, message);
+        match event {
+            Event::BeginObject => open.push(Counted { at: at as u64, ..Counted::default() }),
+            Event::EndObject => {
+                let Some(ended) = open.pop() else { continue };
+                if let Some(outer) = open.last_mut().filter(|outer| outer.key == "tree_param") {
+                    outer.nodes = ended.nodes;
+                }
+                tree(scan, source, &ended);
             }
-        }
-        for child in json.items(left).iter().chain(json.items(right)) {
-            scan.steps(1)?;
-            let Some(Kind::Number(number)) = json.value(*child).map(|child| &child.kind) else { continue };
-            let fits = number == "-1" || number.parse::<usize>().is_ok_and(|number| number < nodes);
-            if !fits {
-                let message = format!("A tree of {nodes} nodes has a child {number}.");
-                scan.found(&rules::TREES_MALFORMED, source, json.at(*child), message);
-                break;
+            Event::Key(key) => {
+                if let Some(last) = open.last_mut() {
+                    last.key = key.into_owned();
+                }
             }
+            Event::BeginArray => {
+                let key = open.last().map(|last| last.key.clone()).filter(|key| LISTS.contains(&key.as_str()));
+                list = key.map(|key| (key, 0, f64::NEG_INFINITY, f64::INFINITY));
+            }
+            Event::EndArray => {
+                if let (Some(last), Some(list)) = (open.last_mut(), list.take()) {
+                    last.lists.push(list);
+                }
+            }
+            Event::Number(number) => {
+                if let Some((_, count, most, least)) = &mut list {
+                    let value = number.parse().unwrap_or(f64::NAN);
+                    *count += 1;
+                    *most = f64::max(*most, value);
+                    *least = f64::min(*least, value);
+                }
+            }
+            Event::Bool(_) => {
+                if let Some((_, count, ..)) = &mut list {
+                    *count += 1;
+                }
+            }
+            Event::String(words) => {
+                if let Some(last) = open.last_mut().filter(|last| last.key == "num_nodes") {
+                    last.nodes = words.parse().ok();
+                }
+            }
+            Event::Null => {}
         }
     }
     Ok(())
+}
+
+fn tree(scan: &mut Scan<'_>, source: &Source, tree: &Counted) {
+    let length = |name: &str| tree.lists.iter().find(|(key, ..)| key == name).map(|(_, count, ..)| *count);
+    let (Some(left), Some(_)) = (length("left_children"), length("right_children")) else { return };
+    let nodes = tree.nodes.unwrap_or(left);
+    for (key, count, most, least) in &tree.lists {
+        let child = key.ends_with("_children");
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "no tree has 2^53 nodes, and one that says so does not fit its lists"
+        )]
+        let outside = child && *count > 0 && !(*most < nodes as f64 && *least >= -1.0);
+        let message = if *count != nodes {
+            format!("A tree of {nodes} nodes has {count} values in `{key}`.")
+        } else if outside {
+            format!("A tree of {nodes} nodes has children from {least} to {most} in `{key}`.")
+        } else {
+            continue;
+        };
+        scan.found(&rules::TREES_MALFORMED, source, tree.at, message);
+    }
 }
 
 pub(crate) fn is_ubjson(probe: &Probe<'_>) -> Match {

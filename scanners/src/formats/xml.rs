@@ -1,4 +1,5 @@
-//! XML of any kind, PMML and OpenVINO's model descriptions among it: entities, inclusions and active content.
+//! XML of any kind, PMML and OpenVINO's model descriptions among it: entities, inclusions and stylesheets.
+//! Scripts in pages are the matter of whoever reads pages.
 //!
 //! No entity is ever expanded and nothing is fetched; a document that declares entities is reported, not resolved.
 
@@ -118,10 +119,6 @@ fn element(scan: &mut Scan<'_>, source: &Source, at: u64, tag: &BytesStart<'_>, 
         let message = "The document includes another one (`xi:include`): its reader opens a file or an address.";
         scan.found(&rules::XML_ENTITY, source, at, message);
     }
-    if name.eq_ignore_ascii_case("script") && !net.is {
-        let message = "The document holds a script, which runs where it is shown.";
-        scan.found(&rules::PAGE_ACTIVE, source, at, message);
-    }
     if name == "net" && net.first {
         net.is = true;
         scan.is("openvino");
@@ -140,16 +137,6 @@ fn element(scan: &mut Scan<'_>, source: &Source, at: u64, tag: &BytesStart<'_>, 
         let attribute = attribute.map_err(|error| Stop::broken(at, format!("the XML is invalid: {error}")))?;
         let key = String::from_utf8_lossy(attribute.key.as_ref()).to_ascii_lowercase();
         let value = String::from_utf8_lossy(&attribute.value);
-        let address = matches!(key.as_str(), "href" | "xlink:href" | "src");
-        let script = address && value.trim_start().to_ascii_lowercase().starts_with("javascript:");
-        if script || (!net.is && key.len() > 4 && key.starts_with("on") && key.bytes().all(|b| b.is_ascii_lowercase()))
-        {
-            let message = format!(
-                "The attribute `{key}` holds a script, which runs where the document is shown: `{}`.",
-                short(&value)
-            );
-            scan.found(&rules::PAGE_ACTIVE, source, at, message);
-        }
         if net.is && net.layers.len() < 1_000_000 {
             net.attribute(at, &name, &key, &value);
         }

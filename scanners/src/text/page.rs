@@ -19,6 +19,7 @@ pub(crate) enum Markup {
 }
 
 /// Hosts from which pages ordinarily take scripts and frames.
+#[rustfmt::skip]
 const KNOWN: &[&str] = &[
     "huggingface.co", "hf.co", "hf.space", "jsdelivr.net", "cloudflare.com", "unpkg.com", "plot.ly", "bokeh.org", "googleapis.com",
     "gstatic.com", "google.com", "googletagmanager.com", "mathjax.org", "jquery.com", "bootstrapcdn.com", "youtube.com", "youtube-nocookie.com",
@@ -26,12 +27,14 @@ const KNOWN: &[&str] = &[
     "tailwindcss.com", "d3js.org", "polyfill.io", "vega.github.io", "wandb.ai", "readthedocs.io", "bilibili.com", "w3.org", "esm.sh",
 ];
 /// What scripts of ordinary pages have no need of.
+#[rustfmt::skip]
 const REACHING: &[&str] = &[
     "document.cookie", "kernel.execute", "jupyter.notebook", "/api/terminals", "/api/contents", "sendbeacon", "eval(atob", "eval(unescape",
     "eval(string.fromcharcode", "document.write(unescape", "document.write(atob", "new function(atob", "localstorage.getitem('token", "localstorage.getitem(\"token",
     "authorization", "_xsrf",
 ];
 /// Sentences that are meant for programs that read pages on somebody's behalf.
+#[rustfmt::skip]
 const ORDERS: &[&str] = &[
     "ignore all previous instructions", "ignore previous instructions", "ignore the previous instructions", "disregard all previous",
     "disregard previous instructions", "ignore your instructions", "you are an ai agent", "ai agents must", "ai assistants must", "if you are an ai",
@@ -75,7 +78,8 @@ fn licence(scan: &mut Scan<'_>, source: &Source, text: &str) {
     match named[..] {
         [] => scan.found(&rules::LICENCE_CONFLICT, source, 0, "The model card names no licence."),
         [first, .., last] if first != last => {
-            let message = format!("The model card names two licences: `{}` and `{}`.", shortened(first), shortened(last));
+            let message =
+                format!("The model card names two licences: `{}` and `{}`.", shortened(first), shortened(last));
             scan.found(&rules::LICENCE_CONFLICT, source, 0, message);
         }
         _ => {}
@@ -86,7 +90,9 @@ fn licence(scan: &mut Scan<'_>, source: &Source, text: &str) {
 pub(crate) fn without_code(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut fence: Option<&str> = None;
-    let blank = |line: &str| line.chars().map(|c| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) }).collect::<String>();
+    let blank = |line: &str| {
+        line.chars().map(|c| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) }).collect::<String>()
+    };
     for line in text.split_inclusive('\n') {
         let start = line.trim_start_matches([' ', '>', '\t']);
         let opens = ["```", "~~~"].into_iter().find(|mark| start.starts_with(mark));
@@ -95,7 +101,9 @@ pub(crate) fn without_code(text: &str) -> String {
                 fence = Some(mark);
                 out.push_str(&blank(line));
             }
-            (Some(open), Some(mark)) if open == mark && start.trim_end().chars().all(|c| Some(c) == mark.chars().next()) => {
+            (Some(open), Some(mark))
+                if open == mark && start.trim_end().chars().all(|c| Some(c) == mark.chars().next()) =>
+            {
                 fence = None;
                 out.push_str(&blank(line));
             }
@@ -151,7 +159,10 @@ pub(crate) fn active(text: &str, markup: Markup) -> Vec<(usize, String)> {
 fn orders(comment: &str, at: usize, found: &mut Vec<(usize, String)>) {
     let lower = comment.to_lowercase();
     if let Some(order) = ORDERS.iter().find(|order| lower.contains(*order)) {
-        found.push((at, format!("A hidden comment gives orders to programs that read it (\"{order}\"): `{}`.", shortened(comment))));
+        found.push((
+            at,
+            format!("A hidden comment gives orders to programs that read it (\"{order}\"): `{}`.", shortened(comment)),
+        ));
     }
 }
 
@@ -168,11 +179,19 @@ fn links(text: &str, found: &mut Vec<(usize, String)>) {
 
 /// Whether an address is itself something that runs.
 fn runs(address: &str) -> Option<&'static str> {
-    let plain: String = entities(address).chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(200).collect::<String>().to_lowercase();
+    let plain: String = entities(address)
+        .chars()
+        .filter(|c| !c.is_whitespace() && !c.is_control())
+        .take(200)
+        .collect::<String>()
+        .to_lowercase();
     if plain.starts_with("javascript:") || plain.starts_with("vbscript:") {
         return Some("a script");
     }
-    if plain.starts_with("data:text/html") || plain.starts_with("data:application/xhtml") || plain.starts_with("data:text/javascript") {
+    if plain.starts_with("data:text/html")
+        || plain.starts_with("data:application/xhtml")
+        || plain.starts_with("data:text/javascript")
+    {
         return Some("a page that is written in the address");
     }
     None
@@ -243,7 +262,10 @@ impl<'a> Tag<'a> {
                 b'>' => return Some((Self { name, attributes }, at + 1)),
                 b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'\x0c' => at += 1,
                 _ => {
-                    let end = bytes.iter().skip(at + 1).position(|b| matches!(b, b'=' | b'>' | b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'\x0c'));
+                    let end = bytes
+                        .iter()
+                        .skip(at + 1)
+                        .position(|b| matches!(b, b'=' | b'>' | b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'\x0c'));
                     let end = at + 1 + end?;
                     let key = text.get(at..end).unwrap_or_default().to_lowercase();
                     at = end;
@@ -291,7 +313,9 @@ impl<'a> Tag<'a> {
                     Some(source) if markup == Markup::Still || !is_known(source) => {
                         say(format!("A script is loaded from `{}`.", shortened(source)));
                     }
-                    None if markup == Markup::Still && !data => say(format!("A script runs when this is shown: `{}`.", shortened(body))),
+                    None if markup == Markup::Still && !data => {
+                        say(format!("A script runs when this is shown: `{}`.", shortened(body)))
+                    }
                     None => {
                         if let Some(word) = reaches(body) {
                             say(format!("A script uses `{word}`, of which a page like this has no need."));
@@ -310,7 +334,8 @@ impl<'a> Tag<'a> {
                 }
             }
             "object" | "embed" | "applet" => {
-                let source = self.get("data").or_else(|| self.get("src")).or_else(|| self.get("code")).unwrap_or_default();
+                let source =
+                    self.get("data").or_else(|| self.get("src")).or_else(|| self.get("code")).unwrap_or_default();
                 if self.name == "applet" || !is_known(source) || source.ends_with(".swf") || source.ends_with(".jar") {
                     say(format!("The page embeds something that a plug-in runs: `{}`.", shortened(source)));
                 }
@@ -333,15 +358,29 @@ impl<'a> Tag<'a> {
         }
         for (key, value) in &self.attributes {
             if key.len() > 3 && key.starts_with("on") && key.bytes().all(|b| b.is_ascii_alphabetic()) {
-                let itself = matches!(key.as_str(), "onerror" | "onload" | "onbegin" | "onfocus" | "onmouseover" | "ontoggle" | "onpageshow" | "onanimationstart");
+                let itself = matches!(
+                    key.as_str(),
+                    "onerror"
+                        | "onload"
+                        | "onbegin"
+                        | "onfocus"
+                        | "onmouseover"
+                        | "ontoggle"
+                        | "onpageshow"
+                        | "onanimationstart"
+                );
                 // `onload="init()"` on the body or a frame of a page is how pages are written.
-                let own = markup == Markup::Page && (!itself || matches!(self.name.as_str(), "body" | "iframe" | "link" | "script")) && reaches(value).is_none();
+                let own = markup == Markup::Page
+                    && (!itself || matches!(self.name.as_str(), "body" | "iframe" | "link" | "script"))
+                    && reaches(value).is_none();
                 if !own && !value.trim().is_empty() {
                     say(format!("`{key}` of <{}> runs a script: `{}`.", self.name, shortened(&entities(value))));
                 }
             }
-            if matches!(key.as_str(), "href" | "src" | "action" | "formaction" | "xlink:href" | "data" | "to" | "values" | "from")
-                && let Some(kind) = runs(value)
+            if matches!(
+                key.as_str(),
+                "href" | "src" | "action" | "formaction" | "xlink:href" | "data" | "to" | "values" | "from"
+            ) && let Some(kind) = runs(value)
                 && !value.trim_start().to_lowercase().starts_with("javascript:void(0)")
             {
                 say(format!("`{key}` of <{}> is an address that runs {kind}.", self.name));

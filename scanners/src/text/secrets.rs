@@ -76,6 +76,7 @@ const FORMS: &[Form] = &[
 ];
 
 /// What stands in documentation in the place of a secret.
+#[rustfmt::skip]
 const PLACEHOLDERS: &[&str] =
     &["example", "xxxx", "your", "placeholder", "dummy", "fake", "redacted", "replace", "insert", "1234567", "abcdefg", "00000", "sample", "changeme", "hftoken", "*****", "....", "secret_key", "notreal"];
 
@@ -101,7 +102,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     found.dedup_by_key(|(at, ..)| *at);
     for (at, what, secret) in found.into_iter().take(50) {
         let begin: String = secret.chars().take(4).collect();
-        let message = format!("{what} is written here: it begins with `{begin}` and is {} characters long.", secret.len());
+        let message =
+            format!("{what} is written here: it begins with `{begin}` and is {} characters long.", secret.len());
         scan.found(&rules::SECRET, source, at as u64, message);
     }
     Ok(())
@@ -156,7 +158,11 @@ fn keys<'a>(text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>) {
         let body = text.get(at + end + 5..).unwrap_or_default();
         let body = body.split("-----").next().unwrap_or_default().replace("\\n", "");
         let letters = body.bytes().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
-        if letters >= 64 && varied(body.as_bytes()) && !body.contains("...") && !is_placeholder(body.get(..48).unwrap_or_default()) {
+        if letters >= 64
+            && varied(body.as_bytes())
+            && !body.contains("...")
+            && !is_placeholder(body.get(..48).unwrap_or_default())
+        {
             found.push((at, "A private key", header));
         }
     }
@@ -166,12 +172,27 @@ fn keys<'a>(text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>) {
 fn addresses<'a>(text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>) {
     for at in memmem::find_iter(text.as_bytes(), "://") {
         let after = text.get(at + 3..).unwrap_or_default();
-        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'`<>()[]{}|,;\\$".contains(c)).unwrap_or(after.len().min(300));
+        let end = after
+            .find(|c: char| c.is_whitespace() || "/?#\"'`<>()[]{}|,;\\$".contains(c))
+            .unwrap_or(after.len().min(300));
         let Some((login, host)) = after.get(..end).and_then(|part| part.rsplit_once('@')) else { continue };
         let Some((user, password)) = login.split_once(':') else { continue };
-        let local = host.starts_with("localhost") || host.starts_with("127.") || host.starts_with("host") || host.contains("example") || !host.contains('.');
-        let weak = ["password", "pass", "passwd", "pwd", "token", "secret", "key", "user"].contains(&password.to_lowercase().as_str());
-        if user.is_empty() || user.len() > 64 || password.len() < 8 || password.len() > 200 || local || weak || is_placeholder(password) || !varied_word(password) {
+        let local = host.starts_with("localhost")
+            || host.starts_with("127.")
+            || host.starts_with("host")
+            || host.contains("example")
+            || !host.contains('.');
+        let weak = ["password", "pass", "passwd", "pwd", "token", "secret", "key", "user"]
+            .contains(&password.to_lowercase().as_str());
+        if user.is_empty()
+            || user.len() > 64
+            || password.len() < 8
+            || password.len() > 200
+            || local
+            || weak
+            || is_placeholder(password)
+            || !varied_word(password)
+        {
             continue;
         }
         found.push((at + 3 + user.len() + 1, "A password in an address", password));
@@ -187,7 +208,8 @@ fn varied_word(word: &str) -> bool {
 /// Files whose form says where the secret is, and variables whose name does.
 fn named<'a>(source: &Source, text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>) {
     let name = source.file_name();
-    let login_file = matches!(name, ".npmrc" | ".pypirc" | ".netrc" | "_netrc" | ".git-credentials" | "credentials" | ".pgpass");
+    let login_file =
+        matches!(name, ".npmrc" | ".pypirc" | ".netrc" | "_netrc" | ".git-credentials" | "credentials" | ".pgpass");
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let start = at;
@@ -196,7 +218,11 @@ fn named<'a>(source: &Source, text: &'a str, found: &mut Vec<(usize, &'static st
             continue;
         }
         let lower = line.to_ascii_lowercase();
-        let keys: &[&str] = if login_file { &["_authtoken=", "_password=", "password", "aws_secret_access_key"] } else { &["aws_secret_access_key", "secret_access_key", "wandb_api_key"] };
+        let keys: &[&str] = if login_file {
+            &["_authtoken=", "_password=", "password", "aws_secret_access_key"]
+        } else {
+            &["aws_secret_access_key", "secret_access_key", "wandb_api_key"]
+        };
         for key in keys {
             let Some(place) = lower.find(key) else { continue };
             let rest = line.get(place + key.len()..).unwrap_or_default();
@@ -205,9 +231,16 @@ fn named<'a>(source: &Source, text: &'a str, found: &mut Vec<(usize, &'static st
             let length = value.find(|c: char| c.is_whitespace() || "\"',;)}".contains(c)).unwrap_or(value.len());
             let Some(value) = value.get(..length) else { continue };
             let shaped = login_file && value.len() >= 8
-                || key.contains("secret") && value.len() == 40 && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
+                || key.contains("secret")
+                    && value.len() == 40
+                    && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
                 || key.contains("wandb") && value.len() == 40 && value.bytes().all(hex);
-            if skipped > 0 && shaped && !is_placeholder(value) && (login_file || varied(value.as_bytes())) && !value.starts_with(['$', '<', '{']) {
+            if skipped > 0
+                && shaped
+                && !is_placeholder(value)
+                && (login_file || varied(value.as_bytes()))
+                && !value.starts_with(['$', '<', '{'])
+            {
                 found.push((start + place + key.len() + skipped, "A secret", value));
             }
         }

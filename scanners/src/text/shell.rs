@@ -24,6 +24,7 @@ pub(crate) enum Command {
 }
 
 /// Programs that a notebook or a model's code runs for ordinary reasons.
+#[rustfmt::skip]
 const ORDINARY: &[&str] = &[
     "ls", "cd", "pwd", "echo", "cat", "head", "tail", "mkdir", "nvidia-smi", "rocm-smi", "nvcc", "rocminfo", "lscpu", "free", "df", "du",
     "git", "ffmpeg", "ffprobe", "sox", "which", "where", "gcc", "g++", "cc", "c++", "make", "cmake", "ninja", "espeak", "espeak-ng", "uname",
@@ -37,6 +38,7 @@ const ORDINARY: &[&str] = &[
 ];
 
 /// Programs that code runs to ask the machine something or to convert media.
+#[rustfmt::skip]
 const TOOLS: &[&str] = &[
     "nvidia-smi", "rocm-smi", "rocminfo", "nvcc", "lscpu", "lspci", "git", "ffmpeg", "ffprobe", "sox", "which", "where", "gcc", "g++", "cc",
     "c++", "make", "cmake", "ninja", "espeak", "espeak-ng", "uname", "nproc", "tesseract", "pdftotext", "pdftoppm", "nvidia-settings",
@@ -92,9 +94,11 @@ const HARM: &[(&[&str], &str)] = &[
 ];
 
 const FETCHERS: &[&str] = &["curl ", "wget ", "fetch ", "lwp-download ", "aria2c ", "iwr ", "irm "];
+#[rustfmt::skip]
 const INTERPRETERS: &[&str] = &[
     "sh", "bash", "zsh", "dash", "ksh", "python", "python3", "perl", "ruby", "node", "php", "sudo", "iex", "base64", "osascript", "su",
 ];
+#[rustfmt::skip]
 const CREDENTIALS: &[&str] = &[
     "~/.ssh/id_", "$home/.ssh/id_", "/.ssh/id_rsa", "/.ssh/id_ed25519", ".aws/credentials", ".netrc", ".git-credentials", "/etc/shadow",
     ".kube/config", ".docker/config.json", "huggingface/token", ".bash_history", "login.keychain", "wallet.dat", ".config/gcloud",
@@ -105,7 +109,8 @@ const SENDERS: &[&str] = &["curl ", "wget ", "nc ", "ncat ", "scp ", "rsync ", "
 pub(crate) fn judge(command: &str) -> Command {
     let text: String = command.chars().take(1 << 16).collect::<String>().to_lowercase();
     // Quotes and backslashes within words hide them from readers, not from the shell.
-    let bare: String = text.replace("\\\n", " ").chars().filter(|c| !matches!(c, '"' | '\'' | '\\' | '^' | '`')).collect();
+    let bare: String =
+        text.replace("\\\n", " ").chars().filter(|c| !matches!(c, '"' | '\'' | '\\' | '^' | '`')).collect();
     let bare = bare.split_whitespace().collect::<Vec<_>>().join(" ").replace("${ifs}", " ").replace("$ifs", " ");
     let loose = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for (words, how) in HARM {
@@ -114,16 +119,22 @@ pub(crate) fn judge(command: &str) -> Command {
             return Command::Harmful(how);
         }
     }
-    if piped(&bare).is_some() && addresses(&bare).next().is_some() && addresses(&bare).all(|address| host_of(address).is_some_and(|host| INSTALLERS.contains(&host))) {
+    if piped(&bare).is_some()
+        && addresses(&bare).next().is_some()
+        && addresses(&bare).all(|address| host_of(address).is_some_and(|host| INSTALLERS.contains(&host)))
+    {
         return Command::Installs;
     }
-    if let Some(how) = piped(&bare).or_else(|| leaks(&bare)).or_else(|| erases(&bare)).or_else(|| fetched_and_run(&bare)) {
+    if let Some(how) =
+        piped(&bare).or_else(|| leaks(&bare)).or_else(|| erases(&bare)).or_else(|| fetched_and_run(&bare))
+    {
         return Command::Harmful(how);
     }
     packages(&bare).unwrap_or_else(|| if ordinary(&bare) { Command::Ordinary } else { Command::Other })
 }
 
 /// Addresses from which well-known tools are installed by a pipe.
+#[rustfmt::skip]
 const INSTALLERS: &[&str] = &["ollama.com", "ollama.ai", "sh.rustup.rs", "get.docker.com", "deb.nodesource.com", "astral.sh", "install.python-poetry.org", "packagecloud.io", "hf.co", "repo.anaconda.com", "bootstrap.pypa.io"];
 
 fn addresses(text: &str) -> impl Iterator<Item = &str> {
@@ -134,9 +145,14 @@ fn addresses(text: &str) -> impl Iterator<Item = &str> {
 /// `curl … | sh`, `base64 -d … | sh`, `sh -c "$(curl …)"`, `bash <(curl …)`.
 fn piped(text: &str) -> Option<&'static str> {
     let fetches = FETCHERS.iter().any(|fetcher| text.contains(fetcher));
-    let decodes = text.contains("base64 -d") || text.contains("base64 --decode") || text.contains("xxd -r") || text.contains("rev |");
-    let substituted = text.contains("$(curl") || text.contains("$(wget") || text.contains("<(curl") || text.contains("<(wget");
-    if substituted && INTERPRETERS.iter().any(|name| text.contains(&format!("{name} "))) || text.contains("eval $(curl") {
+    let decodes = text.contains("base64 -d")
+        || text.contains("base64 --decode")
+        || text.contains("xxd -r")
+        || text.contains("rev |");
+    let substituted =
+        text.contains("$(curl") || text.contains("$(wget") || text.contains("<(curl") || text.contains("<(wget");
+    if substituted && INTERPRETERS.iter().any(|name| text.contains(&format!("{name} "))) || text.contains("eval $(curl")
+    {
         return Some("downloads text and runs it");
     }
     let mut parts = text.split('|');
@@ -145,7 +161,8 @@ fn piped(text: &str) -> Option<&'static str> {
         let mut words = part.split_whitespace().filter(|word| !word.contains('='));
         let first = words.next().unwrap_or_default();
         let first = first.rsplit('/').next().unwrap_or(first);
-        let first = if matches!(first, "sudo" | "env" | "nohup" | "exec") { words.next().unwrap_or_default() } else { first };
+        let first =
+            if matches!(first, "sudo" | "env" | "nohup" | "exec") { words.next().unwrap_or_default() } else { first };
         let first = first.rsplit('/').next().unwrap_or(first);
         first != "base64" && INTERPRETERS.contains(&first.trim_end_matches(';'))
             // `| python -m json.tool` and `| python -c …` read data.
@@ -162,12 +179,21 @@ fn piped(text: &str) -> Option<&'static str> {
 
 fn leaks(text: &str) -> Option<&'static str> {
     let sends = SENDERS.iter().any(|sender| text.contains(sender));
-    let environment = text.contains("$(env)") || text.contains("$(printenv") || text.starts_with("env |") || text.contains("printenv |") || text.contains("; env |");
+    let environment = text.contains("$(env)")
+        || text.contains("$(printenv")
+        || text.starts_with("env |")
+        || text.contains("printenv |")
+        || text.contains("; env |");
     if sends && (CREDENTIALS.iter().any(|name| text.contains(name)) || environment) {
         return Some("sends credentials to somebody else");
     }
     let token = text.contains("$hf_token") || text.contains("$aws_secret_access_key") || text.contains("$github_token");
-    if sends && token && !text.contains("huggingface.co") && !text.contains("github.com") && !text.contains("amazonaws.com") {
+    if sends
+        && token
+        && !text.contains("huggingface.co")
+        && !text.contains("github.com")
+        && !text.contains("amazonaws.com")
+    {
         return Some("sends credentials to somebody else");
     }
     None
@@ -179,7 +205,10 @@ fn erases(text: &str) -> Option<&'static str> {
         let Some(rest) = part.strip_prefix("rm ") else { continue };
         let forced = rest.split_whitespace().any(|word| word.starts_with('-') && word.contains('r'));
         let root = rest.split_whitespace().any(|word| {
-            matches!(word, "/" | "/*" | "~" | "~/" | "~/*" | "$home" | "$home/*" | "/home" | "/etc" | "/usr" | "/var" | "/boot")
+            matches!(
+                word,
+                "/" | "/*" | "~" | "~/" | "~/*" | "$home" | "$home/*" | "/home" | "/etc" | "/usr" | "/var" | "/boot"
+            )
         });
         if forced && (root || rest.contains("--no-preserve-root")) {
             return Some("erases everything");
@@ -191,7 +220,10 @@ fn erases(text: &str) -> Option<&'static str> {
 /// A program is fetched, made executable and started in one command.
 fn fetched_and_run(text: &str) -> Option<&'static str> {
     let fetches = FETCHERS.iter().any(|fetcher| text.contains(fetcher));
-    let runs = text.contains("chmod +x") || text.contains("chmod 7") || text.contains("chmod u+x") || text.contains("chmod a+x");
+    let runs = text.contains("chmod +x")
+        || text.contains("chmod 7")
+        || text.contains("chmod u+x")
+        || text.contains("chmod a+x");
     let hidden = text.contains("/tmp/") || text.contains("/dev/shm") || text.contains("/var/tmp");
     if fetches && runs && hidden { Some("downloads a program and runs it") } else { None }
 }
@@ -202,9 +234,32 @@ fn packages(text: &str) -> Option<Command> {
         return None;
     }
     let known = |address: &str| {
-        ["pypi.org", "pythonhosted.org", "pytorch.org", "github.com", "huggingface.co", "nvidia.com", "nvidia.cn", "data.pyg.org", "tsinghua.edu.cn", "aliyun.com", "jetson-ai-lab", "googleapis.com", "gitlab.com", "vllm.ai", "paddlepaddle.org.cn", "openmmlab.com"]
-            .iter()
-            .any(|host| host_of(address).is_some_and(|found| found == *host || found.ends_with(&format!(".{host}")) || found.contains(host) && host.starts_with("jetson")))
+        [
+            "pypi.org",
+            "pythonhosted.org",
+            "pytorch.org",
+            "github.com",
+            "huggingface.co",
+            "nvidia.com",
+            "nvidia.cn",
+            "data.pyg.org",
+            "tsinghua.edu.cn",
+            "aliyun.com",
+            "jetson-ai-lab",
+            "googleapis.com",
+            "gitlab.com",
+            "vllm.ai",
+            "paddlepaddle.org.cn",
+            "openmmlab.com",
+        ]
+        .iter()
+        .any(|host| {
+            host_of(address).is_some_and(|found| {
+                found == *host
+                    || found.ends_with(&format!(".{host}"))
+                    || found.contains(host) && host.starts_with("jetson")
+            })
+        })
     };
     let foreign = addresses(text).any(|address| !known(address));
     Some(if foreign { Command::ForeignPackages } else { Command::Installs })
@@ -227,7 +282,9 @@ fn ordinary(text: &str) -> bool {
             first = words.next().unwrap_or_default();
         }
         let base = first.rsplit('/').next().unwrap_or(first).trim_end_matches(".exe");
-        base.is_empty() || ORDINARY.contains(&base) || base.starts_with('#')
+        base.is_empty()
+            || ORDINARY.contains(&base)
+            || base.starts_with('#')
             || base.starts_with("python") && !part.contains(" -c ")
     })
 }
@@ -247,10 +304,16 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     let mut found = false;
     for line in joined.lines() {
         let bare = line.trim_start();
-        if !bare.starts_with('#') && !bare.to_ascii_lowercase().starts_with("rem ")
+        if !bare.starts_with('#')
+            && !bare.to_ascii_lowercase().starts_with("rem ")
             && let Some(how) = attack(line)
         {
-            scan.found(&rules::SHELL_HARM, source, at, format!("A command in this script {how}: `{}`.", shortened(bare)));
+            scan.found(
+                &rules::SHELL_HARM,
+                source,
+                at,
+                format!("A command in this script {how}: `{}`.", shortened(bare)),
+            );
             found = true;
         }
         at += line.len() as u64 + 1;

@@ -1,6 +1,6 @@
-//! TensorFlow's checkpoints: an index, which is a sorted table of tensor names, and data files of raw tensors.
+//! The index of a TensorFlow checkpoint: a sorted table of tensors, which lie in data files beside it.
 //!
-//! A data file has no form of its own: it is inert only where its index lies beside it. Nothing here reads a tensor.
+//! Reads names, types and shapes, never a tensor. The data files are looked at in `formats::raw`.
 
 use crate::{
     facts::TensorFact,
@@ -170,31 +170,4 @@ fn entries(scan: &mut Scan<'_>, source: &Source, (start, size): (u64, u64)) -> S
         out.push((key.clone(), cursor.bytes(length)?.to_vec()));
     }
     Ok(out)
-}
-
-/// `variables.data-00000-of-00001`
-pub(crate) fn is_data(probe: &Probe<'_>) -> Match {
-    if stem(probe.source.file_name()).is_some() { Match::Name } else { Match::No }
-}
-
-fn stem(name: &str) -> Option<&str> {
-    let (stem, shard) = name.rsplit_once(".data-")?;
-    let (number, count) = shard.split_once("-of-")?;
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits(number) && digits(count)).then_some(stem)
-}
-
-/// Raw tensors: TensorFlow copies them into memory, and only what the index tells it to.
-pub(crate) fn data(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    let path = source.path();
-    let folder = path.rfind(['/', '!']).and_then(|at| path.get(..=at)).unwrap_or_default();
-    let index = stem(source.file_name()).map(|stem| format!("{folder}{stem}.index"));
-    let there = |neighbours: &crate::scan::Neighbours| index.as_ref().is_some_and(|at| neighbours.contains_key(at));
-    if scan.neighbours.is_some_and(there) {
-        scan.is("tensorflow checkpoint data");
-        scan.inert(source, 0..source.len());
-    } else {
-        scan.unsupported(source, "raw tensors without the index that says where each of them lies");
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::{
 };
 
 /// Names whose mention a reviewer would want to know of.
+#[rustfmt::skip]
 const TELLING: &[&str] = &[
     "subprocess", "os.system", "Popen", "check_output", "socket", "marshal", "b64decode", "__import__", "urlopen", "urlretrieve", "ctypes",
     "pickle", "exec", "eval", "requests", "system", "popen",
@@ -48,7 +49,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             scan.found(&rules::PYTHON_ATTACK, source, 0, message);
         }
         // Names have a length before them that can look like a letter.
-        let telling = TELLING.iter().find(|name| text == **name || text.len() <= name.len() + 2 && text.contains(*name));
+        let telling =
+            TELLING.iter().find(|name| text == **name || text.len() <= name.len() + 2 && text.contains(*name));
         if let Some(name) = telling.filter(|name| !named.contains(name)) {
             named.push(name);
         }

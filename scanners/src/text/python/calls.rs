@@ -12,10 +12,12 @@ use super::{
 };
 
 /// Methods that call the functions they are given.
+#[rustfmt::skip]
 const CALLERS: &[&str] = &[
     "map", "submit", "apply_async", "starmap", "start_new_thread", "call_soon", "run_in_executor", "imap", "starmap_async",
 ];
 /// Functions that call the functions they are given, now or when the program ends.
+#[rustfmt::skip]
 const CALLING: &[&str] = &[
     "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "builtins.next", "builtins.iter",
     "builtins.sum", "functools.reduce", "itertools.starmap", "itertools.accumulate", "itertools.takewhile", "atexit.register",
@@ -153,7 +155,8 @@ impl<'a> Walk<'a> {
                 return self.call_on(&args.at(0), &method, &rest, at);
             }
         }
-        if path.ends_with(".__subclasses__") && ["__base__", "__bases__", "__mro__"].iter().any(|part| path.contains(part))
+        if path.ends_with(".__subclasses__")
+            && ["__base__", "__bases__", "__mro__"].iter().any(|part| path.contains(part))
             || path == "builtins.object.__subclasses__"
         {
             self.every_class(at);
@@ -182,8 +185,15 @@ impl<'a> Walk<'a> {
                 let name = if inner { name } else { name.split('.').next().unwrap_or(name) };
                 self.tainted_path(&names::canonical(name))
             }
-            "importlib.import_module" | "importlib.reload" | "builtins.reload" | "pkgutil.resolve_name" | "pydoc.locate"
-            | "sys.modules.get" | "sys.modules.__getitem__" | "zope.dottedname.resolve" | "django.utils.module_loading.import_string" => {
+            "importlib.import_module"
+            | "importlib.reload"
+            | "builtins.reload"
+            | "pkgutil.resolve_name"
+            | "pydoc.locate"
+            | "sys.modules.get"
+            | "sys.modules.__getitem__"
+            | "zope.dottedname.resolve"
+            | "django.utils.module_loading.import_string" => {
                 if first.as_path().is_some() {
                     return Some(first);
                 }
@@ -267,7 +277,9 @@ impl<'a> Walk<'a> {
             let callable = match &function.what {
                 What::Path(path) => names::deed(path).is_some(),
                 What::Function(..) | What::Lambda(_) | What::Partial(_) | What::Getter(..) => true,
-                What::Either(choices) => choices.iter().any(|choice| choice.as_path().is_none_or(|p| names::deed(p).is_some())),
+                What::Either(choices) => {
+                    choices.iter().any(|choice| choice.as_path().is_none_or(|p| names::deed(p).is_some()))
+                }
                 _ => false,
             };
             if !callable {
@@ -289,10 +301,15 @@ impl<'a> Walk<'a> {
     pub(super) fn decorate(&mut self, with: &Value, on: &Value, at: u32) -> Value {
         let args = Args { given: vec![on.clone()], named: Vec::new() };
         match &with.what {
-            What::Path(path) if names::deed(path).is_some() || &**path == "atexit.register" => self.call(with, &args, at),
-            What::Function(..) | What::Lambda(_) | What::Class(_) | What::Object(_) | What::Partial(_) | What::Either(_) => {
+            What::Path(path) if names::deed(path).is_some() || &**path == "atexit.register" => {
                 self.call(with, &args, at)
             }
+            What::Function(..)
+            | What::Lambda(_)
+            | What::Class(_)
+            | What::Object(_)
+            | What::Partial(_)
+            | What::Either(_) => self.call(with, &args, at),
             _ => Value::default(),
         }
     }

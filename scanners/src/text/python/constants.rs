@@ -144,7 +144,9 @@ fn bytes_method(bytes: &[u8], name: &str, args: &Args) -> Option<Value> {
 }
 
 fn latin_text(value: &Value) -> Value {
-    value.as_bytes().map_or_else(|| value.clone(), |b| Value::text(b.iter().map(|b| char::from(*b)).collect::<String>()))
+    value
+        .as_bytes()
+        .map_or_else(|| value.clone(), |b| Value::text(b.iter().map(|b| char::from(*b)).collect::<String>()))
 }
 
 fn latin_bytes(value: &Value) -> Value {
@@ -322,9 +324,19 @@ pub(super) fn function(path: &str, args: &Args) -> Option<Value> {
             let c = chars.next()?;
             Value::new(What::Number(i64::from(u32::from(c))))
         }
-        "str" | "builtins.str.__new__" | "os.fspath" | "os.fsdecode" | "os.path.expanduser" | "os.path.expandvars"
-        | "os.path.abspath" | "os.path.realpath" | "os.path.normpath" | "ast.literal_eval" | "textwrap.dedent"
-        | "repr" | "shlex.quote" => match &first.what {
+        "str"
+        | "builtins.str.__new__"
+        | "os.fspath"
+        | "os.fsdecode"
+        | "os.path.expanduser"
+        | "os.path.expandvars"
+        | "os.path.abspath"
+        | "os.path.realpath"
+        | "os.path.normpath"
+        | "ast.literal_eval"
+        | "textwrap.dedent"
+        | "repr"
+        | "shlex.quote" => match &first.what {
             What::Text(_) => first.clone(),
             What::Number(number) => Value::text(number.to_string()),
             What::Bytes(bytes) => Value::text(String::from_utf8_lossy(bytes)),
@@ -356,7 +368,8 @@ pub(super) fn function(path: &str, args: &Args) -> Option<Value> {
             ))),
             _ => return None,
         },
-        "os.path.join" | "posixpath.join" | "ntpath.join" | "pathlib.Path" | "pathlib.PurePath" | "pathlib.PosixPath" => {
+        "os.path.join" | "posixpath.join" | "ntpath.join" | "pathlib.Path" | "pathlib.PurePath"
+        | "pathlib.PosixPath" => {
             if args.given.is_empty() {
                 return None;
             }
@@ -376,9 +389,13 @@ pub(super) fn function(path: &str, args: &Args) -> Option<Value> {
         "codecs.decode" | "codecs.encode" => {
             let codec = args.get(1, "encoding");
             let codec = codec.as_text().unwrap_or("utf-8").to_ascii_lowercase();
-            return method(&first, if name.ends_with("decode") { "decode" } else { "encode" }, &one(Value::text(&codec)))
-                .or_else(|| Some(Value::bytes(decode::by_codec(first.as_text()?.as_bytes(), &codec)?)))
-                .map(|made| if codec.contains("rot") { as_text(&made) } else { made });
+            return method(
+                &first,
+                if name.ends_with("decode") { "decode" } else { "encode" },
+                &one(Value::text(&codec)),
+            )
+            .or_else(|| Some(Value::bytes(decode::by_codec(first.as_text()?.as_bytes(), &codec)?)))
+            .map(|made| if codec.contains("rot") { as_text(&made) } else { made });
         }
         _ => return decode::library(name, &first),
     };

@@ -103,8 +103,11 @@ fn base85(text: &[u8], ascii: bool) -> Option<Vec<u8>> {
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
     let (mut out, mut held, mut count) = (Vec::with_capacity(text.len()), 0_u64, 0_u32);
     let value = |byte: u8| {
-        if ascii { byte.checked_sub(b'!').filter(|v| *v < 85).map(u64::from) }
-        else { ALPHABET.iter().position(|b| *b == byte).map(|at| at as u64) }
+        if ascii {
+            byte.checked_sub(b'!').filter(|v| *v < 85).map(u64::from)
+        } else {
+            ALPHABET.iter().position(|b| *b == byte).map(|at| at as u64)
+        }
     };
     for byte in text.iter().filter(|b| !b.is_ascii_whitespace()) {
         if ascii && *byte == b'z' && count == 0 {
@@ -157,8 +160,12 @@ pub(super) fn library(path: &str, first: &Value) -> Option<Value> {
     let given = given.filter(|bytes| bytes.len() <= LONGEST);
     let turned = |decoder: fn(&[u8]) -> Option<Vec<u8>>| given.as_deref().and_then(decoder);
     let made = match path {
-        "base64.b64decode" | "base64.standard_b64decode" | "base64.urlsafe_b64decode" | "base64.decodebytes"
-        | "base64.decodestring" | "binascii.a2b_base64" => turned(base64),
+        "base64.b64decode"
+        | "base64.standard_b64decode"
+        | "base64.urlsafe_b64decode"
+        | "base64.decodebytes"
+        | "base64.decodestring"
+        | "binascii.a2b_base64" => turned(base64),
         "base64.b32decode" => turned(base32),
         "base64.b16decode" | "binascii.unhexlify" | "binascii.a2b_hex" => {
             turned(|bytes| hex(std::str::from_utf8(bytes).ok()?))

@@ -39,11 +39,7 @@ pub(super) fn deepest(text: &str, mode: Mode) -> usize {
                 sum += 1;
                 levels.push(Level { operators: 1, lambda: false });
             }
-            TokenKind::Rpar
-            | TokenKind::Rsqb
-            | TokenKind::Rbrace
-            | TokenKind::FStringEnd
-            | TokenKind::TStringEnd
+            TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace | TokenKind::FStringEnd | TokenKind::TStringEnd
                 if levels.len() > 1 =>
             {
                 sum -= levels.pop().map_or(0, |level| level.operators);

@@ -373,7 +373,8 @@ impl<'a> Walk<'a> {
             }
             (What::Bytes(x), Operator::Add, What::Bytes(y)) => Some(Value::bytes([&**x, &**y].concat())),
             (What::List(x), Operator::Add, What::List(y)) => Some(Value::list([&***x, &***y].concat())),
-            (What::Text(text), Operator::Mult, What::Number(n)) | (What::Number(n), Operator::Mult, What::Text(text)) => {
+            (What::Text(text), Operator::Mult, What::Number(n))
+            | (What::Number(n), Operator::Mult, What::Text(text)) => {
                 let times = usize::try_from(*n).unwrap_or(0);
                 (text.len().saturating_mul(times) <= LONGEST).then(|| Value::text(text.repeat(times)))
             }
@@ -494,7 +495,8 @@ impl<'a> Walk<'a> {
 
     /// `on.name = value`.
     pub(super) fn put(&mut self, on: &Value, name: &str, value: Value) {
-        let telling = value.is_telling() || matches!(value.what, What::Text(_) | What::Object(_) | What::Class(_) | What::List(_));
+        let telling = value.is_telling()
+            || matches!(value.what, What::Text(_) | What::Object(_) | What::Class(_) | What::List(_));
         if !telling {
             return;
         }

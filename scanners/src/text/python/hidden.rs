@@ -12,6 +12,7 @@ use super::{
 use crate::rules;
 
 /// Encodings in which a comment or a string can hold code that an editor does not show.
+#[rustfmt::skip]
 const STRANGE: &[&str] = &["utf-7", "utf7", "u7", "unicode_escape", "unicode-escape", "raw_unicode_escape", "raw-unicode-escape", "rot13", "rot_13", "hex", "base64", "uu", "zlib", "bz2", "punycode", "idna", "undefined"];
 
 pub(super) fn look(text: &str, tokens: &Tokens, account: &mut Account) {
@@ -40,7 +41,8 @@ pub(super) fn look(text: &str, tokens: &Tokens, account: &mut Account) {
             TokenKind::Comment if !ascii && slice().chars().any(turns_round) => account.seen.push(Seen {
                 rule: &rules::PYTHON_OBFUSCATED,
                 at,
-                message: "A comment holds characters that show the code around it in another order than it runs".to_owned(),
+                message: "A comment holds characters that show the code around it in another order than it runs"
+                    .to_owned(),
             }),
             TokenKind::String if token.range().len().to_u32() > 160 => {
                 if let Some(what) = blob(slice()) {
@@ -67,7 +69,12 @@ fn coding(text: &str) -> Option<String> {
         let comment = line.trim_start().strip_prefix('#')?;
         let after = comment.split_once("coding")?.1;
         let name = after.strip_prefix(':').or_else(|| after.strip_prefix('='))?.trim_start();
-        Some(name.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect::<String>().to_lowercase())
+        Some(
+            name.chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
+                .collect::<String>()
+                .to_lowercase(),
+        )
     })
 }
 
@@ -77,7 +84,9 @@ fn blob(literal: &str) -> Option<&'static str> {
     if text.contains("\\x") && text.matches("\\x").count() * 5 > text.len() {
         return kind(&decode::by_codec(text.as_bytes(), "unicode_escape")?);
     }
-    let dense = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'\n' | b'\\'));
+    let dense = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'\n' | b'\\'));
     if !dense {
         return None;
     }
@@ -96,6 +105,16 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
         return Some("a pickle");
     }
     let text = std::str::from_utf8(head).ok()?;
-    let code = ["import os", "import socket", "import subprocess", "__import__(", "exec(", "eval(", "os.system", "/bin/sh", "/bin/bash"];
+    let code = [
+        "import os",
+        "import socket",
+        "import subprocess",
+        "__import__(",
+        "exec(",
+        "eval(",
+        "os.system",
+        "/bin/sh",
+        "/bin/bash",
+    ];
     code.iter().any(|word| text.contains(word)).then_some("code")
 }

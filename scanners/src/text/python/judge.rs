@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// Parts of paths where credentials lie.
+#[rustfmt::skip]
 const CREDENTIAL_FILES: &[&str] = &[
     "/.ssh/", "/.aws/credentials", "/.aws/config", "/.netrc", "/_netrc", "/.git-credentials", "/.kube/config", "/.docker/config.json",
     "/.config/gcloud", "/.azure/", "/.pypirc", "/.npmrc", "/huggingface/token", "/.huggingface/token", "/huggingface/stored_tokens",
@@ -21,6 +22,7 @@ const CREDENTIAL_FILES: &[&str] = &[
     "/proc/self/environ", "/proc/1/environ", "/var/run/secrets/", "/.terraform.d/credentials", "/.cargo/credentials", "/id_rsa", "/id_ed25519",
 ];
 /// Parts of paths from which programs start by themselves.
+#[rustfmt::skip]
 const START_PLACES: &[&str] = &[
     "/.bashrc", "/.bash_profile", "/.zshrc", "/.profile", "/.zprofile", "/etc/profile", "/.ssh/authorized_keys", "/.ssh/config", "/etc/cron",
     "/var/spool/cron", "/etc/systemd", "/.config/systemd", "/.config/autostart", "/launchagents/", "/launchdaemons/", "/startup/",
@@ -29,6 +31,7 @@ const START_PLACES: &[&str] = &[
     "/usr/bin/", "/usr/local/bin/", "/usr/lib/", "/system32/",
 ];
 /// Hosts to which model code ordinarily talks.
+#[rustfmt::skip]
 const KNOWN_HOSTS: &[&str] = &[
     "huggingface.co", "hf.co", "github.com", "githubusercontent.com", "localhost", "127.0.0.1", "0.0.0.0", "pytorch.org", "openai.com",
     "anthropic.com", "googleapis.com", "google.com", "wikimedia.org", "wikipedia.org", "cocodataset.org", "amazonaws.com", "example.com",
@@ -37,11 +40,13 @@ const KNOWN_HOSTS: &[&str] = &[
     "cohere.com", "mistral.ai", "together.xyz", "replicate.com", "unsplash.com", "imgur.com", "ultralytics.com", "python.org",
 ];
 /// Endings of what is fetched only to be looked at or computed with.
+#[rustfmt::skip]
 const DATA: &[&str] = &[
     ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".wav", ".mp3", ".flac", ".mp4", ".txt", ".json", ".csv", ".safetensors", ".gguf",
     ".parquet", ".jsonl", ".pdf", ".npz", ".tar.gz", ".zip", ".tsv", ".ogg", ".svg",
 ];
 /// Variables whose value is somebody's key.
+#[rustfmt::skip]
 const KEYS: &[&str] = &[
     "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "HUGGINGFACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID",
     "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "WANDB_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS",
@@ -61,22 +66,33 @@ pub(super) fn variable(name: &str) -> Value {
 pub(super) fn tells_of_the_machine(path: &str) -> bool {
     matches!(
         path,
-        "socket.gethostname" | "socket.getfqdn" | "platform.node" | "platform.uname" | "getpass.getuser" | "os.getlogin" | "os.uname"
-            | "uuid.getnode" | "pwd.getpwuid" | "platform.platform"
+        "socket.gethostname"
+            | "socket.getfqdn"
+            | "platform.node"
+            | "platform.uname"
+            | "getpass.getuser"
+            | "os.getlogin"
+            | "os.uname"
+            | "uuid.getnode"
+            | "pwd.getpwuid"
+            | "platform.platform"
     )
 }
 
 /// A value as a reviewer may read it.
 fn said(value: &Value) -> String {
     match &value.what {
-        What::List(items) => shortened(&items.iter().take(20).map(|v| v.shown()).collect::<Vec<_>>().join(" ").replace(HOLE, "…")),
+        What::List(items) => {
+            shortened(&items.iter().take(20).map(|v| v.shown()).collect::<Vec<_>>().join(" ").replace(HOLE, "…"))
+        }
         _ => shortened(&value.shown().replace(HOLE, "…")),
     }
 }
 
 /// The command that would run; holes where it is not known.
 fn command(args: &Args) -> Value {
-    let first = args.given.first().or_else(|| args.named("args").or_else(|| args.named("cmd"))).cloned().unwrap_or_default();
+    let first =
+        args.given.first().or_else(|| args.named("args").or_else(|| args.named("cmd"))).cloned().unwrap_or_default();
     match first.items().filter(|_| matches!(first.what, What::List(_))) {
         Some(items) => {
             let words: Vec<String> = items.iter().take(256).map(Value::shown).collect();
@@ -108,7 +124,10 @@ impl Walk<'_> {
             Deed::Connect => {
                 self.account.connects = Some(at);
                 let local = args.at(0).items().is_some_and(|items| {
-                    items.first().and_then(Value::as_pattern).is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "::1" | ""))
+                    items
+                        .first()
+                        .and_then(Value::as_pattern)
+                        .is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "::1" | ""))
                 });
                 if !local {
                     self.weigh_connection(path, &said(&args.at(0)), at);
@@ -127,7 +146,11 @@ impl Walk<'_> {
                 return Value::unknown(Taint::CODE);
             }
             Deed::Unpickle => self.unpickled(path, args, at),
-            Deed::Native => self.note(&rules::PYTHON_NATIVE, format!("loads or builds native code with `{path}`{}", with(&args.at(0))), at),
+            Deed::Native => self.note(
+                &rules::PYTHON_NATIVE,
+                format!("loads or builds native code with `{path}`{}", with(&args.at(0))),
+                at,
+            ),
             Deed::Inject => self.note(&rules::PYTHON_ATTACK, format!("puts code into memory with `{path}`"), at),
             Deed::Open => return self.opened(path, args, at),
             Deed::Read => {
@@ -141,7 +164,8 @@ impl Walk<'_> {
             }
             Deed::Delete => self.deleted(path, &args.at(0), at),
             Deed::RunFile => {
-                let rule = if args.taint().has(Taint::NETWORK) { &rules::PYTHON_ATTACK } else { &rules::PYTHON_DYNAMIC };
+                let rule =
+                    if args.taint().has(Taint::NETWORK) { &rules::PYTHON_ATTACK } else { &rules::PYTHON_DYNAMIC };
                 self.note(rule, format!("runs another file as code with `{path}`{}", with(&args.at(0))), at);
             }
             Deed::Duplicate => self.account.hands_over = Some(at),
@@ -184,8 +208,12 @@ impl Walk<'_> {
         let judged = if judged == Command::Ordinary && !tool { Command::Other } else { judged };
         let leaks = args.taint().has(Taint::SECRET);
         match judged {
-            Command::Harmful(how) => self.note(&rules::PYTHON_ATTACK, format!("runs \"{shown}\" with `{path}`, which {how}"), at),
-            _ if leaks => self.note(&rules::PYTHON_CREDENTIALS, format!("hands a credential to the command \"{shown}\""), at),
+            Command::Harmful(how) => {
+                self.note(&rules::PYTHON_ATTACK, format!("runs \"{shown}\" with `{path}`, which {how}"), at)
+            }
+            _ if leaks => {
+                self.note(&rules::PYTHON_CREDENTIALS, format!("hands a credential to the command \"{shown}\""), at)
+            }
             Command::ForeignPackages if self.at_import() => {
                 self.note(&rules::PYTHON_IMPORT_TIME, format!("installs packages from elsewhere: \"{shown}\""), at);
             }
@@ -197,11 +225,19 @@ impl Walk<'_> {
             }
             Command::Ordinary => {}
             Command::Other if self.at_import() => {
-                let message = if command.is_unknown() { format!("runs a command with `{path}`") } else { format!("runs \"{shown}\" with `{path}`") };
+                let message = if command.is_unknown() {
+                    format!("runs a command with `{path}`")
+                } else {
+                    format!("runs \"{shown}\" with `{path}`")
+                };
                 self.note(&rules::PYTHON_IMPORT_TIME, message, at);
             }
             Command::Other => {
-                let message = if command.is_unknown() { format!("runs a command with `{path}`") } else { format!("runs \"{shown}\" with `{path}`") };
+                let message = if command.is_unknown() {
+                    format!("runs a command with `{path}`")
+                } else {
+                    format!("runs \"{shown}\" with `{path}`")
+                };
                 self.note(&rules::PYTHON_RISKY_CALL, message, at);
             }
         }
@@ -220,16 +256,28 @@ impl Walk<'_> {
             let own = args.at(0).is_unknown() || args.at(0).as_path().is_some();
             // Asking for one's own address is ordinary.
             if !(own && taint == Taint::MACHINE) {
-                self.note(&rules::PYTHON_CREDENTIALS, format!("tells a name server about the machine with `{path}`"), at);
+                self.note(
+                    &rules::PYTHON_CREDENTIALS,
+                    format!("tells a name server about the machine with `{path}`"),
+                    at,
+                );
             }
         } else if self.at_import() {
-            self.note(&rules::PYTHON_RISKY_CALL, format!("asks a name server for {} with `{path}`", said(&args.at(0))), at);
+            self.note(
+                &rules::PYTHON_RISKY_CALL,
+                format!("asks a name server for {} with `{path}`", said(&args.at(0))),
+                at,
+            );
         }
     }
 
     fn transferred(&mut self, deed: Deed, path: &str, args: &Args, at: u32) {
         let taint = args.taint();
-        let first = args.given.iter().chain(args.named("url")).find_map(|v| v.as_pattern().filter(|t| t.contains("://") || t.starts_with(HOLE)));
+        let first = args
+            .given
+            .iter()
+            .chain(args.named("url"))
+            .find_map(|v| v.as_pattern().filter(|t| t.contains("://") || t.starts_with(HOLE)));
         let address = first.unwrap_or_default().to_owned();
         let host = shell::host_of(&address).unwrap_or_default().to_lowercase();
         let known = KNOWN_HOSTS.iter().any(|known| host == *known || host.ends_with(&format!(".{known}")));
@@ -242,9 +290,15 @@ impl Walk<'_> {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_RISKY_CALL };
             self.note(rule, format!("tells{to} about the machine or its user with `{path}`"), at);
         } else if host.contains("169.254.169.254") || host.contains("metadata.google.internal") {
-            self.note(&rules::PYTHON_CREDENTIALS, format!("asks the cloud for the machine's credentials with `{path}`"), at);
+            self.note(
+                &rules::PYTHON_CREDENTIALS,
+                format!("asks the cloud for the machine's credentials with `{path}`"),
+                at,
+            );
         } else if self.at_import() && !known {
-            let data = DATA.iter().any(|end| address.to_lowercase().split(['?', '#']).next().unwrap_or_default().ends_with(end));
+            let data = DATA
+                .iter()
+                .any(|end| address.to_lowercase().split(['?', '#']).next().unwrap_or_default().ends_with(end));
             let unclear = host.is_empty() || host.contains(HOLE);
             match (deed, data, unclear) {
                 (Deed::Fetch, true, _) => {}
@@ -261,7 +315,7 @@ impl Walk<'_> {
         let constant = first.as_bytes().is_some() || first.as_text().is_some();
         if first.deep_taint().has(Taint::NETWORK) {
             self.note(&rules::PYTHON_ATTACK, format!("loads a pickle from the network with `{path}`"), at);
-        } else if constant && first.deep_taint().has(Taint::DECODED) || constant {
+        } else if constant {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
             self.note(rule, format!("loads a pickle that is written in the code with `{path}`"), at);
         }
@@ -285,7 +339,11 @@ impl Walk<'_> {
         // Deliberately readable by everybody, and read for user names by ordinary code.
         let open = text.ends_with("/etc/passwd") && !self.at_import();
         if text.len() < 1024 && holds(&text, CREDENTIAL_FILES) && !open {
-            self.note(&rules::PYTHON_CREDENTIALS, format!("reads `{}`, where credentials lie, with `{path}`", said(file)), at);
+            self.note(
+                &rules::PYTHON_CREDENTIALS,
+                format!("reads `{}`, where credentials lie, with `{path}`", said(file)),
+                at,
+            );
             return Taint::SECRET;
         }
         Taint::default()
@@ -298,19 +356,28 @@ impl Walk<'_> {
         }
         let lower = text.to_lowercase();
         if holds(&text, START_PLACES) || holds(&text, CREDENTIAL_FILES) {
-            let message = format!("writes `{}`, from where programs start or which they trust, with `{path}`", said(file));
+            let message =
+                format!("writes `{}`, from where programs start or which they trust, with `{path}`", said(file));
             self.note(&rules::PYTHON_CREDENTIALS, message, at);
-        } else if self.at_import() && [".py", ".sh", ".so", ".exe", ".bat", ".ps1", ".dll"].iter().any(|end| lower.ends_with(end)) {
+        } else if self.at_import()
+            && [".py", ".sh", ".so", ".exe", ".bat", ".ps1", ".dll"].iter().any(|end| lower.ends_with(end))
+        {
             self.note(&rules::PYTHON_RISKY_CALL, format!("writes the program `{}` with `{path}`", said(file)), at);
         }
     }
 
     fn deleted(&mut self, path: &str, file: &Value, at: u32) {
         let Some(text) = file.as_pattern().map(str::to_owned) else { return };
-        let whole = matches!(text.trim_end_matches(['*', '/']), "" | "~" | "/home" | "/etc" | "/usr" | "/var" | "C:" | "C:\\") && !text.is_empty();
+        let whole =
+            matches!(text.trim_end_matches(['*', '/']), "" | "~" | "/home" | "/etc" | "/usr" | "/var" | "C:" | "C:\\")
+                && !text.is_empty();
         if whole && path.ends_with("rmtree") {
             self.note(&rules::PYTHON_ATTACK, format!("deletes everything under `{}` with `{path}`", said(file)), at);
-        } else if (text.starts_with('/') || text.starts_with('~')) && !text.starts_with("/tmp") && !text.starts_with("/dev/shm") && !text.contains("/.cache/") {
+        } else if (text.starts_with('/') || text.starts_with('~'))
+            && !text.starts_with("/tmp")
+            && !text.starts_with("/dev/shm")
+            && !text.contains("/.cache/")
+        {
             self.note(&rules::PYTHON_RISKY_CALL, format!("deletes `{}` with `{path}`", said(file)), at);
         }
     }
@@ -329,7 +396,10 @@ impl Walk<'_> {
         let hidden = first.deep_taint().has(Taint::DECODED) || taint.has(Taint::CODE);
         if hidden {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
-            let what = text.as_deref().map_or_else(|| "text that is encoded".to_owned(), |text| format!("encoded text that is \"{}\"", shortened(text)));
+            let what = text.as_deref().map_or_else(
+                || "text that is encoded".to_owned(),
+                |text| format!("encoded text that is \"{}\"", shortened(text)),
+            );
             self.note(rule, format!("runs {what} as code with `{path}`"), at);
         }
         if let Some(text) = text {
@@ -355,14 +425,22 @@ impl Walk<'_> {
         let module = on.as_path()?;
         let tells = matches!(module, "os" | "subprocess" | "builtins" | "ctypes" | "pty" | "?");
         if tells && (name.taint.has(Taint::DECODED) || self.at_import() && matches!(module, "builtins" | "?")) {
-            self.note(&rules::PYTHON_OBFUSCATED, format!("takes something from `{module}` whose name cannot be read in the code"), at);
+            self.note(
+                &rules::PYTHON_OBFUSCATED,
+                format!("takes something from `{module}` whose name cannot be read in the code"),
+                at,
+            );
         }
         Some(Value::path(format!("{module}.?")))
     }
 
     /// `object.__subclasses__()` and its kind.
     pub(super) fn every_class(&mut self, at: u32) {
-        self.note(&rules::PYTHON_ATTACK, "goes from any object to all classes there are, as code does that must not import".to_owned(), at);
+        self.note(
+            &rules::PYTHON_ATTACK,
+            "goes from any object to all classes there are, as code does that must not import".to_owned(),
+            at,
+        );
     }
 
     /// What `__reduce__` returns is called when a pickle of the object is loaded.

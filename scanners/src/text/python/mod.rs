@@ -52,13 +52,7 @@ pub(crate) fn inspect_cells(
     inspect_as(scan, source, text, Mode::Ipython, place)
 }
 
-fn inspect_as(
-    scan: &mut Scan<'_>,
-    source: &Source,
-    text: &str,
-    mode: Mode,
-    place: &dyn Fn(u64) -> u64,
-) -> Scanned<()> {
+fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, place: &dyn Fn(u64) -> u64) -> Scanned<()> {
     if text.len() > LONGEST {
         return Err(Stop::Spent(format!("{} bytes of Python are more than {LONGEST}", text.len())));
     }
@@ -73,7 +67,8 @@ fn inspect_as(
         if mode == Mode::Ipython && [&rules::PYTHON_RISKY_CALL, &rules::PYTHON_NATIVE].contains(&rule) {
             continue;
         }
-        let line = text.as_bytes().get(..at as usize).map_or(1, |before| memchr::memchr_iter(b'\n', before).count() + 1);
+        let line =
+            text.as_bytes().get(..at as usize).map_or(1, |before| memchr::memchr_iter(b'\n', before).count() + 1);
         let line = if mode == Mode::Module { format!(" (line {line})") } else { String::new() };
         scan.found(rule, source, place(u64::from(at)), format!("{message}{line}."));
     }
@@ -83,12 +78,18 @@ fn inspect_as(
             scan.found(&rules::PYTHON_RISKY_CALL, source, place(0), message);
         }
         if mode == Mode::Module {
-            scan.found(&rules::UNREADABLE, source, place(0), format!("Not all of it could be read as Python 3: {why}."));
+            scan.found(
+                &rules::UNREADABLE,
+                source,
+                place(0),
+                format!("Not all of it could be read as Python 3: {why}."),
+            );
             scan.left_out(source, format!("not all of it is Python 3: {why}"));
         }
     }
     if judged.too_deep {
-        let message = "The code is nested deeper than any loader reads, so that it was not looked at as code.".to_owned();
+        let message =
+            "The code is nested deeper than any loader reads, so that it was not looked at as code.".to_owned();
         scan.found(&rules::PYTHON_OBFUSCATED, source, place(0), message);
         scan.left_out(source, "Python nested too deep");
     }
@@ -133,7 +134,8 @@ fn judge_text(text: &str, mode: Mode) -> Judged {
     walk.module(module.suite());
     let mut account = std::mem::take(&mut walk.account);
     if let (Some(_), Some(at)) = (account.connects, account.hands_over) {
-        let message = "The code connects to another machine and hands its input and output over to it: a shell for somebody else";
+        let message =
+            "The code connects to another machine and hands its input and output over to it: a shell for somebody else";
         account.seen.push(Seen { rule: &rules::PYTHON_ATTACK, at, message: message.to_owned() });
     }
     Judged { account, broken, too_deep: false }
@@ -188,9 +190,7 @@ fn portable(value: &Value) -> Value {
         What::Function(..) | What::Lambda(_) | What::Class(_) | What::Object(_) | What::Partial(_) => {
             Value::unknown(value.taint)
         }
-        What::Either(choices) => {
-            choices.iter().map(portable).fold(Value::unknown(value.taint), Value::or)
-        }
+        What::Either(choices) => choices.iter().map(portable).fold(Value::unknown(value.taint), Value::or),
         _ => value.clone(),
     }
 }

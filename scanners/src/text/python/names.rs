@@ -252,6 +252,7 @@ const PREFIXES: &[(&str, Deed)] = &[
 ];
 
 /// What does nothing although its prefix would say so.
+#[rustfmt::skip]
 const HARMLESS: &[&str] = &[
     "subprocess.CalledProcessError",
     "subprocess.TimeoutExpired",
@@ -262,6 +263,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// HTTP clients: modules whose verbs take or send.
+#[rustfmt::skip]
 const CLIENTS: &[&str] = &[
     "requests.",
     "requests.api.",
@@ -309,8 +311,8 @@ fn injected(path: &str) -> Option<Deed> {
     let last = path.rsplit('.').next().unwrap_or(path);
     let foreign = path.starts_with("ctypes.");
     match last {
-        "VirtualAlloc" | "VirtualAllocEx" | "VirtualProtect" | "CreateRemoteThread" | "CreateThread" | "RtlMoveMemory"
-        | "WriteProcessMemory" | "NtCreateThreadEx" | "memfd_create" | "mprotect"
+        "VirtualAlloc" | "VirtualAllocEx" | "VirtualProtect" | "CreateRemoteThread" | "CreateThread"
+        | "RtlMoveMemory" | "WriteProcessMemory" | "NtCreateThreadEx" | "memfd_create" | "mprotect"
             if foreign =>
         {
             Some(Deed::Inject)
@@ -377,6 +379,7 @@ pub(super) fn normal(name: &str) -> Cow<'_, str> {
 }
 
 /// Names that every module has without importing them, as far as they matter.
+#[rustfmt::skip]
 pub(super) const BUILTINS: &[&str] = &[
     "eval", "exec", "compile", "open", "__import__", "getattr", "setattr", "delattr", "hasattr", "globals", "locals", "vars", "dir", "chr",
     "ord", "str", "bytes", "bytearray", "int", "len", "list", "tuple", "dict", "set", "frozenset", "map", "filter", "reversed",
@@ -386,6 +389,7 @@ pub(super) const BUILTINS: &[&str] = &[
 ];
 
 /// What takes a function without ever calling it.
+#[rustfmt::skip]
 pub(super) const NEVER_CALLS: &[&str] = &[
     "builtins.isinstance", "builtins.issubclass", "builtins.hasattr", "builtins.callable", "builtins.type", "builtins.id",
     "builtins.print", "builtins.repr", "builtins.str", "builtins.len", "builtins.dir", "builtins.vars", "builtins.property",

@@ -158,7 +158,12 @@ impl Value {
         !self.taint.is_none()
             || matches!(
                 self.what,
-                What::Path(_) | What::Function(..) | What::Lambda(_) | What::Partial(_) | What::Getter(..) | What::Either(_)
+                What::Path(_)
+                    | What::Function(..)
+                    | What::Lambda(_)
+                    | What::Partial(_)
+                    | What::Getter(..)
+                    | What::Either(_)
             )
     }
 

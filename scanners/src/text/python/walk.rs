@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
 };
 
-use ruff_python_ast::{Expr, ExprLambda, ExceptHandler, Parameters, Stmt, StmtClassDef, StmtFunctionDef};
+use ruff_python_ast::{ExceptHandler, Expr, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef};
 use ruff_text_size::Ranged;
 
 use super::{
@@ -518,7 +518,17 @@ impl<'a> Walk<'a> {
         }
         let first = self.classes.get_mut(class).is_some_and(|class| !std::mem::replace(&mut class.made, true));
         if first && self.when == When::Import {
-            let names: Vec<Value> = self.classes.get(class).map(|c| c.names.iter().filter(|(n, _)| n.starts_with("__") && &***n != "__call__" && &***n != "__reduce__").map(|(_, v)| v.clone()).collect()).unwrap_or_default();
+            let names: Vec<Value> = self
+                .classes
+                .get(class)
+                .map(|c| {
+                    c.names
+                        .iter()
+                        .filter(|(n, _)| n.starts_with("__") && &***n != "__call__" && &***n != "__reduce__")
+                        .map(|(_, v)| v.clone())
+                        .collect()
+                })
+                .unwrap_or_default();
             for value in names {
                 if let What::Function(id, _) = value.what {
                     self.call_function(id, Some(class), &Args::default());
@@ -545,7 +555,10 @@ impl<'a> Walk<'a> {
         let (def, class) = (function.def, on.or(function.class));
         let mut names: HashMap<Rc<str>, Value> = function.outer.as_ref().map(|o| (**o).clone()).unwrap_or_default();
         names.extend(function.defaults.iter().cloned());
-        let is_static = def.decorator_list.iter().any(|d| matches!(&d.expression, Expr::Name(n) if n.id.as_str() == "staticmethod"));
+        let is_static = def
+            .decorator_list
+            .iter()
+            .any(|d| matches!(&d.expression, Expr::Name(n) if n.id.as_str() == "staticmethod"));
         let this = class.filter(|_| !is_static).map(|class| Value::new(What::Object(class)));
         place(&def.parameters, this, args, &mut names);
         self.running.push(id);
