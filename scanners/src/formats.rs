@@ -140,7 +140,6 @@ const FORMATS: &[Format] = &[
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
-    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
     Format {
         name: "python bytecode",
         recognise: text::python::bytecode::recognise,
