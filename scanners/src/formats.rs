@@ -208,38 +208,15 @@ const FORMATS: &[Format] = &[
         },
     },
     Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
+    Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
+    Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
+    Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
+    Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
+    Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format {
-        name: "xgboost ubjson",
-        recognise: trees::is_ubjson,
-        inspect: |scan, source| strict::inspect(scan, source, &rules::TREES_MALFORMED, trees::is_ubjson, trees::ubjson),
-    },
-    Format {
-        name: "xgboost binary",
-        recognise: trees::is_xgboost_binary,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::TREES_MALFORMED, trees::is_xgboost_binary, trees::xgboost_binary)
-        },
-    },
-    Format {
-        name: "catboost",
-        recognise: trees::is_catboost,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::TREES_MALFORMED, trees::is_catboost, trees::catboost)
-        },
-    },
-    Format {
-        name: "r data",
-        recognise: rdata::recognise,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, rdata::recognise, rdata::inspect)
-        },
-    },
-    Format {
-        name: "messagepack",
-        recognise: msgpack::recognise,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, msgpack::recognise, msgpack::inspect)
-        },
+        name: "python bytecode",
+        recognise: text::python::bytecode::recognise,
+        inspect: text::python::bytecode::inspect,
     },
     inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
