@@ -2,6 +2,10 @@
 //!
 //! An archive of no kind is inspected member by member.
 
+mod keras;
+mod mar;
+mod nemo;
+mod skops;
 mod torch;
 
 use crate::{
@@ -22,6 +26,10 @@ pub(crate) struct Kind {
 
 /// Every kind. The first that fits gives the archive its name; an archive that fits several is inspected as each.
 const KINDS: &[Kind] = &[
+    Kind { name: "torchserve archive", recognise: mar::recognise, inspect: mar::inspect },
+    Kind { name: "nemo", recognise: nemo::recognise, inspect: nemo::inspect },
+    Kind { name: "skops", recognise: skops::recognise, inspect: skops::inspect },
+    keras::KERAS,
     Kind { name: "torch checkpoint", recognise: torch::is_checkpoint, inspect: torch::inspect },
     Kind { name: "torchscript", recognise: torch::is_script, inspect: torch::inspect },
     Kind { name: "torch package", recognise: torch::is_package, inspect: torch::inspect },
@@ -31,7 +39,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// Inspects the members of an archive.
-pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
+pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) {
     let fitting: Vec<&Kind> = KINDS.iter().filter(|kind| (kind.recognise)(archive)).collect();
     if fitting.is_empty() {
         for member in &archive.members {
@@ -44,5 +52,4 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
             scan.stopped(&archive.source, stop);
         }
     }
-    Ok(())
 }

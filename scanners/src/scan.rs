@@ -93,7 +93,7 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
+    pub(crate) fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
         Scan {
             limits,
             neighbours,
@@ -116,6 +116,8 @@ impl Scan<'_> {
     pub(crate) fn inner(&mut self, source: &Source) -> &'static str {
         if self.depth >= self.limits.depth {
             let depth = self.limits.depth;
+            let message = format!("Files lie within files more than {depth} deep; what lies deeper was not looked at.");
+            self.found(&rules::ZIP_NESTING, source, 0, message);
             self.stopped(source, Stop::Spent(format!("files within files deeper than {depth}")));
             return "unknown";
         }
@@ -162,6 +164,11 @@ impl Scan<'_> {
             outer.unsupported |= unsupported;
             outer.reason.get_or_insert(reason);
         }
+    }
+
+    /// Whether all of these bytes were looked at, and all that belongs with them.
+    pub(crate) fn is_complete(&self, made: &Source) -> bool {
+        self.sheets[made.sheet].complete()
     }
 
     /// Notes what was seen.
@@ -214,6 +221,11 @@ impl Scan<'_> {
         if self.format == "unknown" {
             self.format = format;
         }
+    }
+
+    /// Whether a reader has already said what the bytes are.
+    pub(crate) fn is_named(&self) -> bool {
+        self.format != "unknown"
     }
 
     /// Turns the reason why a reader stopped into a note and a gap in the coverage. A reader calls this itself when it can

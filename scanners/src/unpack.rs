@@ -34,6 +34,8 @@ pub(crate) enum Codec {
     Bzip2,
     Xz,
     LzmaAlone,
+    /// LZMA as zip has it: version, properties and no size.
+    ZipLzma,
     Lz4Frame,
     Zstd,
 }
@@ -43,6 +45,10 @@ pub(crate) struct Unpacked {
     pub(crate) bytes: Arc<dyn ReadAt>,
     /// How many packed bytes were used; what follows them is not part of the stream.
     pub(crate) used: u64,
+    /// Where in the made bytes each further member of the stream begins; the first few of them.
+    pub(crate) starts: Vec<u64>,
+    /// Where the packed bytes hold what no program reads: comments, skipped frames.
+    pub(crate) unread: Vec<Range<u64>>,
     /// The checksum of the made bytes, where they were made whole.
     pub(crate) crc: Option<u32>,
     /// Why the stream ended before its end. What was made until then is in `bytes`, and has to be inspected: loaders read it
@@ -52,6 +58,8 @@ pub(crate) struct Unpacked {
 
 /// How much is made at a time.
 const CHUNK: usize = 64 << 10;
+/// A stream shorter than this has no use for a window that is larger than the memory limit.
+const SMALL: u64 = 1 << 20;
 /// Below this no ratio is out of proportion: everything of this size can be looked at.
 const RATIO_FROM: u64 = 64 << 20;
 
@@ -64,7 +72,7 @@ impl Codec {
             Codec::Gzip => "gzip",
             Codec::Bzip2 => "bzip2",
             Codec::Xz => "xz",
-            Codec::LzmaAlone => "lzma",
+            Codec::LzmaAlone | Codec::ZipLzma => "lzma",
             Codec::Lz4Frame => "lz4",
             Codec::Zstd => "zstd",
         }
@@ -73,8 +81,9 @@ impl Codec {
 
 /// Unpacks `packed`, within the limits on bytes, memory and ratio.
 pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, codec: Codec) -> Scanned<Unpacked> {
+    let packed = packed.start.min(source.len())..packed.end.min(source.len()).max(packed.start.min(source.len()));
     // A compressed stream has no places to jump to: all of it is needed, and asked for at once.
-    source.will_read([packed.clone()]);
+    source.will_read(std::iter::once(packed.clone()));
     let mut stream = Stream::new(source, packed.clone(), codec, scan.limits.memory_bytes);
     let mut made = Made::new(scan.limits.memory_bytes);
     let mut chunk = vec![0; CHUNK];
@@ -91,6 +100,11 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
             }
             Err(Stop::NotHere) => return Err(Stop::NotHere),
             Err(why) => {
+                let length = packed.end - packed.start;
+                if matches!(why, Stop::Spent(_)) && length < SMALL {
+                    let message = format!("{length} packed bytes ask for more memory than may be used for them.");
+                    scan.found(&rules::ZIP_BOMB, source, packed.start, message);
+                }
                 if matches!(why, Stop::Broken { .. }) {
                     slowly(scan, source, packed.clone(), codec, &mut made)?;
                 }
@@ -99,6 +113,8 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
             }
         }
     }
+    let starts = stream.starts().iter().copied().filter(|start| *start < made.size).collect();
+    let unread = stream.unread().to_vec();
     let used = if stop.is_some() { packed.end - packed.start } else { stream.position() - packed.start };
     let crc = stop.is_none().then(|| made.crc.sum());
     let (coarse, size) = (made.coarse.unwrap_or(made.size), made.size);
@@ -106,7 +122,7 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
         Some(held) => in_memory(held),
         None => Arc::new(Again::new(source.clone(), packed, codec, size, coarse, made.edges, scan.limits)),
     };
-    Ok(Unpacked { bytes, used, crc, stop })
+    Ok(Unpacked { bytes, used, starts, unread, crc, stop })
 }
 
 /// The first `most` bytes that the stream makes, to see whether it is one at all. Costs no more than they do.

@@ -14,7 +14,9 @@ fn judged(name: &str, bytes: &'static [u8]) -> Report {
 
 #[test]
 fn the_log_follows_the_standard() {
-    let schema = serde_json::from_str(include_str!("sarif-2.1.0.schema.json")).unwrap();
+    // The standard's own pattern for languages has a bracket too many, which only lenient readers of patterns take.
+    let text = include_str!("sarif-2.1.0.schema.json").replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}?$");
+    let schema = serde_json::from_str(&text).unwrap();
     let schema = jsonschema::validator_for(&schema).expect("the schema is a schema");
     let reports = [
         judged("a folder/evil é.pkl", b"cos\nsystem\n(S'echo'\ntR."),

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// Whether a member of this name would be written outside the folder that it is unpacked to.
-pub(super) fn escapes(name: &str) -> bool {
+pub(crate) fn escapes(name: &str) -> bool {
     let mut letters = name.chars();
     let drive = matches!((letters.next(), letters.next()), (Some(letter), Some(':')) if letter.is_ascii_alphabetic());
     if drive || name.starts_with(['/', '\\']) {
@@ -39,6 +39,16 @@ fn leaves(path: &str, from: i64) -> bool {
 /// What makes the name read differently to different programs, if anything does. `windows`: the archive was made where folders
 /// are separated by backslashes.
 pub(super) fn deceives(name: &str, windows: bool) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("~/") {
+        return Some("a tilde, which some programs take for a home folder");
+    }
+    if lower.contains("%2f") || lower.contains("%5c") {
+        return Some("an encoded slash, which some programs decode");
+    }
+    if lower.contains("::$") {
+        return Some("the name of an NTFS stream");
+    }
     for c in name.chars() {
         match c {
             '\0' => return Some("a zero byte, where some programs end it"),

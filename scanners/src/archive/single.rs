@@ -27,6 +27,9 @@ const ENDS: &[(&str, &str)] = &[
     (".z", ""),
 ];
 
+/// More than this is not made for a taste.
+const LARGE_WINDOW: u32 = 64 << 20;
+
 /// In the oldest joblib files the zlib stream follows a mark and its size in hexadecimal.
 const ZFILE_HEADER: u64 = 21;
 
@@ -43,10 +46,13 @@ pub(crate) fn xz(probe: &Probe<'_>) -> Match {
     by(probe.starts_with(b"\xfd7zXZ\0"))
 }
 
+/// Without a magic number: the usual properties, a size, and the zero with which every such stream begins.
 pub(crate) fn lzma(probe: &Probe<'_>) -> Match {
-    let size = probe.head.get(5..13).unwrap_or_default();
+    let Some([0x5d, a, b, c, d, size @ .., 0]) = probe.head.get(..14) else { return Match::No };
     let plausible = size == [0xff; 8] || size.get(5..) == Some(&[0; 3]);
-    by(probe.starts_with(b"\x5d\0") && plausible && makes(probe, Codec::LzmaAlone))
+    let back = u32::from_le_bytes([*a, *b, *c, *d]);
+    let usual = back == u32::MAX || back.is_power_of_two() || (back.count_ones() == 2 && back & (back >> 1) != 0);
+    by(plausible && usual && (back > LARGE_WINDOW || makes(probe, Codec::LzmaAlone)))
 }
 
 pub(crate) fn lz4(probe: &Probe<'_>) -> Match {
@@ -110,9 +116,20 @@ pub(crate) fn inspect_zfile(scan: &mut Scan<'_>, source: &Source) -> Scanned<()>
 }
 
 fn stream(scan: &mut Scan<'_>, source: &Source, start: u64, codec: Codec) -> Scanned<()> {
+    let start = start.min(source.len());
     let made = unpack(scan, source, start..source.len(), codec)?;
     let child = scan.made(source, &inner_name(source.file_name()), made.bytes);
     scan.inner(&child);
+    if !scan.is_complete(&child) {
+        // As one it is nothing that is known. Programs that take the members one by one see each of them.
+        let ends = made.starts.iter().skip(1).copied().chain([child.len()]);
+        for (start, end) in made.starts.iter().zip(ends) {
+            scan.inner(&child.part(*start..end));
+        }
+    }
+    for range in made.unread {
+        scan.inner(&source.member("field of a header", range));
+    }
     let whole = made.stop.is_none();
     if let Some(stop) = made.stop {
         scan.stopped(&child, stop);

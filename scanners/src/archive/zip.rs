@@ -20,40 +20,19 @@ use crate::{
     source::Source,
 };
 
-use ends::{Directory, Ends};
+use ends::{Directory, END_BYTES, Ends};
 use members::Views;
 pub(super) use records::u64_at;
 use records::{Central, END, LOCAL_BYTES, Local};
 
-/// Names that loaders open as a zip, whatever stands at the start.
-const NAMES: &[&str] = &[
-    ".zip",
-    ".keras",
-    ".npz",
-    ".mar",
-    ".skops",
-    ".nemo",
-    ".whl",
-    ".jar",
-    ".pt",
-    ".pth",
-    ".pt2",
-    ".ptl",
-    ".bin",
-    ".ckpt",
-    ".mlpackage",
-    ".egg",
-    ".apk",
-    ".docx",
-    ".xlsx",
-];
+/// Names that loaders open as a zip, whatever stands at the start. torch and numpy look at the start.
+const NAMES: &[&str] = &[".zip", ".keras", ".mar", ".skops", ".whl", ".jar", ".egg", ".apk"];
 
 /// The space between two members within which headers are expected.
 const HEADER_ROOM: u64 = 4096;
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
-    let starts = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK\x06\x06"];
-    if starts.iter().any(|magic| probe.starts_with(*magic)) || probe.starts_with(b"PK00PK\x03\x04") {
+    if begins(&probe.head) && probe.len() >= END_BYTES {
         return Match::Content;
     }
     let ends_so = memchr::memmem::rfind(&probe.tail, END).and_then(|at| probe.tail.get(at..)).is_some_and(|end| {
@@ -62,14 +41,15 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
         end.len() >= 22 && size > 0 && size < end_at && (offset == 0xffff_ffff || offset + size <= end_at)
     });
     if ends_so {
-        return Match::Content;
+        // TensorFlow's description of TFLite puts a zip of labels behind the model: that is no second meaning.
+        return if carries(&probe.head) { Match::Name } else { Match::Content };
     }
-    if probe.named(NAMES) { Match::Name } else { Match::No }
+    if probe.named(NAMES) && !probe.has_at(257, b"ustar") { Match::Name } else { Match::No }
 }
 
 /// Inspects an archive, and its members as the kind of archive that they make it.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    let starts = source.read_up_to(0, 4)?.starts_with(b"PK");
+    let starts = begins(&source.read_up_to(0, 8)?);
     let ends = ends::find(scan, source)?;
     if ends.directories.is_empty() && !starts {
         // Only the name said that it could be a zip.
@@ -83,7 +63,19 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     let archive = Archive { source: source.clone(), members: zip.views.members(scan, source)? };
     zip.mark(scan);
-    kinds::inspect(scan, &archive)
+    kinds::inspect(scan, &archive);
+    Ok(())
+}
+
+/// Whether a zip begins here: with a member, an end, or the mark of an archive in several parts.
+fn begins(head: &[u8]) -> bool {
+    let marks = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK\x06\x06"];
+    marks.iter().any(|mark| head.starts_with(*mark)) || head.starts_with(b"PK00PK\x03\x04")
+}
+
+/// Whether this is a format that has a zip behind it by its own rules.
+fn carries(head: &[u8]) -> bool {
+    head.get(4..8) == Some(b"TFL3")
 }
 
 /// Everything that is known of one archive's structure.
@@ -137,6 +129,7 @@ impl<'a> Zip<'a> {
             scan.found(&rules::ZIP_VIEWS_DIFFER, self.source, 0, message);
             self.told = true;
         }
+        self.views.look_into_fields(scan, self.source);
         let extents = self.views.compare(scan, self.source, &mut self.told)?;
         self.structure.extend(extents.structure);
         self.data.extend(extents.data);
@@ -147,19 +140,21 @@ impl<'a> Zip<'a> {
 
     /// Two members that share bytes: a small archive that becomes a large one.
     fn overlaps(&mut self, scan: &mut Scan<'_>) {
-        let mut all: Vec<Range<u64>> =
-            self.data.iter().chain(&self.structure).filter(|r| !r.is_empty()).cloned().collect();
-        all.sort_by_key(|range| (range.start, range.end));
-        let shared = all.windows(2).find_map(|pair| match pair {
-            [a, b] if b.start < a.end => Some(b.start),
-            _ => None,
-        });
-        if let Some(at) = shared {
-            let message = format!(
-                "Members of the archive share the bytes at {at}: each of them is unpacked from the same place."
-            );
-            scan.found(&rules::ZIP_BOMB, self.source, at, message);
-            self.told = true;
+        for (number, directory) in self.ends.directories.iter().enumerate() {
+            let mut all = self.views.extents_of(number, self.source.len());
+            all.push(directory.range.clone());
+            all.sort_by_key(|range| (range.start, range.end));
+            let shared = all.windows(2).find_map(|pair| match pair {
+                [a, b] if b.start < a.end => Some(b.start),
+                _ => None,
+            });
+            if let Some(at) = shared {
+                let message = format!(
+                    "Members of the archive share the bytes at {at}: each of them is unpacked from the same place."
+                );
+                scan.found(&rules::ZIP_BOMB, self.source, at, message);
+                self.told = true;
+            }
         }
     }
 
@@ -167,9 +162,13 @@ impl<'a> Zip<'a> {
     fn look_into_gaps(&mut self, scan: &mut Scan<'_>) -> Scanned<()> {
         let mut claimed: Vec<Range<u64>> = self.structure.iter().chain(&self.data).cloned().collect();
         // A member that calls itself shorter than the directory does leaves room for others to be read from the start.
-        let hidden = self.views.room_within();
+        let hidden = self.views.room_within(self.source.len());
         let mut missing = false;
+        let carried = carries(&self.source.read_up_to(0, 8)?);
         for gap in gaps::between(&mut claimed, self.source.len()) {
+            if carried && gap.start == 0 {
+                continue;
+            }
             match gaps::look(scan, self.source, &gap, &mut self.views, &mut self.structure, gaps::Where::Between) {
                 Ok(told) => self.told |= told,
                 Err(Stop::NotHere) => missing = true,
@@ -184,7 +183,12 @@ impl<'a> Zip<'a> {
             }
         }
         if let Some(comment) = self.ends.comment.clone() {
-            gaps::comment(scan, self.source, &comment)?;
+            // Another end within the comment has been read as such.
+            let mut known = self.ends.records.clone();
+            known.extend([0..comment.start, comment.end..self.source.len()]);
+            for piece in gaps::between(&mut known, self.source.len()) {
+                gaps::comment(scan, self.source, &piece)?;
+            }
         }
         if missing { Err(Stop::NotHere) } else { Ok(()) }
     }
@@ -222,4 +226,4 @@ fn local_of(source: &Source, directory: &Directory, entry: &Central) -> Scanned<
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -145,10 +145,17 @@ struct Tables {
     below: HashMap<&'static str, HashMap<&'static str, Entry>>,
     /// Modules of Python's standard library, all of which no model needs but for what is vouched for.
     library: HashMap<&'static str, Entry>,
-    old_modules: HashMap<&'static str, &'static str>,
-    old_names: HashMap<(&'static str, &'static str), (&'static str, &'static str)>,
+    old: HashMap<&'static str, Old>,
     /// Lines that could not be read. A test says that there are none.
     faults: Vec<String>,
+}
+
+/// What became of a module of Python 2, or of an inner one.
+#[derive(Default)]
+struct Old {
+    module: Option<&'static str>,
+    /// Names that went to other modules than the rest.
+    names: HashMap<&'static str, (&'static str, &'static str)>,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
@@ -175,6 +182,7 @@ const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "prophet", include_str!("../../data/globals/prophet.txt")),
     (Tier::Framework, "scipy", include_str!("../../data/globals/scipy.txt")),
     (Tier::Framework, "sentence_transformers", include_str!("../../data/globals/sentence_transformers.txt")),
+    (Tier::Framework, "settings", include_str!("../../data/globals/settings.txt")),
     (Tier::Framework, "sklearn", include_str!("../../data/globals/sklearn.txt")),
     (Tier::Framework, "spacy", include_str!("../../data/globals/spacy.txt")),
     (Tier::Framework, "speechbrain", include_str!("../../data/globals/speechbrain.txt")),
@@ -184,6 +192,7 @@ const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "torch", include_str!("../../data/globals/torch.txt")),
     (Tier::Framework, "torchmetrics", include_str!("../../data/globals/torchmetrics.txt")),
     (Tier::Framework, "torchvision", include_str!("../../data/globals/torchvision.txt")),
+    (Tier::Framework, "training", include_str!("../../data/globals/training.txt")),
     (Tier::Framework, "transformers", include_str!("../../data/globals/transformers.txt")),
     (Tier::Framework, "trl", include_str!("../../data/globals/trl.txt")),
     (Tier::Framework, "ultralytics", include_str!("../../data/globals/ultralytics.txt")),
@@ -262,8 +271,7 @@ impl Tables {
             warned: HashMap::new(),
             below: HashMap::new(),
             library: HashMap::new(),
-            old_modules: HashMap::new(),
-            old_names: HashMap::new(),
+            old: HashMap::new(),
             faults: Vec::new(),
         };
         let mut uses = HashMap::new();
@@ -331,18 +339,20 @@ impl Tables {
     fn read_old_name(&mut self, line: &'static str) -> Option<()> {
         let (old, new) = line.split_once(" -> ")?;
         match (old.split_once(' '), new.split_once(' ')) {
-            (Some(old), Some(new)) => self.old_names.insert(old, new).is_none().then_some(()),
-            (None, None) => self.old_modules.insert(old, new).is_none().then_some(()),
+            (Some((module, name)), Some(new)) => {
+                self.old.entry(module).or_default().names.insert(name, new).is_none().then_some(())
+            }
+            (None, None) => self.old.entry(old).or_default().module.replace(new).is_none().then_some(()),
             _ => None,
         }
     }
 
     /// What Python 3 makes of Python 2's names, and what a module's underscored twin is.
     fn today<'a>(&self, module: &'a str, name: &'a str) -> (&'a str, &'a str) {
-        if let Some(new) = self.old_names.get(&(module, name)) {
-            return *new;
+        match self.old.get(module) {
+            Some(old) => old.names.get(name).copied().unwrap_or((old.module.unwrap_or(module), name)),
+            None => (module, name),
         }
-        (self.old_modules.get(module).copied().unwrap_or(module), name)
     }
 
     fn warned(&self, module: &str, name: &str) -> Option<&Entry> {

@@ -302,6 +302,11 @@ impl Tree {
         Ok(Self { values })
     }
 
+    /// A tree that another reader built: YAML, TOML. The first value is the outermost.
+    pub(crate) fn of(values: Vec<Value>) -> Self {
+        Self { values }
+    }
+
     /// The outermost value.
     pub(crate) fn root(&self) -> usize {
         0

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bzip2::bufread::BzDecoder;
-use lzma_rust2::{LzmaReader, XzReader};
+use lzma_rust2::{LzmaReader, XzReader, lzma_get_memory_usage_by_props as get_memory_usage_by_props};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::{
@@ -27,6 +27,11 @@ pub(super) const LZ4: &[u8] = b"\x04\x22\x4d\x18";
 pub(super) const LZ4_LEGACY: &[u8] = b"\x02\x21\x4c\x18";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
+/// Skipped frames up to this length say how long blocks are.
+const SEEK_TABLE: u64 = 32;
+/// So many starts of members are remembered.
+const MOST_STARTS: usize = 64;
+
 /// A packed stream that is being decoded.
 pub(super) struct Stream {
     codec: Codec,
@@ -37,6 +42,11 @@ pub(super) struct Stream {
     /// Where the stream ended, once it has.
     position: u64,
     first: bool,
+    /// How much has been made, and where further members began.
+    made: u64,
+    starts: Vec<u64>,
+    /// Where headers hold what no program reads.
+    unread: Vec<Range<u64>>,
 }
 
 enum State {
@@ -61,7 +71,17 @@ impl Stream {
         let trouble = Trouble::default();
         let packed = Packed::new(source, packed, trouble.clone());
         let position = packed.position();
-        Self { codec, state: State::Between(Box::new(packed)), trouble, memory, position, first: true }
+        Self {
+            codec,
+            state: State::Between(Box::new(packed)),
+            trouble,
+            memory,
+            position,
+            first: true,
+            made: 0,
+            starts: Vec::new(),
+            unread: Vec::new(),
+        }
     }
 
     /// How far the packed bytes have been used. Decoders read ahead, so that it is exact only at a member's end.
@@ -73,6 +93,16 @@ impl Stream {
         }
     }
 
+    /// Where the packed bytes hold what no program reads.
+    pub(super) fn unread(&self) -> &[Range<u64>] {
+        &self.unread
+    }
+
+    /// Where in what was made each further member began.
+    pub(super) fn starts(&self) -> &[u64] {
+        &self.starts
+    }
+
     /// The next bytes; none at the end. After an error the stream must not be read again.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Scanned<usize> {
         let start = self.position();
@@ -80,7 +110,10 @@ impl Stream {
         // and must not end the scan of the file around it.
         let read = catch_unwind(AssertUnwindSafe(|| self.read_on(into)));
         match read {
-            Ok(Ok(count)) => Ok(count),
+            Ok(Ok(count)) => {
+                self.made += count as u64;
+                Ok(count)
+            }
             Ok(Err(why)) => Err(self.why(start, &why)),
             Err(_) => {
                 self.state = State::Ended;
@@ -96,8 +129,17 @@ impl Stream {
                 State::Between(mut packed) => {
                     let position = packed.position();
                     if self.member_follows(&mut packed)? {
+                        if !self.first && self.starts.len() < MOST_STARTS {
+                            self.starts.push(self.made);
+                        }
                         self.first = false;
-                        self.state = State::Within(Box::new(Decoder::new(self.codec, *packed, self.memory)?));
+                        let decoder = Decoder::new(self.codec, *packed, self.memory)?;
+                        if let Decoder::Inflate(inflate) = &decoder
+                            && self.unread.len() < MOST_STARTS
+                        {
+                            self.unread.extend_from_slice(&inflate.fields);
+                        }
+                        self.state = State::Within(Box::new(decoder));
                     } else {
                         self.position = position.max(packed.position());
                         return Ok(0);
@@ -118,7 +160,7 @@ impl Stream {
     }
 
     /// Whether a loader would read on here. Goes over padding and over what loaders skip.
-    fn member_follows(&self, packed: &mut Packed) -> io::Result<bool> {
+    fn member_follows(&mut self, packed: &mut Packed) -> io::Result<bool> {
         loop {
             let start = packed.peek(8)?;
             if !self.first && start.is_empty() {
@@ -127,6 +169,10 @@ impl Stream {
             if matches!(self.codec, Codec::Zstd | Codec::Lz4Frame)
                 && let Some(length) = skippable(start)
             {
+                if length > SEEK_TABLE && self.unread.len() < MOST_STARTS {
+                    let content = packed.position() + 8;
+                    self.unread.push(content..content.saturating_add(length - 8));
+                }
                 packed.skip(length);
                 continue;
             }
@@ -134,7 +180,7 @@ impl Stream {
                 return Ok(true);
             }
             return Ok(match self.codec {
-                Codec::Deflate | Codec::LzmaAlone => false,
+                Codec::Deflate | Codec::LzmaAlone | Codec::ZipLzma => false,
                 Codec::Zlib => matches!(start, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]),
                 Codec::Gzip => {
                     let zeros = start.iter().take_while(|byte| **byte == 0).count();
@@ -164,8 +210,9 @@ impl Stream {
             return stop;
         }
         let name = self.codec.name();
+        let too_much = why.kind() == io::ErrorKind::OutOfMemory || why.to_string().contains("dict size");
         match why.kind() {
-            io::ErrorKind::OutOfMemory => {
+            _ if too_much => {
                 Stop::Spent(format!("the {name} stream needs more than {} bytes to look back at", self.memory))
             }
             io::ErrorKind::UnexpectedEof => Stop::broken(at, format!("the {name} stream ends in the middle")),
@@ -184,6 +231,7 @@ impl Decoder {
             Codec::Bzip2 => Decoder::Bzip2(BzDecoder::new(packed)),
             Codec::Xz => Decoder::Xz(XzReader::new_mem_limit(packed, false, kilobytes)),
             Codec::LzmaAlone => Decoder::LzmaAlone(LzmaReader::new_mem_limit(packed, kilobytes, None)?),
+            Codec::ZipLzma => Decoder::LzmaAlone(zip_lzma(packed, kilobytes)?),
             Codec::Lz4Frame => Decoder::Lz4(Lz4::new(packed)?),
             Codec::Zstd => Decoder::Zstd(ZstdFrame::new(packed, memory)?),
         })
@@ -226,6 +274,21 @@ impl Decoder {
             Decoder::Zstd(decoder) => decoder.packed,
         }
     }
+}
+
+/// The version and the properties, then a stream that ends with a mark.
+fn zip_lzma(mut packed: Packed, kilobytes: u32) -> io::Result<LzmaReader<Packed>> {
+    let mut head = [0; 9];
+    packed.read_exact(&mut head)?;
+    let [_, _, length, zero, properties, back @ ..] = head;
+    if (length, zero) != (5, 0) {
+        return Err(io::Error::other("the properties have another length"));
+    }
+    let back = u32::from_le_bytes(back);
+    if get_memory_usage_by_props(back, properties)? > kilobytes {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    LzmaReader::new_with_props(packed, u64::MAX, properties, back, None)
 }
 
 /// One zstd frame. When a block is damaged, what was made before it is still given: a decoder keeps back as many bytes as

@@ -15,9 +15,11 @@ use super::records::{CENTRAL, Central, END, END64, LOCATOR64, u16_at, u32_at, u6
 
 /// An end record and a comment of the greatest length, and the two larger records before them.
 const SEARCHED: u64 = 65_557 + 20 + 56;
-const END_BYTES: u64 = 22;
+pub(super) const END_BYTES: u64 = 22;
 const END64_BYTES: u64 = 56;
 const LOCATOR64_BYTES: u64 = 20;
+/// Members that take less than this, headers and all, hold nothing: too many of them are there for the work that they make.
+const BOMB_SHARE: u64 = 256;
 
 /// One directory as one end record describes it.
 pub(super) struct Directory {
@@ -57,6 +59,12 @@ pub(super) fn find(scan: &mut Scan<'_>, source: &Source) -> Scanned<Ends> {
     let mut claims: Vec<Claim> = Vec::new();
     for at in candidates(&tail) {
         claims_at(source, start + at as u64, &tail, at, &mut ends, &mut claims)?;
+    }
+    if claims.is_empty() {
+        // The usual ends lead nowhere. Some programs go on looking.
+        for at in memmem::rfind_iter(&tail, END).filter(|at| at + 22 <= tail.len()).take(16) {
+            claims_at(source, start + at as u64, &tail, at, &mut ends, &mut claims)?;
+        }
     }
     claims.dedup();
     for claim in &claims {
@@ -186,8 +194,18 @@ fn read_directories(scan: &mut Scan<'_>, source: &Source, claim: Claim, ends: &m
         if ends.directories.iter().any(|directory| directory.range.start == place && directory.base == base) {
             continue;
         }
-        let whole = source.part(place..claim.end).read_all(scan.limits.text_bytes)?;
-        let entries = Central::parse_all(scan, whole, place)?;
+        let claimed = place.saturating_add(claim.size).min(claim.end);
+        let whole = source.part(place..claimed).read_all(scan.limits.text_bytes)?;
+        let (entries, stop) = Central::parse_all(scan, whole, place);
+        if let Some(stop) = stop {
+            if source.len() / claim.count.max(1) < BOMB_SHARE {
+                let message = format!("The archive has {} members in {} bytes.", claim.count, source.len());
+                scan.found(&rules::ZIP_BOMB, source, place, message);
+            }
+            scan.stopped(source, stop);
+            ends.directories.push(Directory { base, range: place..claim.end, entries });
+            continue;
+        }
         let end = entries.last().map_or(place, |entry| entry.end);
         let counted = if claim.short_count { entries.len() as u64 & 0xffff } else { entries.len() as u64 };
         if counted != claim.count {

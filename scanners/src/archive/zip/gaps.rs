@@ -13,8 +13,9 @@ use crate::{
 };
 
 use super::{
+    ends::END_BYTES,
     members::{Views, next_record},
-    records::{DESCRIPTOR, LOCAL, Local},
+    records::{CENTRAL, Central, DESCRIPTOR, END, LOCAL, Local},
 };
 
 /// A gap up to this size is read whole; of a larger one the edges are.
@@ -73,7 +74,9 @@ pub(super) fn look(
         return Ok(told);
     }
     for range in left {
-        loose(scan, source, &range);
+        for range in strays(scan, source, &range, structure)? {
+            loose(scan, source, &range);
+        }
     }
     Ok(true)
 }
@@ -107,9 +110,52 @@ fn loose(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) {
     } else {
         "between the members of the archive"
     };
+    // TensorFlow's own tool puts a model's labels behind it, as a zip; the model is inspected as one.
+    if range.start == 0 && source.read_up_to(4, 4).is_ok_and(|mark| mark.as_ref() == b"TFL3") {
+        return;
+    }
     let message = format!("{length} bytes lie {place} and belong to no member.");
     scan.found(&rules::ZIP_EXTRA_DATA, source, range.start, message);
+    if *range == (0..source.len()) {
+        // The whole file: what it is besides an archive, its other readers say.
+        scan.left_out(source, "nothing in the archive belongs to it");
+        return;
+    }
     scan.inner(&source.part(range.clone()));
+}
+
+/// Finds the records of another archive: directories that no end names, and ends. Answers what is left of the range.
+fn strays(
+    scan: &mut Scan<'_>,
+    source: &Source,
+    range: &Range<u64>,
+    structure: &mut Vec<Range<u64>>,
+) -> Scanned<Vec<Range<u64>>> {
+    let bytes = source.read(range.clone())?;
+    let (mut left, mut at) = (Vec::new(), range.start);
+    for place in memmem::find_iter(&bytes, b"PK") {
+        let here = range.start + place as u64;
+        let rest = bytes.slice(place..);
+        let end = if here < at {
+            continue;
+        } else if rest.starts_with(CENTRAL) {
+            Central::parse_all(scan, rest, here).0.last().map(|entry| entry.end)
+        } else if rest.starts_with(END) && rest.len() as u64 >= END_BYTES {
+            Some(here + END_BYTES)
+        } else {
+            None
+        };
+        let Some(end) = end else { continue };
+        scan.members(1)?;
+        let message = format!("Another directory lies at {here}, besides the one that the archive's end names.");
+        scan.found(&rules::ZIP_TWO_ENDS, source, here, message);
+        structure.push(here..end);
+        left.push(at..here);
+        at = end;
+    }
+    left.push(at..range.end);
+    left.retain(|range| !range.is_empty());
+    Ok(left)
 }
 
 /// Finds members that no directory lists. Answers what is left of the gap.
@@ -124,6 +170,7 @@ fn unlisted(
     let places: Vec<u64> = memmem::find_iter(&bytes, LOCAL).map(|at| gap.start + at as u64).collect();
     let (mut left, mut at) = (Vec::new(), gap.start);
     for place in places {
+        scan.steps(16)?;
         if place < at || views.has_header_at(place) {
             continue;
         }
@@ -159,15 +206,10 @@ pub(super) fn comment(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) 
     let bytes = source.read(range.clone())?;
     let words = std::str::from_utf8(&bytes)
         .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')));
-    // A pickle of the oldest form is text, and ends in a full stop.
-    let could_be_pickle = bytes.contains(&b'\n') && bytes.contains(&b'.');
-    if words && !could_be_pickle {
-        return Ok(());
-    }
     if !words {
         let message = format!("The archive's comment is {} bytes of something that is not text.", bytes.len());
         scan.found(&rules::ZIP_EXTRA_DATA, source, range.start, message);
     }
-    scan.inner(&source.part(range.clone()));
+    scan.inner(&source.member("comment", range.clone()));
     Ok(())
 }

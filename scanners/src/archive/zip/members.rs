@@ -1,6 +1,9 @@
 //! The members of a zip as each view has them, how the views differ, and what all of them together come to.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use memchr::memmem;
 
@@ -12,7 +15,7 @@ use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
-    unpack::{Codec, checksum, taste, unpack},
+    unpack::{Codec, taste, unpack},
 };
 
 use super::records::{CENTRAL, Central, DESCRIPTOR, LOCAL, Local, Said, u32_at, u64_at};
@@ -20,6 +23,16 @@ use super::records::{CENTRAL, Central, DESCRIPTOR, LOCAL, Local, Said, u32_at, u
 /// Flag bits that change how a member would be read: encrypted, patch data, strong encryption, masked header.
 const ODD_FLAGS: u16 = 0x2061;
 const ENCRYPTED: u16 = 1;
+/// Methods that exist and that no loader of models unpacks.
+const UNSUPPORTED: &[u16] = &[1, 2, 3, 4, 5, 6, 9, 10, 16, 18, 19, 94, 96, 97, 98];
+/// Every system that the format's description gives a number.
+const KNOWN_SYSTEMS: std::ops::RangeInclusive<u8> = 0..=30;
+/// Members together are as long as their archive, or a little longer where views differ. Where they share bytes they can be
+/// endlessly long.
+const MOST_TIMES: u64 = 8;
+const SMALL: u64 = 1 << 20;
+/// So many members that lie at the same place are inspected under their own names: the content is the same for all.
+const MOST_SHARERS: usize = 8;
 const SYMLINK: u32 = 0o120_000;
 const TYPE: u32 = 0o170_000;
 
@@ -45,6 +58,8 @@ struct Descriptor {
 #[derive(Default)]
 pub(super) struct Views {
     entries: Vec<Entry>,
+    /// Where members' own headers stand.
+    headers: HashSet<u64>,
 }
 
 /// Which bytes belong to what.
@@ -56,11 +71,13 @@ pub(super) struct Extents {
 
 impl Views {
     pub(super) fn add(&mut self, directory: usize, central: Central, local: Option<Local>) {
+        self.headers.extend(local.as_ref().map(|local| local.at));
         self.entries.push(Entry { central: Some(central), local, descriptor: None, next: None, directory });
     }
 
     /// A member that no directory lists.
     pub(super) fn add_unlisted(&mut self, local: Local, next: u64) {
+        self.headers.insert(local.at);
         self.entries.push(Entry {
             central: None,
             local: Some(local),
@@ -70,9 +87,19 @@ impl Views {
         });
     }
 
-    /// Whether a listed member's own header stands at `at`.
+    /// Whether a known member's own header stands at `at`.
     pub(super) fn has_header_at(&self, at: u64) -> bool {
-        self.entries.iter().any(|entry| entry.local.as_ref().is_some_and(|local| local.at == at))
+        self.headers.contains(&at)
+    }
+
+    /// Looks at what headers hold besides what programs read: a place to keep something in.
+    pub(super) fn look_into_fields(&self, scan: &mut Scan<'_>, source: &Source) {
+        for entry in &self.entries {
+            let both = [entry.central.as_ref().map(|c| &c.said), entry.local.as_ref().map(|l| &l.said)];
+            for range in both.into_iter().flatten().flat_map(|said| &said.unread) {
+                scan.inner(&source.member("field of a header", range.clone()));
+            }
+        }
     }
 
     /// Compares what the directory says of each member with what the member says of itself.
@@ -101,12 +128,27 @@ impl Views {
                 entry.descriptor = Some(descriptor);
                 extents.structure.push(end..end + length);
             }
+            if !(KNOWN_SYSTEMS.contains(&central.system) && known_version(&central.said) && known_version(&local.said))
+            {
+                let message = format!("`{name}` is said to need a program of a version that does not exist.");
+                scan.found(&rules::ZIP_FLAGS, source, central.at, message);
+            }
             for (rule, message) in differences(&name, &central.said, &local.said, entry.descriptor) {
                 scan.found(rule, source, local.at, message);
                 *told = true;
             }
         }
         Ok(extents)
+    }
+
+    /// Where the members of one directory lie, headers and all.
+    pub(super) fn extents_of(&self, directory: usize, len: u64) -> Vec<Range<u64>> {
+        let listed = self.entries.iter().filter(|entry| entry.directory == directory);
+        let extents = listed.filter_map(|entry| {
+            let (central, local) = (entry.central.as_ref()?, entry.local.as_ref()?);
+            Some(local.at..local.data.saturating_add(central.said.packed).min(len))
+        });
+        extents.collect()
     }
 
     /// Looks at names: who leaves the folder, who deceives, who is there twice.
@@ -132,11 +174,15 @@ impl Views {
     }
 
     /// Where a listed member's own header ends it earlier than the directory does.
-    pub(super) fn room_within(&self) -> Vec<Range<u64>> {
+    pub(super) fn room_within(&self, len: u64) -> Vec<Range<u64>> {
+        let mut work = len.saturating_mul(MOST_TIMES);
         let rooms = self.entries.iter().filter_map(|entry| {
             let (central, local) = (entry.central.as_ref()?, entry.local.as_ref()?);
             let (own, listed) = (local.said.packed, central.said.packed);
-            (!local.said.says_nothing() && own < listed).then(|| local.data + own..local.data.saturating_add(listed))
+            let room = local.data.saturating_add(own)..local.data.saturating_add(listed).min(len);
+            let there = !local.said.says_nothing() && room.start < room.end && work > 0;
+            work = if there { work.saturating_sub(room.end - room.start) } else { work };
+            there.then_some(room)
         });
         rooms.collect()
     }
@@ -145,9 +191,17 @@ impl Views {
     pub(super) fn members(&self, scan: &mut Scan<'_>, source: &Source) -> Scanned<Vec<Member>> {
         let mut members: Vec<Member> = Vec::new();
         let mut known: HashMap<(String, u64), usize> = HashMap::new();
+        let mut sharers: HashMap<u64, usize> = HashMap::new();
+        let mut work = source.len().saturating_mul(MOST_TIMES).saturating_add(SMALL);
         for entry in &self.entries {
             let Some(local) = &entry.local else { continue };
+            if work == 0 {
+                scan.left_out(source, "members of the archive share so many bytes that not all of them were looked at");
+                break;
+            }
             let readings = entry.readings(scan, source)?;
+            let bytes: u64 = readings.iter().map(|reading| reading.packed.end - reading.packed.start).sum();
+            work = work.saturating_sub(bytes);
             let size = entry.central.as_ref().map_or(local.said.size, |central| central.said.size);
             for name in entry.all_names() {
                 let place = (name.clone(), local.at);
@@ -158,7 +212,10 @@ impl Views {
                     continue;
                 }
                 known.insert(place, members.len());
-                members.push(Member { name, size, readings: readings.clone() });
+                let shared = sharers.entry(local.data).or_default();
+                *shared += 1;
+                let readings = if *shared > MOST_SHARERS { Vec::new() } else { readings.clone() };
+                members.push(Member { name, size, readings });
             }
         }
         Ok(members)
@@ -206,8 +263,13 @@ impl Entry {
             let range = local.data..local.data.saturating_add(packed).min(source.len());
             for method in &methods {
                 let packing = packing(*method);
+                if matches!(packing, Packing::Unknown(_)) && !UNSUPPORTED.contains(method) {
+                    let name = local.said.shown();
+                    let message = format!("`{name}` is packed by method {method}, which does not exist.");
+                    scan.found(&rules::ZIP_FLAGS, source, local.at, message);
+                }
                 let reading = Reading { packed: range.clone(), packing, size, crc };
-                let reading = if encrypted { decrypted(scan, source, reading)? } else { reading };
+                let reading = if encrypted { decrypted(scan, source, &local.said.shown(), reading)? } else { reading };
                 if !readings.iter().any(|known| known.packed == reading.packed && known.packing == reading.packing) {
                     readings.push(reading);
                 }
@@ -261,38 +323,40 @@ type Difference = (&'static rules::Rule, String);
 /// Where the directory and the member's own header say different things.
 fn differences(name: &str, listed: &Said, own: &Said, descriptor: Option<Descriptor>) -> Vec<Difference> {
     let mut found: Vec<Difference> = Vec::new();
-    let mut differ = |what: &str, listed: &dyn std::fmt::Display, own: &dyn std::fmt::Display| {
-        let message = format!("The directory gives `{name}` the {what} {listed}; the member itself says {own}.");
-        found.push((&rules::ZIP_VIEWS_DIFFER, message));
-    };
+    let mut differ: Vec<String> = Vec::new();
     if listed.name != own.name {
-        differ("name", &listed.shown(), &own.shown());
+        differ.push(format!("the name `{}`", own.shown()));
     }
     if listed.method != own.method {
-        differ("packing method", &listed.method, &own.method);
+        differ.push(format!("packing method {} and not {}", own.method, listed.method));
     }
     if !own.says_nothing() {
         if listed.packed != own.packed {
-            differ("packed size", &listed.packed, &own.packed);
+            differ.push(format!("{} packed bytes and not {}", own.packed, listed.packed));
         }
         if listed.size != own.size {
-            differ("size", &listed.size, &own.size);
+            differ.push(format!("{} bytes and not {}", own.size, listed.size));
         }
         if listed.crc != own.crc && !(own.flags & 8 != 0 && own.crc == 0) {
-            differ("checksum", &format!("{:08x}", listed.crc), &format!("{:08x}", own.crc));
+            differ.push(format!("the checksum {:08x} and not {:08x}", own.crc, listed.crc));
         }
     }
-    if listed.unicode != own.unicode && listed.unicode.is_some() && own.unicode.is_some() {
-        differ("Unicode name", &listed.unicode.clone().unwrap_or_default(), &own.unicode.clone().unwrap_or_default());
-    }
-    if let Some(told) =
-        descriptor.filter(|told| (told.packed, told.size, told.crc) != (listed.packed, listed.size, listed.crc))
+    if let (Some(ours), Some(theirs)) = (&own.unicode, &listed.unicode)
+        && ours != theirs
     {
-        let said = format!("{} bytes packed to {} with checksum {:08x}", told.size, told.packed, told.crc);
-        found.push((
-            &rules::ZIP_VIEWS_DIFFER,
-            format!("Behind the data of `{name}` stand {said}; the directory says something else."),
-        ));
+        differ.push(format!("the Unicode name `{ours}` and not `{theirs}`"));
+    }
+    if !differ.is_empty() {
+        let message = format!("The directory lists `{name}`; the member itself says {}.", differ.join(", "));
+        found.push((&rules::ZIP_VIEWS_DIFFER, message));
+    }
+    let as_listed = |told: &Descriptor| (told.packed, told.size, told.crc) == (listed.packed, listed.size, listed.crc);
+    if let Some(told) = descriptor.filter(|told| !as_listed(told)) {
+        let message = format!(
+            "Behind the data of `{name}` stand {} bytes, packed to {}, with the checksum {:08x}; the directory says something else.",
+            told.size, told.packed, told.crc
+        );
+        found.push((&rules::ZIP_VIEWS_DIFFER, message));
     }
     if (listed.flags | own.flags) & ODD_FLAGS & !ENCRYPTED != 0 || (listed.flags ^ own.flags) & ENCRYPTED != 0 {
         let message = format!(
@@ -329,11 +393,17 @@ fn descriptor(source: &Source, at: u64, listed: &Said) -> Scanned<Option<(Descri
     Ok(held(start + 12).then_some((short, (start + 12) as u64)))
 }
 
+/// 6.3 is the last version of the format.
+fn known_version(said: &Said) -> bool {
+    said.version & 0xff <= 63
+}
+
 fn packing(method: u16) -> Packing {
     match method {
         0 => Packing::Stored,
         8 => Packing::Packed(Codec::Deflate),
         12 => Packing::Packed(Codec::Bzip2),
+        14 => Packing::Packed(Codec::ZipLzma),
         20 | 93 => Packing::Packed(Codec::Zstd),
         95 => Packing::Packed(Codec::Xz),
         99 => Packing::Encrypted,
@@ -342,12 +412,9 @@ fn packing(method: u16) -> Packing {
 }
 
 /// A member that is flagged as encrypted is often not: some loaders do not look at the flag. Its bytes decide.
-fn decrypted(scan: &mut Scan<'_>, source: &Source, reading: Reading) -> Scanned<Reading> {
+fn decrypted(scan: &mut Scan<'_>, source: &Source, name: &str, reading: Reading) -> Scanned<Reading> {
     let plain = match reading.packing {
-        Packing::Stored => {
-            let same_size = reading.size.is_none_or(|size| size == reading.packed.end - reading.packed.start);
-            same_size
-        }
+        Packing::Stored => reading.size.is_none_or(|size| size == reading.packed.end - reading.packed.start),
         Packing::Packed(codec) => {
             let first = taste(source, reading.packed.clone(), codec, 4096)?;
             let expected = reading.size.unwrap_or(1).clamp(1, 4096);
@@ -358,7 +425,12 @@ fn decrypted(scan: &mut Scan<'_>, source: &Source, reading: Reading) -> Scanned<
         }
         _ => false,
     };
-    Ok(if plain { reading } else { Reading { packing: Packing::Encrypted, ..reading } })
+    if !plain {
+        return Ok(Reading { packing: Packing::Encrypted, ..reading });
+    }
+    let message = format!("`{name}` is flagged as encrypted and is not: programs that honour the flag cannot read it.");
+    scan.found(&rules::ZIP_FLAGS, source, reading.packed.start, message);
+    Ok(reading)
 }
 
 /// The next record of any kind from `at` on, within `end`; `end` where none is.
@@ -377,14 +449,4 @@ pub(super) fn next_record(source: &Source, at: u64, end: u64) -> Scanned<u64> {
         here = here.saturating_add(WINDOW);
     }
     Ok(end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_are_those_of_zip() {
-        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
-    }
 }

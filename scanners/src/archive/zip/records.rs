@@ -1,10 +1,12 @@
 //! The records of a zip: members' own headers, the directory's entries, and the ends. Each is decoded as it is written;
 //! nobody here believes it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::{
-    scan::{Scan, Scanned},
+    scan::{Scan, Scanned, Stop},
     source::Source,
     unpack::checksum,
 };
@@ -26,12 +28,16 @@ pub(super) struct Said {
     pub(super) name: Bytes,
     pub(super) flags: u16,
     pub(super) method: u16,
+    /// The version that a program needs to unpack it.
+    pub(super) version: u16,
     pub(super) crc: u32,
     pub(super) packed: u64,
     pub(super) size: u64,
     /// The name that the extra field for Unicode names gives.
     pub(super) unicode: Option<String>,
     pub(super) zip64: bool,
+    /// Where fields stand that no program looks at: extra ones that are not known, and comments.
+    pub(super) unread: Vec<Range<u64>>,
 }
 
 /// A member's own header.
@@ -95,13 +101,15 @@ impl Local {
             name,
             flags: u16_at(&head, 6),
             method: u16_at(&head, 8),
+            version: u16_at(&head, 4),
             crc: u32_at(&head, 14),
             packed: u64::from(u32_at(&head, 18)),
             size: u64::from(u32_at(&head, 22)),
             unicode: None,
             zip64: false,
+            unread: Vec::new(),
         };
-        read_extra(&extra, &mut said, None);
+        read_extra(&extra, data - extra.len() as u64, &mut said, None);
         Ok(Some(Self { at, data, said }))
     }
 }
@@ -122,41 +130,55 @@ impl Central {
             name: bytes.slice(CENTRAL_BYTES..CENTRAL_BYTES + name),
             flags: u16_at(bytes, 8),
             method: u16_at(bytes, 10),
+            version: u16_at(bytes, 6),
             crc: u32_at(bytes, 16),
             packed: u64::from(u32_at(bytes, 20)),
             size: u64::from(u32_at(bytes, 24)),
             unicode: None,
             zip64: false,
+            unread: Vec::new(),
         };
         let mut header = u64::from(u32_at(bytes, 42));
         let extras = bytes.slice(CENTRAL_BYTES + name..CENTRAL_BYTES + name + extra);
-        read_extra(&extras, &mut said, Some(&mut header));
+        let extras_at = at + (CENTRAL_BYTES + name) as u64;
+        read_extra(&extras, extras_at, &mut said, Some(&mut header));
+        if comment > 0 {
+            let end = at + length as u64;
+            said.unread.push(end - comment as u64..end);
+        }
         let mode = u32_at(bytes, 38) >> 16;
         let system = bytes.get(5).copied().unwrap_or_default();
         Some(Self { at, end: at + length as u64, header, mode, system, said })
     }
 
-    /// Every entry from the start of `bytes` on, until something else comes.
-    pub(super) fn parse_all(scan: &mut Scan<'_>, mut bytes: Bytes, mut at: u64) -> Scanned<Vec<Self>> {
+    /// Every entry from the start of `bytes` on, until something else comes. Where a limit is reached, the entries up to it and
+    /// the reason.
+    pub(super) fn parse_all(scan: &mut Scan<'_>, mut bytes: Bytes, mut at: u64) -> (Vec<Self>, Option<Stop>) {
         let mut entries = Vec::new();
         while let Some(entry) = Self::parse(&bytes, at) {
-            scan.members(1)?;
+            if let Err(stop) = scan.members(1) {
+                return (entries, Some(stop));
+            }
             let length = usize::try_from(entry.end - at).unwrap_or(bytes.len());
             bytes = bytes.split_off(length.min(bytes.len()));
             at = entry.end;
             entries.push(entry);
         }
-        Ok(entries)
+        (entries, None)
     }
 }
 
 /// The extra fields that change what the header says: sizes above 4 GiB, and the name in Unicode.
-fn read_extra(extra: &[u8], said: &mut Said, header: Option<&mut u64>) {
+fn read_extra(extra: &[u8], start: u64, said: &mut Said, header: Option<&mut u64>) {
     let mut rest = extra;
     let mut header = header;
     while let [a, b, c, d, after @ ..] = rest {
         let (id, length) = (u16::from_le_bytes([*a, *b]), usize::from(u16::from_le_bytes([*c, *d])));
-        let Some(field) = after.get(..length) else { return };
+        let place = start + (extra.len() - after.len()) as u64;
+        let Some(field) = after.get(..length) else {
+            said.unread.push(place..place + after.len() as u64);
+            return;
+        };
         match id {
             0x0001 => {
                 said.zip64 = true;
@@ -176,11 +198,23 @@ fn read_extra(extra: &[u8], said: &mut Said, header: Option<&mut u64>) {
             0x7075 if length > 5 && u32_at(field, 1) == checksum(&said.name) => {
                 said.unicode = field.get(5..).map(|name| String::from_utf8_lossy(name).into_owned());
             }
-            _ => {}
+            id => {
+                let filler = field.iter().all(|byte| Some(byte) == field.first());
+                if !filler && (length > LARGE_FIELD || !KNOWN_FIELDS.contains(&id)) {
+                    said.unread.push(place..place + length as u64);
+                }
+            }
         }
         rest = after.get(length..).unwrap_or_default();
     }
 }
+
+/// Extra fields of known writers: times, owners, systems, encryption, alignment. None of them is long.
+const KNOWN_FIELDS: &[u16] = &[
+    0x0007, 0x0009, 0x000a, 0x000d, 0x0014, 0x0015, 0x0016, 0x0017, 0x0019, 0x07c8, 0x2605, 0x334d, 0x4341, 0x4453,
+    0x4d49, 0x5455, 0x5855, 0x6375, 0x7075, 0x7855, 0x7875, 0x9901, 0xa11e, 0xa220, 0xcafe, 0xd935,
+];
+const LARGE_FIELD: usize = 64;
 
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     match bytes.get(at..) {

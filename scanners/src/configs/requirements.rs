@@ -1,0 +1,342 @@
+//! What would be installed, and from where: requirements files, and the same lines in other configs.
+
+use super::paths;
+use crate::{
+    read::json::Tree,
+    rules,
+    scan::{Scan, Scanned},
+    source::Source,
+};
+
+/// Hosts from which packages ordinarily come.
+const HOSTS: &[&str] = &[
+    "pypi.org",
+    "files.pythonhosted.org",
+    "download.pytorch.org",
+    "download-r2.pytorch.org",
+    "data.pyg.org",
+    "pypi.nvidia.com",
+    "pypi.ngc.nvidia.com",
+    "developer.download.nvidia.com",
+    "wheels.vllm.ai",
+    "flashinfer.ai",
+    "abetlen.github.io",
+    "jllllll.github.io",
+    "storage.googleapis.com",
+    "docs.cupy.dev",
+    "pip.cupy.dev",
+    "data.dgl.ai",
+    "download.openmmlab.com",
+    "huggingface.github.io",
+    "conda.anaconda.org",
+    "repo.anaconda.com",
+    "wheels.nvidia.com",
+    "developer.intel.com",
+    "pytorch-extension.intel.com",
+    "repo.radeon.com",
+    "rocm.nightlies.amd.com",
+    "pypi.tuna.tsinghua.edu.cn",
+    "mirrors.aliyun.com",
+    "mirrors.tuna.tsinghua.edu.cn",
+    "pypi.mirrors.ustc.edu.cn",
+    "mirrors.cloud.tencent.com",
+    "mirror.baidu.com",
+    "pypi.doubanio.com",
+    "paddle-wheel.bj.bcebos.com",
+    "www.paddlepaddle.org.cn",
+    "whl.natten.org",
+    "shi-labs.com",
+    "nvidia-kaolin.s3.us-east-2.amazonaws.com",
+    "triton-inference-server.github.io",
+    "aiinfra.pkgs.visualstudio.com",
+    "pip.repos.neuron.amazonaws.com",
+    "dl.fbaipublicfiles.com",
+    "localhost",
+];
+
+/// Organisations whose repositories are ordinarily installed from.
+const OWNERS: &[&str] = &[
+    "huggingface",
+    "pytorch",
+    "pytorch-labs",
+    "facebookresearch",
+    "meta-llama",
+    "openai",
+    "google",
+    "google-research",
+    "google-deepmind",
+    "googlecloudplatform",
+    "tensorflow",
+    "keras-team",
+    "jax-ml",
+    "microsoft",
+    "nvidia",
+    "nvidia-nemo",
+    "nvlabs",
+    "dao-ailab",
+    "hazyresearch",
+    "state-spaces",
+    "vllm-project",
+    "sgl-project",
+    "ggerganov",
+    "ggml-org",
+    "abetlen",
+    "explosion",
+    "allenai",
+    "bigscience-workshop",
+    "eleutherai",
+    "stability-ai",
+    "compvis",
+    "black-forest-labs",
+    "ultralytics",
+    "open-mmlab",
+    "paddlepaddle",
+    "modelscope",
+    "qwenlm",
+    "deepseek-ai",
+    "thudm",
+    "zai-org",
+    "internlm",
+    "baichuan-inc",
+    "opengvlab",
+    "salesforce",
+    "mosaicml",
+    "databricks",
+    "apple",
+    "amazon-science",
+    "aws",
+    "aws-neuron",
+    "intel",
+    "amd",
+    "rocm",
+    "bitsandbytes-foundation",
+    "timdettmers",
+    "casper-hansen",
+    "autogptq",
+    "modelcloud",
+    "panqiwei",
+    "unslothai",
+    "axolotl-ai-cloud",
+    "openaccess-ai-collective",
+    "lm-sys",
+    "oobabooga",
+    "haotian-liu",
+    "llava-vl",
+    "mistralai",
+    "cohere-ai",
+    "ibm",
+    "ibm-granite",
+    "langchain-ai",
+    "run-llama",
+    "lucidrains",
+    "rwightman",
+    "mlfoundations",
+    "crowsonkb",
+    "deepspeedai",
+    "lightning-ai",
+    "project-monai",
+    "speechbrain",
+    "espnet",
+    "m-bain",
+    "systran",
+    "guillaumekln",
+    "openvinotoolkit",
+    "onnx",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "pandas-dev",
+    "ipython",
+    "python",
+    "psf",
+    "gradio-app",
+    "streamlit",
+    "mlflow",
+    "wandb",
+    "rusty1s",
+    "pyg-team",
+    "lvwerra",
+    "arogozhnikov",
+    "xinntao",
+    "tencentarc",
+    "lllyasviel",
+    "comfyanonymous",
+    "mit-han-lab",
+    "pyannote",
+    "turboderp",
+    "turboderp-org",
+    "moonshotai",
+    "minimax-ai",
+    "adapter-hub",
+    "illuin-tech",
+    "jina-ai",
+    "flagopen",
+    "ukplab",
+    "nomic-ai",
+    "suno-ai",
+    "coqui-ai",
+    "myshell-ai",
+    "linkedin",
+    "tatsu-lab",
+    "stanfordnlp",
+    "princeton-nlp",
+    "embeddings-benchmark",
+];
+
+pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let mut at = 0_usize;
+    let mut whole = String::new();
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        scan.steps(1)?;
+        let bare = line.trim_end_matches(['\n', '\r']);
+        if let Some(more) = bare.strip_suffix('\\') {
+            whole.push_str(more);
+            continue;
+        }
+        whole.push_str(bare);
+        let logical = std::mem::take(&mut whole);
+        judge(scan, source, start as u64, &logical);
+    }
+    judge(scan, source, at as u64, &whole);
+    Ok(())
+}
+
+/// Requirements in the other places where they stand: `pip:` of a conda environment, `dependencies` of a project.
+pub(crate) fn in_tree(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
+    for (id, _) in tree.all() {
+        for (key, value) in tree.entries(id) {
+            let at = tree.at(*value);
+            let texts: Vec<&str> = tree
+                .text(*value)
+                .into_iter()
+                .chain(tree.items(*value).iter().filter_map(|id| tree.text(*id)))
+                .collect();
+            let key = key.to_ascii_lowercase().replace('_', "-");
+            for text in texts {
+                match key.as_str() {
+                    "index-url" | "extra-index-url" | "find-links" | "registry" | "index" | "indexes" | "sources" => {
+                        let url = text.strip_prefix("url=").unwrap_or(text);
+                        if url.contains("://") {
+                            self::url(scan, source, at, url, "The package index");
+                        }
+                    }
+                    "trusted-host" => host(scan, source, at, text, "The trusted host"),
+                    "dependencies" | "install-requires" | "requires" | "pip" | "requirements" | "dependency-links"
+                    | "packages" | "python-packages" | "pip-requirements" | "channels" => judge(scan, source, at, text),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// One line.
+pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return;
+    }
+    let line = line.split(" #").next().unwrap_or(line).trim();
+    let mut words = line.split_whitespace().flat_map(|word| match word.split_once('=') {
+        Some((option, value)) if option.starts_with("--") => vec![option, value],
+        _ => vec![word],
+    });
+    while let Some(word) = words.next() {
+        let (option, glued) = match word {
+            w if w.len() > 2
+                && (w.starts_with("-i") || w.starts_with("-f") || w.starts_with("-r"))
+                && !w.starts_with("--") =>
+            {
+                (w.get(..2).unwrap_or(w), w.get(2..))
+            }
+            w => (w, None),
+        };
+        let mut value = || glued.or_else(|| words.next()).unwrap_or_default().trim_matches(['"', '\'']).to_owned();
+        match option {
+            "-i" | "--index-url" | "--extra-index-url" | "--pypi-url" | "--default-index" | "--index" => {
+                let given = value();
+                url(scan, source, at, &given, "The package index");
+            }
+            "-f" | "--find-links" => {
+                let given = value();
+                if given.contains("://") {
+                    url(scan, source, at, &given, "The place to find packages");
+                }
+            }
+            "--trusted-host" => {
+                let given = value();
+                host(scan, source, at, &given, "The trusted host");
+            }
+            "-r" | "--requirement" | "-c" | "--constraint" => {
+                let given = value();
+                if given.contains("://") {
+                    url(scan, source, at, &given, "The list of packages");
+                } else if let Some(why) = paths::escape(&given).filter(|_| !given.starts_with('/')) {
+                    let message = format!("More requirements are read from `{given}`: {why}.");
+                    scan.found(&rules::CONFIG_ESCAPE, source, at, message);
+                } else {
+                    scan.facts.references.insert(given);
+                }
+            }
+            word if word.contains("://") => {
+                let word = word.rsplit_once("@git+").map_or(word, |_| word);
+                let from = word.find("git+").or_else(|| word.find("http")).or_else(|| word.find("file:")).unwrap_or(0);
+                url(scan, source, at, word.get(from..).unwrap_or(word).trim_matches(['"', '\'']), "A package");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Where something comes from, and whether that is ordinary.
+fn url(scan: &mut Scan<'_>, source: &Source, at: u64, url: &str, what: &str) {
+    let bare = url.trim_start_matches("git+").trim_start_matches("hg+").trim_start_matches("svn+");
+    let Some((scheme, rest)) = bare.split_once("://") else { return };
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host_name = authority.rsplit('@').next().unwrap_or(authority).split(':').next().unwrap_or_default();
+    let host_name = host_name.to_ascii_lowercase();
+    if !matches!(scheme, "https" | "http" | "ssh" | "git" | "file") {
+        return;
+    }
+    let owner = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let known = match host_name.as_str() {
+        "github.com" | "raw.githubusercontent.com" | "gitlab.com" | "codeload.github.com" => {
+            OWNERS.contains(&owner.as_str())
+        }
+        "huggingface.co" => {
+            let owner = if owner == "spaces" || owner == "datasets" {
+                path.split('/').nth(1).unwrap_or_default().to_ascii_lowercase()
+            } else {
+                owner
+            };
+            OWNERS.contains(&owner.as_str()) || owner == "spacy"
+        }
+        host if host.ends_with(".github.io") => {
+            HOSTS.contains(&host) || OWNERS.contains(&host.trim_end_matches(".github.io"))
+        }
+        host => HOSTS.contains(&host),
+    };
+    // `${VARIABLE}` is filled in by whoever installs.
+    if authority.contains('$') || authority.contains('{') {
+        return;
+    }
+    if !known || scheme == "file" {
+        let message = format!("{what} comes from `{url}`, whose owner nobody vouches for.");
+        scan.found(&rules::FOREIGN_INDEX, source, at, message);
+    } else if scheme == "http" && host_name != "localhost" {
+        let message =
+            format!("{what} comes from `{url}` without encryption, so that anybody on the way can replace it.");
+        scan.found(&rules::FOREIGN_INDEX, source, at, message);
+    }
+}
+
+fn host(scan: &mut Scan<'_>, source: &Source, at: u64, host: &str, what: &str) {
+    let name = host.trim().split(':').next().unwrap_or_default();
+    if !name.is_empty() && !HOSTS.contains(&name) {
+        let message = format!("{what} is `{host}`: packages from there are installed without checking who answers.");
+        scan.found(&rules::FOREIGN_INDEX, source, at, message);
+    }
+}

@@ -1,0 +1,128 @@
+//! Templates that behave until somebody says a certain thing: words of the conversation, or the date, decide whether
+//! instructions are written into it.
+
+use std::ops::Range;
+
+use super::{
+    judge::Seen,
+    known::Knowledge,
+    tree::{ExprKind, Id, StatementKind, Template},
+    words,
+};
+use crate::rules;
+
+pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    let mut see = |at: usize, trigger: &str, text: &str| {
+        let text: String = text.trim().chars().take(160).collect();
+        let what = format!("looks for {trigger:?} in the conversation, and then writes {text:?}");
+        let what = if trigger == "a date" { format!("looks at the date, and then writes {text:?}") } else { what };
+        if seen.len() < 20 {
+            seen.push(Seen { rule: &rules::TEMPLATE_CONDITIONAL, at, what });
+        }
+    };
+    for statement in &template.statements {
+        match &statement.kind {
+            StatementKind::If { branches } => {
+                let Some(trigger) =
+                    branches.iter().filter_map(|b| b.test).find_map(|id| known.get(id).trigger.as_deref())
+                else {
+                    continue;
+                };
+                if let Some(text) =
+                    branches.iter().find_map(|branch| instruction(template, known, &branch.body, trigger))
+                {
+                    see(statement.at, trigger, &text);
+                }
+            }
+            StatementKind::For { over, only_if, body, .. } => {
+                let asked =
+                    only_if.and_then(|id| known.get(id).trigger.as_deref()).or(known.get(*over).trigger.as_deref());
+                if let Some((trigger, text)) = asked.and_then(|t| Some((t, instruction(template, known, body, t)?))) {
+                    see(statement.at, trigger, &text);
+                }
+            }
+            StatementKind::Print(value) | StatementKind::Set { value, .. } => {
+                if let Some((trigger, text)) = within(template, known, *value) {
+                    see(statement.at, &trigger, &text);
+                }
+            }
+            _ => {}
+        }
+    }
+    seen
+}
+
+/// One expression that both asks and answers: `'…' if 'x' in content`, `['', '…'][…]`, `content.replace('x', '…')`.
+fn within(template: &Template, known: &Knowledge, value: Id) -> Option<(String, String)> {
+    let trigger = known.get(value).trigger.clone()?;
+    // A name that only holds an answer asks nothing here.
+    let asks = template.whole(value);
+    let here = asks.iter().any(|id| {
+        matches!(
+            template.kind(*id),
+            Some(ExprKind::Binary(..) | ExprKind::Test(..) | ExprKind::Call(..) | ExprKind::Filter(..))
+        ) && known.get(*id).trigger.is_some()
+    });
+    if !here {
+        return None;
+    }
+    let text = texts(template, known, value).into_iter().find(|text| *text != trigger && words::instructs(text))?;
+    Some((trigger, text))
+}
+
+/// The first text in a body that would tell somebody something.
+fn instruction(template: &Template, known: &Knowledge, body: &Range<usize>, trigger: &str) -> Option<String> {
+    for statement in template.statements.get(body.clone())? {
+        let found = match &statement.kind {
+            StatementKind::Text(text) => words::instructs(text).then(|| text.clone()),
+            StatementKind::Print(value) | StatementKind::Set { value, .. } => {
+                texts(template, known, *value).into_iter().find(|text| text != trigger && words::instructs(text))
+            }
+            _ => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// The constants that an expression writes or stores, but not those it raises as an error or looks for.
+fn texts(template: &Template, known: &Knowledge, value: Id) -> Vec<String> {
+    let (mut out, mut todo) = (Vec::new(), vec![value]);
+    while let Some(id) = todo.pop() {
+        out.extend(known.texts(id).map(str::to_owned));
+        match template.kind(id) {
+            Some(ExprKind::Call(callee, args)) => match template.name(*callee) {
+                Some(name) if name.starts_with("raise") => {}
+                Some(name) => {
+                    out.extend(macro_texts(template, name));
+                    todo.extend(args.all());
+                }
+                None => {
+                    todo.push(*callee);
+                    todo.extend(args.all());
+                }
+            },
+            Some(ExprKind::Test(..)) => {}
+            Some(ExprKind::Choice { then, other, .. }) => todo.extend(std::iter::once(*then).chain(*other)),
+            _ => todo.extend(template.parts(id)),
+        }
+    }
+    out
+}
+
+/// The plain texts of a macro of the template's own, each by itself.
+fn macro_texts(template: &Template, called: &str) -> Vec<String> {
+    let body = template.statements.iter().find_map(|statement| match &statement.kind {
+        StatementKind::Macro { name, body, .. } if name == called => Some(body.clone()),
+        _ => None,
+    });
+    let inside = body.and_then(|body| template.statements.get(body)).unwrap_or_default();
+    let texts = inside.iter().filter_map(|statement| match &statement.kind {
+        StatementKind::Text(text) => Some(text.clone()),
+        _ => None,
+    });
+    texts.collect()
+}

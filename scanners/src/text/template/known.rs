@@ -1,0 +1,452 @@
+//! What is known of each expression without rendering: the values it can have, what it is pieced together from, and whether
+//! it holds what somebody wrote in the conversation.
+//!
+//! Assignments are followed without regard to their order: a name has every value that any statement gives it.
+
+use std::collections::HashMap;
+
+use super::{
+    tree::{Args, ExprKind, Id, Op, StatementKind, Template},
+    values::{self, Value},
+};
+
+/// What is known of one expression or one name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// Every value it can have, as far as they could be followed.
+    pub(crate) values: Vec<Value>,
+    /// It is pieced together at rendering, not only looked up.
+    pub(crate) built: bool,
+    /// The constants from which it is pieced together.
+    pub(crate) bits: Vec<String>,
+    /// It holds words of the conversation.
+    pub(crate) spoken: bool,
+    /// It is today's date, or made from it.
+    pub(crate) dated: bool,
+    /// It tells whether certain words were said; these.
+    pub(crate) trigger: Option<String>,
+}
+
+/// Possible values followed for each expression.
+const VALUES: usize = 8;
+const BITS: usize = 32;
+/// How often assignments are followed through assignments.
+const ROUNDS: usize = 4;
+
+/// All that is known of a template.
+pub(crate) struct Knowledge {
+    pub(crate) exprs: Vec<Known>,
+    pub(crate) names: HashMap<String, Known>,
+}
+
+impl Knowledge {
+    pub(crate) fn of(template: &Template) -> Self {
+        let mut knowledge = Self { exprs: Vec::new(), names: HashMap::new() };
+        for _ in 0..ROUNDS {
+            knowledge.exprs.clear();
+            for expr in &template.exprs {
+                let known = knowledge.expression(template, &expr.kind);
+                knowledge.exprs.push(known);
+            }
+            knowledge.assignments(template);
+        }
+        knowledge
+    }
+
+    pub(crate) fn get(&self, id: Id) -> &Known {
+        static NOTHING: Known =
+            Known { values: Vec::new(), built: false, bits: Vec::new(), spoken: false, dated: false, trigger: None };
+        self.exprs.get(id).unwrap_or(&NOTHING)
+    }
+
+    /// The texts that an expression can have.
+    pub(crate) fn texts(&self, id: Id) -> impl Iterator<Item = &str> {
+        self.get(id).values.iter().filter_map(Value::text)
+    }
+
+    fn assign(&mut self, name: &str, known: Known) {
+        let into = self.names.entry(name.to_owned()).or_default();
+        for value in known.values {
+            if into.values.len() < VALUES && !into.values.contains(&value) {
+                into.values.push(value);
+            }
+        }
+        merge(into, &Known { values: Vec::new(), ..known });
+    }
+
+    fn assignments(&mut self, template: &Template) {
+        for statement in &template.statements {
+            match &statement.kind {
+                StatementKind::Set { names, value } => self.set(template, names, *value),
+                StatementKind::SetBlock { name, body } => {
+                    let mut known = Known { built: true, ..Known::default() };
+                    for inner in template.statements.get(body.clone()).unwrap_or_default() {
+                        match &inner.kind {
+                            StatementKind::Text(text) => known.bits.push(text.clone()),
+                            StatementKind::Print(id) => {
+                                let printed = self.get(*id).clone();
+                                known.bits.extend(printed.values.iter().filter_map(Value::text).map(str::to_owned));
+                                merge(&mut known, &printed);
+                            }
+                            _ => {}
+                        }
+                    }
+                    // A block of one text, or of constants one after the other, is a constant.
+                    known.values = written_block(self, template, body.clone()).map(Value::Text).into_iter().collect();
+                    self.assign(name, known);
+                }
+                StatementKind::For { names, over, .. } => {
+                    let over = self.get(*over).clone();
+                    let values: Vec<Value> = over.values.iter().flat_map(Value::each).collect();
+                    for (place, name) in names.iter().enumerate() {
+                        let mut known = Known { values: Vec::new(), trigger: None, ..over.clone() };
+                        known.bits.extend(values.iter().filter_map(Value::text).map(str::to_owned).take(BITS));
+                        known.values = if names.len() == 1 {
+                            values.clone()
+                        } else {
+                            let place = i64::try_from(place).unwrap_or(0);
+                            values.iter().filter_map(|v| values::item(v, &Value::Int(place))).collect()
+                        };
+                        known.values.truncate(VALUES);
+                        self.assign(name, known);
+                    }
+                }
+                StatementKind::Macro { parameters, .. } => {
+                    for (name, default) in parameters {
+                        if let Some(default) = default {
+                            let known = self.get(*default).clone();
+                            self.assign(name, known);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.macro_calls(template);
+    }
+
+    fn set(&mut self, template: &Template, names: &[String], value: Id) {
+        if let (Some(ExprKind::List(items)), true) = (template.kind(value), names.len() > 1) {
+            for (name, item) in names.iter().zip(items) {
+                let known = self.get(*item).clone();
+                self.assign(name, known);
+            }
+            return;
+        }
+        if let (Some(ExprKind::Call(callee, args)), [name]) = (template.kind(value), names)
+            && template.name(*callee) == Some("namespace")
+        {
+            for (field, id) in &args.named {
+                let known = self.get(*id).clone();
+                self.assign(&format!("{name}.{field}"), known);
+            }
+            return;
+        }
+        for name in names {
+            let known = self.get(value).clone();
+            self.assign(name, known);
+        }
+    }
+
+    /// What a macro is called with is what its parameters hold.
+    fn macro_calls(&mut self, template: &Template) {
+        let macros: HashMap<&str, &Vec<(String, Option<Id>)>> = template
+            .statements
+            .iter()
+            .filter_map(|s| match &s.kind {
+                StatementKind::Macro { name, parameters, .. } => Some((name.as_str(), parameters)),
+                _ => None,
+            })
+            .collect();
+        if macros.is_empty() {
+            return;
+        }
+        for expr in &template.exprs {
+            let ExprKind::Call(callee, args) = &expr.kind else { continue };
+            let Some(parameters) = template.name(*callee).and_then(|name| macros.get(name)) else { continue };
+            for ((name, _), given) in parameters.iter().zip(&args.plain) {
+                let known = self.get(*given).clone();
+                self.assign(name, known);
+            }
+            for (name, given) in &args.named {
+                let known = self.get(*given).clone();
+                self.assign(name, known);
+            }
+        }
+    }
+
+    fn expression(&self, template: &Template, kind: &ExprKind) -> Known {
+        match kind {
+            ExprKind::Const(value) => {
+                let bits = value.text().map(str::to_owned).into_iter().collect();
+                Known { values: vec![value.clone()], bits, ..Known::default() }
+            }
+            ExprKind::Name(name) => {
+                let mut known = self.names.get(name).cloned().unwrap_or_default();
+                known.spoken |= matches!(name.as_str(), "content" | "prompt" | "query" | "user_message");
+                known
+            }
+            ExprKind::Attribute(of, name) => self.member(template, *of, name),
+            ExprKind::Item(of, key) => self.item(template, *of, *key),
+            ExprKind::Slice(of, bounds) => {
+                let numbers = bounds.map(|id| id.and_then(|id| self.get(id).values.first().cloned()));
+                let mut known = self.like(*of);
+                if bounds.iter().zip(&numbers).all(|(id, value)| id.is_none() || matches!(value, Some(Value::Int(_)))) {
+                    let numbers = numbers.map(|value| match value {
+                        Some(Value::Int(number)) => Some(number),
+                        _ => None,
+                    });
+                    known.values = self.get(*of).values.iter().filter_map(|v| values::slice(v, numbers)).collect();
+                }
+                known.built |= known.values.is_empty();
+                known
+            }
+            ExprKind::Call(callee, args) => self.call(template, *callee, args),
+            ExprKind::Filter(of, name, args) => self.filter(*of, name, args),
+            ExprKind::Test(of, _, args) => self.compared(*of, args.all().next()),
+            ExprKind::Binary(op, a, b) => self.binary(*op, *a, *b),
+            ExprKind::Not(of) => Known { trigger: self.get(*of).trigger.clone(), ..Known::default() },
+            ExprKind::Negative(of) => {
+                let values = self.get(*of).values.iter();
+                let negative = values.filter_map(|v| values::subtract(&Value::Int(0), v)).collect();
+                Known { values: negative, ..Known::default() }
+            }
+            ExprKind::Choice { test, then, other } => {
+                let mut known = self.get(*then).clone();
+                if let Some(other) = other {
+                    let other = self.get(*other);
+                    known.values.extend(other.values.iter().cloned());
+                    known.values.truncate(VALUES);
+                    merge(&mut known, other);
+                }
+                known.trigger = self.get(*test).trigger.clone().or(known.trigger);
+                known
+            }
+            ExprKind::List(items) => {
+                let mut known = self.together(items.iter().copied());
+                let each: Option<Vec<Value>> = items.iter().map(|id| self.get(*id).values.first().cloned()).collect();
+                known.values = each.filter(|items| items.len() <= 200).map(Value::List).into_iter().collect();
+                known
+            }
+            ExprKind::Dict(entries) => {
+                let mut known = self.together(entries.iter().flat_map(|(key, value)| [*key, *value]));
+                let first = |id: Id| self.get(id).values.first().cloned();
+                let each: Option<Vec<(Value, Value)>> =
+                    entries.iter().map(|(key, value)| Some((first(*key)?, first(*value)?))).collect();
+                known.values = each.filter(|all| all.len() <= 200).map(Value::Dict).into_iter().collect();
+                known
+            }
+        }
+    }
+
+    /// The same origin, without its values.
+    fn like(&self, id: Id) -> Known {
+        Known { values: Vec::new(), ..self.get(id).clone() }
+    }
+
+    fn together(&self, ids: impl Iterator<Item = Id>) -> Known {
+        let mut known = Known::default();
+        for id in ids {
+            merge(&mut known, self.get(id));
+        }
+        known
+    }
+
+    fn member(&self, template: &Template, of: Id, name: &str) -> Known {
+        let mut known =
+            template.name(of).and_then(|base| self.names.get(&format!("{base}.{name}"))).cloned().unwrap_or_default();
+        let key = Value::Text(name.to_owned());
+        known.values.extend(self.get(of).values.iter().filter_map(|v| values::item(v, &key)));
+        known.values.truncate(VALUES);
+        known.spoken |= holds_words(name);
+        known
+    }
+
+    fn item(&self, template: &Template, of: Id, key: Id) -> Known {
+        let (whole, keys) = (self.get(of), self.get(key));
+        if let [Value::Text(name)] = &keys.values[..] {
+            return self.member(template, of, name);
+        }
+        let mut known = Known { values: Vec::new(), ..whole.clone() };
+        for value in &whole.values {
+            known.values.extend(keys.values.iter().filter_map(|key| values::item(value, key)));
+        }
+        known.values.truncate(VALUES);
+        known.trigger = whole.trigger.clone().or_else(|| keys.trigger.clone());
+        known
+    }
+
+    fn call(&self, template: &Template, callee: Id, args: &Args) -> Known {
+        let given =
+            |ids: &[Id]| -> Option<Vec<Value>> { ids.iter().map(|id| self.get(*id).values.first().cloned()).collect() };
+        let Some(ExprKind::Attribute(of, method)) = template.kind(callee) else {
+            let name = template.name(callee).unwrap_or_default();
+            let mut known = if name == "dict" || name == "namespace" || name == "range" {
+                Known::default()
+            } else {
+                self.together(args.all())
+            };
+            known.dated |= name.starts_with("strftime") || name == "now";
+            known.trigger = None;
+            if name == "dict" {
+                let entries: Option<Vec<(Value, Value)>> = args
+                    .named
+                    .iter()
+                    .map(|(key, id)| Some((Value::Text(key.clone()), self.get(*id).values.first()?.clone())))
+                    .collect();
+                known.values = entries.map(Value::Dict).into_iter().collect();
+            }
+            return known;
+        };
+        let mut known = self.like(*of);
+        merge(&mut known, &self.together(args.all()));
+        known.built = true;
+        let plain = given(&args.plain).unwrap_or_default();
+        let complete = plain.len() == args.plain.len();
+        for value in self.get(*of).values.iter().filter(|_| complete) {
+            known.values.extend(match (method.as_str(), value) {
+                ("format", Value::Text(format)) => {
+                    let first = |id: &Id| self.get(*id).values.first().cloned();
+                    let named: Option<Vec<(String, Value)>> =
+                        args.named.iter().map(|(key, id)| Some((key.clone(), first(id)?))).collect();
+                    named.and_then(|named| values::braces(format, &plain, &named))
+                }
+                (method, value) => values::apply(method, value, &plain),
+            });
+        }
+        if method == "get"
+            && known.values.is_empty()
+            && let Some(name) = args.plain.first().and_then(|id| self.texts(*id).next())
+        {
+            known = self.member(template, *of, name);
+        }
+        let asks = matches!(
+            method.as_str(),
+            "startswith"
+                | "endswith"
+                | "find"
+                | "rfind"
+                | "index"
+                | "count"
+                | "split"
+                | "rsplit"
+                | "replace"
+                | "partition"
+                | "rpartition"
+                | "match"
+                | "search"
+        );
+        if asks {
+            known.trigger = self.compared(*of, args.plain.first().copied()).trigger.or(known.trigger);
+        }
+        known
+    }
+
+    fn filter(&self, of: Option<Id>, name: &str, args: &Args) -> Known {
+        let mut known = self.together(of.into_iter().chain(args.all()));
+        known.built = true;
+        let plain: Option<Vec<Value>> = args.plain.iter().map(|id| self.get(*id).values.first().cloned()).collect();
+        if let (Some(of), Some(plain)) = (of, &plain) {
+            known.values = self.get(of).values.iter().filter_map(|v| values::apply(name, v, plain)).collect();
+        }
+        if matches!(name, "map" | "selectattr" | "rejectattr") {
+            let named = args.all().flat_map(|id| self.texts(id).map(str::to_owned).collect::<Vec<_>>());
+            known.spoken |= named.into_iter().any(|name| holds_words(&name));
+        }
+        if matches!(name, "select" | "reject" | "selectattr" | "rejectattr" | "replace" | "split")
+            && let Some(of) = of
+        {
+            let words =
+                args.plain.iter().filter_map(|id| self.compared_known(known.spoken || self.get(of).spoken, *id));
+            known.trigger = words.into_iter().next().or(known.trigger);
+        }
+        known
+    }
+
+    fn binary(&self, op: Op, a: Id, b: Id) -> Known {
+        match op {
+            Op::Equal | Op::Less | Op::In => self.compared(a, Some(b)),
+            Op::And | Op::Or => self.together([a, b].into_iter()),
+            _ => {
+                let mut known = self.together([a, b].into_iter());
+                known.built = true;
+                for x in &self.get(a).values {
+                    known.values.extend(self.get(b).values.iter().filter_map(|y| match op {
+                        Op::Concat => values::concat(x, y),
+                        Op::Add => values::add(x, y),
+                        Op::Subtract => values::subtract(x, y),
+                        Op::Multiply => values::multiply(x, y),
+                        Op::Power => values::power(x, y),
+                        Op::Modulo => match (x, y) {
+                            (Value::Text(format), Value::List(items)) => values::percent(format, items),
+                            (Value::Text(format), one) => values::percent(format, std::slice::from_ref(one)),
+                            _ => None,
+                        },
+                        _ => None,
+                    }));
+                }
+                known.values.truncate(VALUES);
+                known
+            }
+        }
+    }
+
+    /// Two things held against each other: whether that asks for certain words of the conversation, or for a date.
+    fn compared(&self, a: Id, b: Option<Id>) -> Known {
+        let trigger = b.and_then(|b| {
+            let (x, y) = (self.get(a), self.get(b));
+            let date = |one: &Known, other: &Known| one.dated && !other.values.is_empty() && !other.dated;
+            if date(x, y) || date(y, x) {
+                return Some("a date".to_owned());
+            }
+            self.compared_known(x.spoken, b).or_else(|| self.compared_known(y.spoken, a))
+        });
+        let inner = self.get(a).trigger.clone().or_else(|| b.and_then(|b| self.get(b).trigger.clone()));
+        Known { trigger: trigger.or(inner), ..Known::default() }
+    }
+
+    fn compared_known(&self, spoken: bool, words: Id) -> Option<String> {
+        if !spoken {
+            return None;
+        }
+        let known = self.get(words);
+        let inner = known.values.iter().flat_map(|value| match value {
+            Value::Text(text) => vec![text.clone()],
+            other => other.each().iter().filter_map(Value::text).map(str::to_owned).collect(),
+        });
+        inner.into_iter().find(|text| super::words::could_be_said(text))
+    }
+}
+
+fn merge(into: &mut Known, from: &Known) {
+    into.built |= from.built;
+    into.spoken |= from.spoken;
+    into.dated |= from.dated;
+    if into.trigger.is_none() {
+        into.trigger.clone_from(&from.trigger);
+    }
+    for bit in &from.bits {
+        if into.bits.len() < BITS && !into.bits.contains(bit) {
+            into.bits.push(bit.clone());
+        }
+    }
+}
+
+/// Fields of a message that hold what somebody said.
+fn holds_words(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    matches!(last, "content" | "text" | "value" | "prompt" | "query" | "instruction" | "input")
+}
+
+fn written_block(knowledge: &Knowledge, template: &Template, body: std::ops::Range<usize>) -> Option<String> {
+    let mut out = String::new();
+    for statement in template.statements.get(body)? {
+        match &statement.kind {
+            StatementKind::Text(text) => out.push_str(text),
+            StatementKind::Print(id) => out.push_str(knowledge.texts(*id).next()?),
+            StatementKind::Mark => {}
+            _ => return None,
+        }
+    }
+    (out.len() <= 4000).then_some(out)
+}

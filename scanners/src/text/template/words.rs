@@ -1,0 +1,120 @@
+//! Telling instructions in a human language from the marks of a chat format.
+
+/// What content parts are called: a test for one of these asks for the kind of a part, not for words somebody said.
+const PARTS: &[&str] = &[
+    "text",
+    "image",
+    "images",
+    "video",
+    "videos",
+    "audio",
+    "audios",
+    "image_url",
+    "video_url",
+    "audio_url",
+    "input_audio",
+    "input_image",
+    "input_text",
+    "output_text",
+    "file",
+    "files",
+    "document",
+    "documents",
+    "tool",
+    "tools",
+    "tool_calls",
+    "tool_call",
+    "tool_use",
+    "tool_result",
+    "tool_response",
+    "tool_responses",
+    "function",
+    "functions",
+    "thinking",
+    "thought",
+    "reasoning",
+    "reasoning_content",
+    "refusal",
+    "json",
+    "content",
+    "role",
+    "type",
+    "name",
+    "user",
+    "assistant",
+    "system",
+    "developer",
+    "model",
+    "point",
+    "points",
+    "box",
+    "output",
+    "result",
+    "think",
+    "call",
+    "response",
+];
+
+/// The text without `<…>`, `[…]` and `{…}` that hold no space, and without markers like `###`.
+fn without_marks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let close = match c {
+            '<' => Some('>'),
+            '[' => Some(']'),
+            '{' => Some('}'),
+            _ => None,
+        };
+        let end = close.and_then(|close| rest.find(close)).filter(|end| {
+            rest.get(..*end).is_some_and(|inner| inner.len() <= 60 && !inner.contains(char::is_whitespace))
+        });
+        let step = match end {
+            Some(end) => {
+                out.push(' ');
+                end + 1
+            }
+            None => {
+                out.push(c);
+                c.len_utf8()
+            }
+        };
+        rest = rest.get(step..).unwrap_or_default();
+    }
+    out
+}
+
+/// How many words of a human language there are. Scripts without spaces count two characters as a word.
+fn words(text: &str) -> usize {
+    let dense = text.chars().filter(|c| matches!(*c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{0e00}'..='\u{0e7f}')).count() / 2;
+    let spaced = text
+        .split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '_')
+        .filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() >= 2 && word.chars().all(|c| c < '\u{0e00}'))
+        .count();
+    dense + spaced
+}
+
+/// Whether somebody could say this in a conversation: not a mark like `<think>`, not a command like `/no_think`, not the
+/// kind of a content part.
+pub(crate) fn could_be_said(text: &str) -> bool {
+    let text = text.trim();
+    if text.starts_with('/') && !text.contains(char::is_whitespace) {
+        return false;
+    }
+    let bare = without_marks(text);
+    let bare = bare.trim_matches(|c: char| !c.is_alphanumeric());
+    if PARTS.contains(&bare.to_ascii_lowercase().as_str()) {
+        return false;
+    }
+    let letters = bare.chars().filter(|c| c.is_alphabetic()).count();
+    letters >= 3 || bare.chars().filter(|c| c.is_alphabetic() && *c > '\u{2fff}').count() >= 2
+}
+
+/// Whether this would tell a model or a reader something: several words, or an address.
+pub(crate) fn instructs(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("://") || lower.contains("www.") {
+        return true;
+    }
+    words(&without_marks(text)) >= 4
+}
