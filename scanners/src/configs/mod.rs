@@ -141,6 +141,20 @@ pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
     judge::judge(scan, source, &document.tree)
 }
 
+/// What NeMo does with its config besides what every reader of YAML does: it imports and builds every `target`.
+pub(crate) fn nemo_targets(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let document = yaml::read(text, MOST_VALUES)?;
+    for (id, _) in document.tree.all() {
+        scan.steps(1)?;
+        for value in document.tree.get_all(id, "target") {
+            if let Some(name) = document.tree.text(value).filter(|name| name.contains('.')) {
+                judge::named(scan, source, document.tree.at(value), "target", name, &rules::HYDRA_TARGET);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Inspects TOML.
 pub(crate) fn toml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     let tree = lines::read(text, MOST_VALUES)?;
