@@ -10,7 +10,8 @@ use std::{
 
 use crate::{
     archive::{Archive, Member},
-    pickle::{self, Loader, Storage},
+    formats,
+    pickle::{self, Loader, Pickled, Storage},
     rules,
     scan::{Scan, Scanned, Stop},
     source::Source,
@@ -105,7 +106,12 @@ impl<'a> Layout<'a> {
             self.archive.inspect_as(scan, member, |scan, source| {
                 let pickled = pickle::inspect_as(scan, source, Loader::TorchZip);
                 missing |= matches!(pickled, Err(Stop::NotHere));
-                named.extend(pickled?.storages.into_iter().map(|storage| (folder.clone(), storage)));
+                let Pickled { storages, views } = pickled?;
+                // What a tensor needs of a storage without a kind is in elements, each of at least one byte.
+                let untyped = views.into_iter().filter(|view| view.kind == "UntypedStorage");
+                let needed =
+                    untyped.map(|view| Storage { key: view.key, kind: view.kind, count: view.needed, at: view.at });
+                named.extend(storages.into_iter().chain(needed).map(|storage| (folder.clone(), storage)));
                 if name == "bytecode.pkl" { script::inspect_bytecode(scan, source) } else { Ok(()) }
             });
         }
@@ -143,8 +149,11 @@ impl<'a> Layout<'a> {
                 scan.found(&rules::STORAGE_EXTENT, &place, storage.at, message);
                 continue;
             };
-            referenced.insert((*name).to_owned());
-            let needed = storage.count.checked_mul(element_bytes(&storage.kind));
+            // Torch numbers its storages. What has another name is looked at, whatever the pickle calls it.
+            if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()) {
+                referenced.insert((*name).to_owned());
+            }
+            let needed = storage.count.checked_mul(pickle::element_size(&storage.kind).unwrap_or(1));
             if needed.is_none_or(|needed| needed > member.size) {
                 let message = format!(
                     "The pickle says that storage `{}` has {} elements of {}, and its member has {} bytes.",
@@ -164,6 +173,8 @@ impl<'a> Layout<'a> {
             }
             if referenced.contains(name) {
                 self.archive.inert(scan, member);
+            } else if self.form != Form::Export && storage_folder(name).is_some() {
+                self.archive.inspect_as(scan, member, forgotten);
             } else if WORDS.contains(&name.as_str()) && member.size <= LONGEST_WORD {
                 self.archive.inspect_as(scan, member, word);
             } else if self.form == Form::Script && is_code(name) {
@@ -279,6 +290,17 @@ fn start(member: &Member) -> u64 {
     member.readings.first().map_or(0, |reading| reading.packed.start)
 }
 
+/// A storage that no pickle names: torch never looks at it, so that numbers there are as good as none. What is more than
+/// numbers is inspected.
+fn forgotten(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    if source.len() > 0 && formats::knows(source)? {
+        scan.inner(source);
+    } else {
+        scan.inert(source, 0..source.len());
+    }
+    Ok(())
+}
+
 /// One word, which torch compares and nothing runs.
 fn word(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let text = source.read_all(LONGEST_WORD)?;
@@ -321,17 +343,6 @@ fn native(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 fn other_pickle(scan: &mut Scan<'_>, source: &Source) {
     let message = format!("`{}` is a pickle, and torch puts none of this name into its files.", source.name());
     scan.found(&rules::OTHER_PICKLE, source, 0, message);
-}
-
-/// The bytes of one element of a storage.
-fn element_bytes(kind: &str) -> u64 {
-    match kind.trim_end_matches("Storage") {
-        "Half" | "BFloat16" | "Short" => 2,
-        "Float" | "Int" | "QInt32" => 4,
-        "Double" | "Long" | "ComplexFloat" => 8,
-        "ComplexDouble" => 16,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

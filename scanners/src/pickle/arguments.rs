@@ -3,7 +3,6 @@
 //! Never lets a call pass because its arguments could not be understood.
 
 use super::{
-    View,
     arena::{Form, Id, Kind, NONE, NOT_PLAIN, NOT_TO_KEEP, Value},
     halt::Step,
     judge::Judge,
@@ -87,7 +86,7 @@ impl Judge<'_> {
             Arguments::CopyregReconstructor => self.reconstructor_fault(first, item(self, 1)),
             Arguments::VouchedClass => self.class_fault(first),
             Arguments::ArrayShell => self.class_fault(first).or_else(|| self.shape_fault(item(self, 1))),
-            Arguments::TensorParts => self.tensor_fault(id, at),
+            Arguments::TensorParts => self.tensor_fault(id),
             Arguments::NestedCheckpoint => match first {
                 Value::Piece { form: Form::Bytes, len, at } if count == 1 => {
                     self.checkpoints.push(at..at.saturating_add(len.into()));
@@ -284,7 +283,7 @@ impl Judge<'_> {
     }
 
     fn shape_fault(&self, shape: Value) -> Fault {
-        let Some((id, _)) = self.arena.tuple(shape) else { return None };
+        let (id, _) = self.arena.tuple(shape)?;
         let product = self.arena.items(id).fold(1_i64, |product, value| match value {
             Value::Int(size) => product.saturating_mul(size),
             _ => i64::MAX,
@@ -306,7 +305,7 @@ impl Judge<'_> {
     }
 
     /// A tensor is a stretch of a storage, which it must not leave.
-    fn tensor_fault(&mut self, id: Id, at: u64) -> Fault {
+    fn tensor_fault(&self, id: Id) -> Fault {
         let item = |place| self.arena.item(id, place).unwrap_or(Value::Absent);
         let (storage, offset, sizes, strides) = (item(0), item(1), item(2), item(3));
         let numbers = |value: Value| -> Option<Vec<u64>> {
@@ -342,13 +341,15 @@ impl Judge<'_> {
                 _ => Some((&rules::STORAGE_EXTENT, "without a storage".into())),
             };
         };
-        // An untyped storage counts bytes; who reads the archive compares those.
-        let fault = (storage.kind != "UntypedStorage" && needed > storage.count).then(|| {
+        // An untyped storage counts bytes; the call says what its elements are.
+        let size = match storage.kind.as_str() {
+            "UntypedStorage" => self.global(item(6)).map_or(1, |dtype| element_size(&dtype.name)),
+            _ => 1,
+        };
+        (needed.saturating_mul(size) > storage.count).then(|| {
             let what = format!("which needs {needed} elements of a storage that has {}", storage.count);
             (&rules::STORAGE_EXTENT, what)
-        });
-        self.views.push(View { key: storage.key, kind: storage.kind, needed, at });
-        fault
+        })
     }
 
     // --- States ---
@@ -356,7 +357,7 @@ impl Judge<'_> {
     /// What a state sets that an object's own class has to say.
     pub(crate) fn check_state(&mut self, target: &super::arena::Node, state: Value, at: u64) -> Step<()> {
         let Some((id, node)) = self.arena.of(state).map(|(id, node)| (id, *node)) else { return Ok(()) };
-        let owner = self.class_of(target).map(Global::path).unwrap_or_else(|| "an object".into());
+        let owner = self.class_of(target).map_or_else(|| "an object".into(), Global::path);
         let mut dicts = vec![];
         match node.kind {
             Kind::Dict => dicts.push(id),
@@ -441,6 +442,17 @@ impl Judge<'_> {
             Value::Piece { .. } => Ok(true),
             _ => Ok(false),
         }
+    }
+}
+
+/// How many bytes an element of a dtype has, at least.
+fn element_size(dtype: &str) -> u64 {
+    match dtype {
+        "float16" | "bfloat16" | "int16" | "uint16" | "half" | "short" => 2,
+        "float32" | "int32" | "uint32" | "float" | "int" => 4,
+        "float64" | "int64" | "uint64" | "complex64" | "double" | "long" => 8,
+        "complex128" => 16,
+        _ => 1,
     }
 }
 

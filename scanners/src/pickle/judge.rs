@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Storage, View,
-    arena::{Arena, Id, Kind, NONE, NOT_TO_KEEP, Node, Value},
+    Storage,
+    arena::{Arena, Id, Kind, NONE, NOT_PLAIN, NOT_TO_KEEP, Node, Value},
     code,
     halt::{Halt, Step},
     names::{self, Global, Globals},
@@ -48,18 +48,21 @@ pub(crate) struct Judge<'a> {
     /// Persistent ids that are no storage of torch.
     pub(crate) strange_ids: Vec<(u64, String)>,
     pub(crate) first_storage: Option<u64>,
-    pub(crate) views: Vec<View>,
     extensions: HashMap<u32, u32>,
     /// How many globals were called, made, or given something.
     pub(crate) uses: u64,
 }
 
+/// Stands for the module of a name that is not written in the file.
+pub(crate) const COMPUTED: &str = "(computed)";
 /// More findings of one pickle than anybody reads.
 const MOST_DRAFTS: usize = 1000;
 /// No name of a global is longer.
 const LONG_NAME: u32 = 4096;
 /// No writer nests deeper.
 const DEEP: u16 = 10_000;
+/// A longer run of numbers fills memory when it is written out.
+const LONG_RUN: i64 = 1 << 27;
 /// Written out, no model has so many values.
 const GROWN: f32 = 1e12;
 
@@ -78,7 +81,6 @@ impl<'a> Judge<'a> {
             storages: Vec::new(),
             strange_ids: Vec::new(),
             first_storage: None,
-            views: Vec::new(),
             extensions: HashMap::new(),
             uses: 0,
         }
@@ -118,6 +120,9 @@ impl<'a> Judge<'a> {
 
     /// A name that is not written as it seems.
     fn look_of(&mut self, module: &str, name: &str, at: u64) {
+        if module == COMPUTED {
+            return;
+        }
         let (plain_module, plain_name) = (names::normal(module), names::normal(name));
         if plain_module != module || plain_name != name {
             let message = format!(
@@ -141,7 +146,7 @@ impl<'a> Judge<'a> {
         let shown = (self.call_text("", module)?, self.call_text("", name)?);
         let message = format!("The name of what it loads is computed: module {}, name {}.", shown.0, shown.1);
         self.say(&rules::COMPUTED_NAME, at, message);
-        self.named("(computed)", &format!("at {at}"), at)
+        self.named(COMPUTED, &format!("at {at}"), at)
     }
 
     /// The global behind a value.
@@ -245,15 +250,16 @@ impl<'a> Judge<'a> {
                 || either && entry.vouches_for(UseKind::Call)
                 || entry.vouches_for(UseKind::New) && op == b'R';
             let taint = self.arena.of(args).map_or(0, |(_, node)| node.taint);
+            if taint & NOT_PLAIN != 0 {
+                self.endless(args, at)?;
+            }
             if fits && entry.arguments == Arguments::Any && taint & NOT_TO_KEEP == 0 && named.is_none() {
                 return Ok(None);
             }
             if !fits {
-                let message = format!(
-                    "Loading this pickle {} `{}`, for which nobody vouches in this use.",
-                    verb(kind),
-                    global.path()
-                );
+                let path = self.globals.get(number).map(Global::path).unwrap_or_default();
+                let message =
+                    format!("Loading this pickle {} `{path}`, for which nobody vouches in this use.", verb(kind));
                 self.say(&rules::UNKNOWN_GLOBAL, at, message);
             }
             return self.check_arguments(number, entry.arguments, args, named, at);
@@ -269,7 +275,7 @@ impl<'a> Judge<'a> {
         let (path, tier, entry) = (global.path(), global.tier, global.entry);
         let (hop, package) = (global.hop.clone(), package(&global.module).to_owned());
         let told = global.told;
-        let computed = global.module == "(computed)";
+        let computed = global.module == COMPUTED;
         let call = self.call_text(&path, args)?;
         let why = entry.map_or("", |entry| entry.why);
         if let Some(part) = hop {
@@ -340,10 +346,14 @@ impl<'a> Judge<'a> {
         let callee = self.global(Value::Node(Id(made.a)));
         let Some(class) = self.class_of(made) else { return Ok(()) };
         let vouches = |global: &Global| global.entry.is_some_and(|entry| entry.vouches_for(UseKind::State));
-        let fits = vouches(class) || callee.is_some_and(|callee| callee.is_vouched() && vouches(callee));
-        let (path, vouched, array) = (class.path(), class.is_vouched(), is_far_array(class));
-        if vouched && !fits {
-            let message = format!("Loading this pickle changes the state of `{path}`, for which nobody vouches.");
+        // A function that is vouched for gives an object of its own kind, which knows its state.
+        let rebuilds = |callee: &Global| {
+            callee.entry.is_some_and(|entry| entry.vouches_for(UseKind::Call) && !entry.vouches_for(UseKind::New))
+        };
+        let fits = vouches(class) || callee.is_some_and(|callee| vouches(callee) || rebuilds(callee));
+        let (name, known, array) = (class.path(), class.is_vouched(), is_far_array(class));
+        if known && !fits {
+            let message = format!("Loading this pickle changes the state of `{name}`, for which nobody vouches.");
             self.say(&rules::UNKNOWN_GLOBAL, at, message);
         }
         if array {
@@ -538,6 +548,22 @@ impl<'a> Judge<'a> {
         self.say(&rules::DEEP_STRUCTURE, at, message);
     }
 
+    /// A run of numbers costs nothing until it is written out, as every container does that is given one.
+    fn endless(&mut self, args: Value, at: u64) -> Step<()> {
+        let Some((id, 1)) = self.arena.tuple(args) else { return Ok(()) };
+        let Some(Value::Node(run)) = self.arena.item(id, 0) else { return Ok(()) };
+        let is_run = self.callee(run).is_some_and(|callee| matches!(callee.name.as_str(), "range" | "xrange"));
+        let bounds = self.arena.get(run).map(|node| Id(node.b));
+        let large = |value| {
+            matches!(value, Value::Int(n) if !(-LONG_RUN..=LONG_RUN).contains(&n)) || !matches!(value, Value::Int(_))
+        };
+        if is_run && bounds.is_some_and(|bounds| self.arena.items(bounds).any(large)) {
+            let shown = self.call_text("", args)?;
+            self.huge(at, &format!("a container of every number in {shown}"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn huge(&mut self, at: u64, what: &str) {
         self.say(&rules::HUGE_VALUE, at, format!("Loading this pickle makes {what}."));
     }
@@ -574,7 +600,7 @@ impl<'a> Judge<'a> {
     pub(crate) fn finish(&mut self) {
         let mut said = Vec::new();
         for global in self.globals.iter().filter(|global| !global.called && !global.told && !global.attribute) {
-            if global.is_vouched() || global.module == "(computed)" {
+            if global.is_vouched() || global.module == COMPUTED {
                 continue;
             }
             let (path, why) = (global.path(), global.entry.map_or("", |entry| entry.why));

@@ -10,7 +10,7 @@ use super::{
     halt::{Halt, Step},
     judge::Judge,
     memo::Memo,
-    spelling,
+    spelling::{self, Integer},
 };
 use crate::{read::cursor::Cursor, rules, scan::Stop, source::Source};
 
@@ -63,8 +63,8 @@ pub(crate) struct Machine<'a> {
     puts: u64,
     most_ops: u64,
     last: u8,
-    /// Where the last GET of a place lay that was stored to oddly.
-    odd_get: u64,
+    /// What was last taken from places of the memo that were stored to oddly.
+    odd: [Value; 4],
 }
 
 /// A line of a text opcode is no longer than this, a string's excepted.
@@ -92,7 +92,7 @@ impl<'a> Machine<'a> {
             puts: 0,
             most_ops,
             last: 0,
-            odd_get: u64::MAX,
+            odd: [Value::Absent; 4],
         }
     }
 
@@ -172,15 +172,15 @@ impl<'a> Machine<'a> {
             }
             b'h' => {
                 let place = self.cursor.u8()?;
-                self.fetch(place.into(), at)?;
+                self.fetch(place.into())?;
             }
             b'j' => {
                 let place = self.cursor.u32_le()?;
-                self.fetch(place.into(), at)?;
+                self.fetch(place.into())?;
             }
             b'g' => {
                 let place = self.place(at)?;
-                self.fetch(place, at)?;
+                self.fetch(place)?;
             }
             0x8c | b'U' | b'C' => {
                 let len = self.cursor.u8()?;
@@ -302,10 +302,11 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn fetch(&mut self, place: u64, at: u64) -> Step<()> {
+    fn fetch(&mut self, place: u64) -> Step<()> {
         let value = self.memo.get(place).ok_or_else(|| Halt::wrong(format!("nothing is stored under {place}")))?;
         if self.memo.was_odd(place) {
-            self.odd_get = at;
+            self.odd.rotate_right(1);
+            self.odd[0] = value;
         }
         self.push(value);
         Ok(())
@@ -314,7 +315,10 @@ impl<'a> Machine<'a> {
     /// A memo number in a line.
     fn place(&mut self, at: u64) -> Step<u64> {
         let line = self.cursor.line(LINE)?;
-        let number = spelling::integer(&line, false).flatten().and_then(|number| u64::try_from(number).ok());
+        let number = match spelling::integer(&line, false) {
+            Some(Integer::Small(number)) => u64::try_from(number).ok(),
+            _ => None,
+        };
         number.ok_or_else(|| Halt::wrong(format!("the memo number at {at} is none")))
     }
 
@@ -412,17 +416,15 @@ impl<'a> Machine<'a> {
                     self.judge.huge(at, &format!("an integer of {len} digits"));
                 }
                 match spelling::integer(digits, true) {
-                    Some(Some(number)) => Value::Int(number),
-                    Some(None) => {
+                    Some(Integer::Small(number)) => Value::Int(number),
+                    Some(Integer::Large) => {
                         Value::Piece { form: Form::Long, len: u32::try_from(len).unwrap_or(u32::MAX), at: start }
                     }
                     None => return wrong("the integer"),
                 }
             }
-            b'F' => match spelling::is_float(&line) {
-                true => Value::Float,
-                false => return wrong("the number"),
-            },
+            b'F' if spelling::is_float(&line) => Value::Float,
+            b'F' => return wrong("the number"),
             b'S' => {
                 let end = line.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
                 let quote = line.first().filter(|byte| matches!(byte, b'\'' | b'"'));
@@ -493,15 +495,15 @@ impl<'a> Machine<'a> {
     fn stack_global(&mut self, at: u64) -> Step<()> {
         let name = self.pop()?;
         let module = self.pop()?;
-        self.odd_use(at, "the name of what it loads");
+        self.odd_use(&[module, name], at, "the name of what it loads");
         let value = self.judge.named_by(module, name, at)?;
         self.push(value);
         Ok(())
     }
 
     /// Something important was taken from a place of the memo that no writer would have stored to in this way.
-    fn odd_use(&mut self, at: u64, what: &str) {
-        if self.odd_get != u64::MAX && at - self.odd_get <= 16 {
+    fn odd_use(&mut self, used: &[Value], at: u64, what: &str) {
+        if used.iter().any(|value| *value != Value::Absent && self.odd.contains(value)) {
             let message =
                 format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
             self.judge.say(&rules::STACK_ODDITY, at, message);
@@ -538,6 +540,7 @@ impl<'a> Machine<'a> {
                 (self.judge.named(&module, &name, at)?, Value::Node(args), None)
             }
         };
+        self.odd_use(&[callee], at, "what it calls");
         let value = self.judge.called(callee, args, named, op, at)?;
         self.push(value);
         Ok(())
