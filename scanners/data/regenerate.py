@@ -146,36 +146,60 @@ def classes(folder, package, patterns):
     print("\n".join(for_review))
 
 
+def listed_uses():
+    rows = {}
+    for path in (HERE / "globals").glob("*.txt"):
+        for line in path.read_text().splitlines():
+            if line and line[0] != "#":
+                columns = [column.strip() for column in line.split("|")]
+                rows[columns[0]] = set(columns[1].split())
+    return rows
+
+
 def observed():
     import io
     import pickle
-    import pickletools
 
     import regenerate_objects
 
-    known, seen = listed(), {}
+    seen = {}
+
+    class Watcher(pickle._Pickler):
+        """Python's own pickler, watched: which globals does it write, and for which use?"""
+
+        def use(self, one, kind):
+            name = getattr(one, "__qualname__", None) or getattr(one, "__name__", "?")
+            seen.setdefault(f"{pickle.whichmodule(one, name)} {name}", [set(), self.what])[0].add(kind)
+
+        def save_global(self, obj, name=None):
+            super().save_global(obj, name)
+            self.use(obj, "import")
+
+        def save_reduce(self, func, args, state=None, listitems=None, dictitems=None, *more, obj=None, **named):
+            new = getattr(func, "__name__", "") in ("__newobj__", "__newobj_ex__")
+            made = args[0] if new else func
+            self.use(made, "new" if new else "call")
+            if state is not None:
+                self.use(type(obj) if isinstance(obj, object) and obj is not None and not isinstance(made, type) else made, "state")
+            if listitems is not None or dictitems is not None:
+                self.use(made, "items")
+            super().save_reduce(func, args, state, listitems, dictitems, *more, obj=obj, **named)
+
     for name, one in regenerate_objects.objects():
         for protocol in (2, 3, 4, 5):
+            watcher = Watcher(io.BytesIO(), protocol)
+            watcher.what = name
             try:
-                text = pickle.dumps(one, protocol)
+                watcher.dump(one)
             except Exception as problem:  # Some cannot be pickled, and that is no concern of ours.
                 print(f"# {name}: {type(problem).__name__}", file=sys.stderr)
                 break
-            texts, memo = [], []
-            for op, arg, _ in pickletools.genops(io.BytesIO(text)):
-                if op.name == "GLOBAL":
-                    seen.setdefault(arg, name)
-                elif op.name == "STACK_GLOBAL":
-                    seen.setdefault(" ".join(texts[-2:]), name)
-                elif "UNICODE" in op.name:
-                    texts.append(arg)
-                elif op.name == "MEMOIZE":
-                    memo.append(texts[-1] if texts else None)
-                elif "GET" in op.name and int(arg) < len(memo) and isinstance(memo[int(arg)], str):
-                    texts.append(memo[int(arg)])
-    for path, name in sorted(seen.items()):
-        if path not in known:
-            print(f"{path} | import new state | any | Seen in {name}.")
+    known = listed_uses()
+    for path, (uses, name) in sorted(seen.items()):
+        missing = uses - known.get(path, set())
+        if missing:
+            order = [kind for kind in ("import", "call", "new", "state", "items") if kind in uses]
+            print(f"{path} | {' '.join(order)} | any | Seen in {name}.{' Lacks ' + ' '.join(sorted(missing)) if path in known else ''}")
 
 
 if __name__ == "__main__":

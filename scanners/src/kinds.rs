@@ -39,7 +39,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// Inspects the members of an archive.
-pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
+pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) {
     let fitting: Vec<&Kind> = KINDS.iter().filter(|kind| (kind.recognise)(archive)).collect();
     if fitting.is_empty() {
         for member in &archive.members {
@@ -52,5 +52,4 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
             scan.stopped(&archive.source, stop);
         }
     }
-    Ok(())
 }

@@ -132,7 +132,7 @@ rules! {
     GGUF_ALIGNMENT = "WB-GGU-004", Medium, Suspicious, "The GGUF alignment is invalid", [369], "";
     GGUF_DUPLICATE = "WB-GGU-005", High, Suspicious, "A GGUF key or tensor is there twice", [694], "AML.T0074";
     GGUF_TRAILER = "WB-GGU-006", Medium, Suspicious, "Bytes follow the last GGUF tensor", [434], "AML.T0074";
-    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key or array exceeds what loaders take", [674], "AML.T0029";
+    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key, name or value is not what loaders take", [674], "AML.T0029";
     TEMPLATE_REACH = "WB-TPL-001", Critical, Malicious, "A chat template reaches into Python", [1336, 94], "AML.T0011.000";
     TEMPLATE_UNKNOWN_CALL = "WB-TPL-002", Medium, Suspicious, "A chat template calls something that templates do not have", [1336], "";
     TEMPLATE_OBFUSCATED = "WB-TPL-003", High, Suspicious, "A chat template hides which attribute it reads", [1336], "AML.T0011.000";
@@ -166,6 +166,7 @@ rules! {
     PYTHON_OBFUSCATED = "WB-PYC-005", High, Suspicious, "Python code hides what it does", [506], "AML.T0074";
     PYTHON_BYTECODE = "WB-PYC-006", High, Suspicious, "Python code is there only as bytecode", [506], "AML.T0074";
     PYTHON_RISKY_CALL = "WB-PYC-007", Medium, Suspicious, "Python code can run commands, connect or delete files when called", [749], "";
+    PYTHON_ATTACK = "WB-PYC-008", Critical, Malicious, "Python code carries out an attack, whenever it is called", [506, 94], "AML.T0011.000";
     NOTEBOOK_SHELL = "WB-NBK-001", High, Suspicious, "A notebook runs shell commands", [78], "AML.T0011.000";
     NOTEBOOK_OUTPUT = "WB-NBK-002", Medium, Suspicious, "A notebook's stored output holds active content", [79], "";
     PAGE_ACTIVE = "WB-TXT-001", Medium, Suspicious, "A page holds active content", [79], "";
@@ -184,6 +185,7 @@ rules! {
     SCRIPT_FILE = "WB-EXE-002", High, Suspicious, "The file is a script", [506], "AML.T0018.002";
     LLAMAFILE = "WB-EXE-003", High, Suspicious, "The file is a model and a program at once", [506], "AML.T0018.002";
     EXECUTABLE_IN_GAP = "WB-EXE-004", High, Suspicious, "A program lies in the gap of a data file", [506], "AML.T0018.002";
+    SHELL_HARM = "WB-EXE-006", Critical, Malicious, "A script runs commands that do harm", [506, 78], "AML.T0011.000";
     PORTABLE_EXECUTABLE = "WB-EXE-005", Medium, Suspicious, "The file is a compiled program for a virtual machine", [506], "AML.T0018.002";
     TABLE_PICKLE = "WB-TAB-001", High, Suspicious, "A table's schema carries a pickle", [502], "AML.T0011.000";
     R_CODE = "WB-RDS-001", Critical, Malicious, "R data carries code that runs when it is touched", [502], "AML.T0011.000";

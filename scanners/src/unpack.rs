@@ -77,8 +77,9 @@ impl Codec {
 
 /// Unpacks `packed`, within the limits on bytes, memory and ratio.
 pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, codec: Codec) -> Scanned<Unpacked> {
+    let packed = packed.start.min(source.len())..packed.end.min(source.len()).max(packed.start.min(source.len()));
     // A compressed stream has no places to jump to: all of it is needed, and asked for at once.
-    source.will_read([packed.clone()]);
+    source.will_read(std::iter::once(packed.clone()));
     let mut stream = Stream::new(source, packed.clone(), codec, scan.limits.memory_bytes);
     let mut made = Made::new(scan.limits.memory_bytes);
     let mut chunk = vec![0; CHUNK];

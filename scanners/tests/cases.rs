@@ -112,13 +112,6 @@ fn what_harms_is_flagged_and_what_does_not_is_left_alone() {
             if !flagged {
                 wrong.push(format!("{} is {} ({}): {:?}", case.path, case.expect, case.note, report.verdict));
             }
-            assert!(
-                report.verdict != Verdict::Clean,
-                "{} is {} ({}) and was called clean",
-                case.path,
-                case.expect,
-                case.note
-            );
         }
     }
     let sum = |what: fn(&Row) -> usize| rows.values().map(what).sum::<usize>();

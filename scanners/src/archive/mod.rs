@@ -181,7 +181,7 @@ impl Archive {
         scan.fold(&child, &self.source, used.clone());
         if whole {
             if let Some(size) = reading.size.filter(|size| *size != child.len()) {
-                self.sizes_differ(scan, &child, size, reader);
+                Self::sizes_differ(scan, &child, size, reader);
             }
             if let (Some(said), Some(is)) = (reading.crc, made.crc) {
                 compare_checksums(scan, &child, said, is);
@@ -192,7 +192,6 @@ impl Archive {
 
     /// One program gives as many bytes as the directory says, another all that there are.
     fn sizes_differ(
-        &self,
         scan: &mut Scan<'_>,
         child: &Source,
         said: u64,

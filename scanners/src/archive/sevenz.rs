@@ -60,6 +60,7 @@ pub(crate) fn recognise_rar(probe: &Probe<'_>) -> Match {
     if probe.starts_with(b"Rar!\x1a\x07") { Match::Content } else { Match::No }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every reader has this form")]
 pub(crate) fn inspect_rar(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     poses(scan, source, "rar");
     scan.unsupported(source, "rar archives are not unpacked");
@@ -77,7 +78,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         return Ok(());
     }
     // Blocks have no places to jump to: all of them are needed, and asked for at once.
-    source.will_read([0..claims.end]);
+    source.will_read(std::iter::once(0..claims.end));
     source.read(claims.end.saturating_sub(1)..claims.end)?;
     let trouble = Arc::new(Mutex::new(None));
     let mut reader = Seekable { source: source.clone(), at: 0, trouble: trouble.clone() };
@@ -235,3 +236,6 @@ impl Seek for Seekable {
         Ok(self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

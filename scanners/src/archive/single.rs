@@ -51,7 +51,7 @@ pub(crate) fn lzma(probe: &Probe<'_>) -> Match {
     let Some([0x5d, a, b, c, d, size @ .., 0]) = probe.head.get(..14) else { return Match::No };
     let plausible = size == [0xff; 8] || size.get(5..) == Some(&[0; 3]);
     let back = u32::from_le_bytes([*a, *b, *c, *d]);
-    let usual = back == u32::MAX || back.count_ones() == 1 || (back.count_ones() == 2 && back & (back >> 1) != 0);
+    let usual = back == u32::MAX || back.is_power_of_two() || (back.count_ones() == 2 && back & (back >> 1) != 0);
     by(plausible && usual && (back > LARGE_WINDOW || makes(probe, Codec::LzmaAlone)))
 }
 
@@ -116,6 +116,7 @@ pub(crate) fn inspect_zfile(scan: &mut Scan<'_>, source: &Source) -> Scanned<()>
 }
 
 fn stream(scan: &mut Scan<'_>, source: &Source, start: u64, codec: Codec) -> Scanned<()> {
+    let start = start.min(source.len());
     let made = unpack(scan, source, start..source.len(), codec)?;
     let child = scan.made(source, &inner_name(source.file_name()), made.bytes);
     scan.inner(&child);

@@ -2,7 +2,7 @@
 //!
 //! Members are never written anywhere. Sparse members are not unfolded; they leave the coverage incomplete.
 
-use std::ops::Range;
+use std::{iter::once, ops::Range};
 
 use crate::{
     archive::{
@@ -40,11 +40,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     loop {
         scan.steps(1)?;
         match walk.next(scan) {
-            Ok(Some(member)) => {
+            Ok(Step::File(member)) => {
                 scan.members(1)?;
-                members.extend(member);
+                members.push(member);
             }
-            Ok(None) => break,
+            Ok(Step::NoFile) => scan.members(1)?,
+            Ok(Step::End) => break,
             Err(stop @ Stop::Broken { .. }) => {
                 broken = Some(stop);
                 break;
@@ -54,8 +55,16 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     behind(scan, source, walk.at)?;
     let archive = Archive { source: source.clone(), members };
-    kinds::inspect(scan, &archive)?;
+    kinds::inspect(scan, &archive);
     broken.map_or(Ok(()), Err)
+}
+
+/// What comes next in an archive.
+enum Step {
+    File(Member),
+    /// A folder, a link, or what is said of the next member.
+    NoFile,
+    End,
 }
 
 /// Where the reader of an archive stands, and what was said for the next member.
@@ -80,15 +89,15 @@ struct Pax {
 }
 
 impl Walk<'_> {
-    /// The next member; an inner nothing for what is no file. Nothing at the end.
-    fn next(&mut self, scan: &mut Scan<'_>) -> Scanned<Option<Option<Member>>> {
+    /// The next member.
+    fn next(&mut self, scan: &mut Scan<'_>) -> Scanned<Step> {
         let at = self.at;
         if at + BLOCK > self.source.len() {
             return Err(Stop::broken(at, "the tar archive breaks off without an end"));
         }
-        let header = self.source.read(at..at + BLOCK).inspect_err(|_| self.source.will_read([at..at + AHEAD]))?;
+        let header = self.source.read(at..at + BLOCK).inspect_err(|_| self.source.will_read(once(at..at + AHEAD)))?;
         if header.iter().all(|byte| *byte == 0) {
-            return Ok(None);
+            return Ok(Step::End);
         }
         let Some(header) = Header::parse(&header) else {
             return Err(Stop::broken(at, "a tar header's checksum is wrong"));
@@ -99,7 +108,7 @@ impl Walk<'_> {
         match header.kind {
             b'L' | b'K' | b'x' | b'g' | b'X' => {
                 self.extension(scan, header.kind, data..data.saturating_add(own))?;
-                return Ok(Some(None));
+                return Ok(Step::NoFile);
             }
             _ => {}
         }
@@ -131,11 +140,11 @@ impl Walk<'_> {
             scan.left_out(self.source, format!("{name} is sparse, and was not unfolded"));
         }
         if !has_data {
-            return Ok(Some(None));
+            return Ok(Step::NoFile);
         }
         let packed = data..end.min(self.source.len());
         let reading = Reading { packed, packing: Packing::Stored, size: None, crc: None };
-        Ok(Some(Some(Member { name, size, readings: vec![reading] })))
+        Ok(Step::File(Member { name, size, readings: vec![reading] }))
     }
 
     /// What is said of the member that follows, in a member of its own.
@@ -184,7 +193,7 @@ impl Walk<'_> {
     fn pad(&self, scan: &mut Scan<'_>, end: u64) -> Scanned<u64> {
         let next = end.div_ceil(BLOCK).saturating_mul(BLOCK).min(self.source.len());
         let padding =
-            self.source.read(end.min(next)..next).inspect_err(|_| self.source.will_read([end..end + AHEAD]))?;
+            self.source.read(end.min(next)..next).inspect_err(|_| self.source.will_read(once(end..end + AHEAD)))?;
         if padding.iter().any(|byte| *byte != 0) {
             let message =
                 format!("{} bytes that belong to no member fill the space between two members.", padding.len());

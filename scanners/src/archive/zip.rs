@@ -82,7 +82,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     let archive = Archive { source: source.clone(), members: zip.views.members(scan, source)? };
     zip.mark(scan);
-    kinds::inspect(scan, &archive)
+    kinds::inspect(scan, &archive);
+    Ok(())
 }
 
 /// Whether a zip begins here: with a member, an end, or the mark of an archive in several parts.
@@ -174,7 +175,7 @@ impl<'a> Zip<'a> {
     fn look_into_gaps(&mut self, scan: &mut Scan<'_>) -> Scanned<()> {
         let mut claimed: Vec<Range<u64>> = self.structure.iter().chain(&self.data).cloned().collect();
         // A member that calls itself shorter than the directory does leaves room for others to be read from the start.
-        let hidden = self.views.room_within();
+        let hidden = self.views.room_within(self.source.len());
         let mut missing = false;
         for gap in gaps::between(&mut claimed, self.source.len()) {
             match gaps::look(scan, self.source, &gap, &mut self.views, &mut self.structure, gaps::Where::Between) {

@@ -59,6 +59,9 @@ fn dangerous(parts: &[&str]) -> Option<String> {
         }
     }
     let first = parts.first().copied().unwrap_or_default();
+    if parts.len() == 1 && BUILTINS.contains(&first) {
+        return Some(format!("`{first}` is a builtin that runs or opens things"));
+    }
     if matches!(first, "builtins" | "__builtin__") {
         let last = parts.get(1).copied().unwrap_or_default();
         let plain = [
@@ -101,6 +104,27 @@ fn dangerous(parts: &[&str]) -> Option<String> {
     let under = |prefix: &&&str| name.as_str() == **prefix || name.starts_with(&format!("{prefix}."));
     GADGETS.iter().find(under).map(|gadget| format!("`{gadget}` loads or runs what it is given"))
 }
+
+/// A name without a module is a builtin.
+const BUILTINS: &[&str] = &[
+    "eval",
+    "exec",
+    "compile",
+    "open",
+    "input",
+    "__import__",
+    "getattr",
+    "setattr",
+    "delattr",
+    "globals",
+    "locals",
+    "vars",
+    "breakpoint",
+    "execfile",
+    "file",
+    "map",
+    "filter",
+];
 
 /// Dangerous in a pickle, ordinary in a config.
 const HARMLESS_HERE: &[&str] = &["functools.partial", "operator.itemgetter", "torch.compile"];
@@ -266,6 +290,26 @@ const VOUCHED: &[&str] = &[
     "bionemo",
     "parakeet",
     "seamless_communication",
+    "fish_speech",
+    "xinference",
+    "matcha",
+    "cosyvoice",
+    "f5_tts",
+    "indextts",
+    "styletts2",
+    "bigvgan",
+    "wenet",
+    "funasr",
+    "modelscope",
+    "swift",
+    "sglang",
+    "lmdeploy",
+    "verl",
+    "openrlhf",
+    "unsloth",
+    "llamafactory",
+    "torchao",
+    "gradio",
 ];
 
 const VOUCHED_EXACT: &[&str] = &["functools.partial", "operator.itemgetter", "itertools.chain"];

@@ -65,6 +65,10 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
             scan.inert(source, 0..source.len());
             return Ok(());
         }
+        // Editors and compilers read JSON with comments; what they would run is looked at all the same.
+        Err(Stop::Broken { at, what }) => {
+            big::read(&without_comments(text), MOST_VALUES).map_err(|_| Stop::Broken { at, what })?
+        }
         Err(stop) => return Err(stop),
     };
     scan.steps(tree.all().count() as u64)?;
@@ -78,6 +82,49 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
     Ok(())
 }
 
+/// JSON with its comments and its commas before an end made blank; everything else stays where it is.
+fn without_comments(text: &str) -> String {
+    let mut out: Vec<u8> = text.as_bytes().to_vec();
+    let (mut at, mut comma): (usize, Option<usize>) = (0, None);
+    while let Some(byte) = out.get(at).copied() {
+        let next = out.get(at + 1).copied();
+        let skip = match (byte, next) {
+            (b'"', _) => {
+                comma = None;
+                let mut end = at + 1;
+                while out.get(end).is_some_and(|byte| *byte != b'"') {
+                    end += if out.get(end) == Some(&b'\\') { 2 } else { 1 };
+                }
+                at = end + 1;
+                continue;
+            }
+            (b'/', Some(b'/')) => memchr::memchr(b'\n', out.get(at..).unwrap_or_default()),
+            (b'/', Some(b'*')) => memchr::memmem::find(out.get(at..).unwrap_or_default(), b"*/").map(|end| end + 2),
+            _ => Some(0),
+        };
+        let skip = skip.unwrap_or(out.len() - at);
+        if skip > 0 {
+            if let Some(comment) = out.get_mut(at..at + skip) {
+                comment.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+            }
+            at += skip;
+            continue;
+        }
+        if matches!(byte, b'}' | b']')
+            && let Some(place) = comma.and_then(|place| out.get_mut(place))
+        {
+            *place = b' ';
+        }
+        if byte == b',' {
+            comma = Some(at);
+        } else if !byte.is_ascii_whitespace() {
+            comma = None;
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Inspects YAML.
 pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     let document = yaml::read(text, MOST_VALUES)?;
@@ -85,7 +132,7 @@ pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
     judge::tags(scan, source, &document, text);
     if document.expanded > yaml::MOST_EXPANDED {
         let message = format!(
-            "Aliases in this YAML make {} values out of {}, so that reading it takes all memory.",
+            "Aliases in this YAML make {} values out of {}: whoever walks through them does not come to an end.",
             document.expanded,
             document.tree.all().count()
         );

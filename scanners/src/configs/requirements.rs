@@ -273,7 +273,7 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
                 let given = value();
                 if given.contains("://") {
                     url(scan, source, at, &given, "The list of packages");
-                } else if let Some(why) = paths::escape(&given) {
+                } else if let Some(why) = paths::escape(&given).filter(|_| !given.starts_with('/')) {
                     let message = format!("More requirements are read from `{given}`: {why}.");
                     scan.found(&rules::CONFIG_ESCAPE, source, at, message);
                 } else {

@@ -48,6 +48,8 @@ struct Reader<'a> {
     anchor: Option<String>,
     most: usize,
     steps: usize,
+    /// Where the value that is being read began.
+    began: usize,
 }
 
 /// Reads a stream of documents.
@@ -66,6 +68,7 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Document> {
         anchor: None,
         most,
         steps: 0,
+        began: 0,
     };
     while reader.at < text.len() {
         reader.line()?;
@@ -180,14 +183,9 @@ impl Reader<'_> {
             }
             let column = node.unwrap_or(self.at).saturating_sub(start);
             let Some(first) = self.line_rest().chars().next() else { return Ok(()) };
+            self.began = self.at;
             match first {
-                '#' if self
-                    .text
-                    .get(..self.at)
-                    .is_none_or(|before| before.ends_with([' ', '\t', '\n', '\r']) || before.is_empty()) =>
-                {
-                    return Ok(());
-                }
+                '#' => return Ok(()),
                 '-' if self.is_dash() => {
                     self.at += 1;
                     self.enter(column, false)?;
@@ -196,6 +194,7 @@ impl Reader<'_> {
                 }
                 '?' if self.line_rest().get(1..).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) => {
                     self.at += 1;
+                    self.enter(column, true)?;
                     node = None;
                     continue;
                 }
@@ -300,7 +299,7 @@ impl Reader<'_> {
         if let Some(anchor) = self.anchor.take() {
             self.anchors.insert(anchor, id);
         }
-        self.values.push(Value { at: self.at as u64, kind });
+        self.values.push(Value { at: self.began as u64, kind });
         self.weights.push(1);
         Ok(id)
     }
@@ -572,11 +571,10 @@ impl Reader<'_> {
                 self.open.truncate(outside);
                 return Ok(());
             };
+            self.began = self.at;
             match first {
                 ' ' | '\t' | '\n' | '\r' => self.at += 1,
-                '#' if self.text.get(..self.at).is_some_and(|before| before.ends_with([' ', '\t', '\n', '\r'])) => {
-                    self.next_line();
-                }
+                '#' => self.next_line(),
                 '[' | '{' => {
                     let kind = if first == '[' { Kind::Array(Vec::new()) } else { Kind::Object(Vec::new()) };
                     let id = self.add(kind)?;

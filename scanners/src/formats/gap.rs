@@ -21,16 +21,8 @@ pub(crate) fn look(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, plac
     if range.is_empty() {
         return Ok(());
     }
-    let length = range.end - range.start;
-    let head = source.read_up_to(range.start, length.min(4096))?;
-    let blank = head.iter().all(|b| matches!(b, 0 | b' ' | b'\n' | b'\r'));
-    if blank && length <= PADDING {
-        let all = source.read(range.clone())?;
-        if all.iter().all(|b| matches!(b, 0 | b' ' | b'\n' | b'\r')) {
-            scan.inspected(source, range);
-            return Ok(());
-        }
-    }
+    let Some(range) = without_padding(scan, source, range)? else { return Ok(()) };
+    let head = source.read_up_to(range.start, 4096.min(range.end - range.start))?;
     let (at, end) = (range.start, range.end);
     match sniff::of(&head) {
         Some(Family::Program(what)) => {
@@ -49,4 +41,20 @@ pub(crate) fn look(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, plac
     let inner = source.member(&format!("bytes {at} to {end}"), range);
     scan.inner(&inner);
     Ok(())
+}
+
+/// What is left of the stretch behind zeros and blanks, which count as inspected; nothing where there is nothing else.
+fn without_padding(scan: &mut Scan<'_>, source: &Source, range: Range<u64>) -> Scanned<Option<Range<u64>>> {
+    let mut at = range.start;
+    while at < range.end && at - range.start < PADDING {
+        let window = source.read_up_to(at, (64 << 10).min(range.end - at))?;
+        scan.steps(window.len() as u64 / 256 + 1)?;
+        let blank = window.iter().take_while(|b| matches!(b, 0 | b' ' | b'\n' | b'\r')).count();
+        at += blank as u64;
+        if blank < window.len() {
+            break;
+        }
+    }
+    scan.inspected(source, range.start..at);
+    Ok((at < range.end).then_some(at..range.end))
 }

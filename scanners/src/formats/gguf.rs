@@ -46,12 +46,13 @@ fn recognise(probe: &Probe<'_>) -> Match {
 }
 
 fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    source.will_read([0..FIRST]);
+    source.will_read(std::iter::once(0..FIRST));
     let mut reader = Reader::new(source);
     match header(scan, source, &mut reader) {
         Err(Stop::NotHere) => {
             let reached = reader.position();
-            source.will_read([reached..reached.max(FIRST).saturating_mul(GROWS).min(reached + (64 << 20))]);
+            let until = reached.max(FIRST).saturating_mul(GROWS).min(reached + (64 << 20));
+            source.will_read(std::iter::once(reached..until));
             Err(Stop::NotHere)
         }
         Err(Stop::Broken { at, what }) => {

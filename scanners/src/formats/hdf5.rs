@@ -124,7 +124,10 @@ impl Walk {
     }
 
     fn object(&mut self, scan: &mut Scan<'_>, path: &str, address: u64) -> Scanned<()> {
-        for message in header::messages(scan, &self.file, address)? {
+        let messages = header::messages(scan, &self.file, address)?;
+        let done = attribute::texts(scan, &self.file, path, &messages);
+        self.settle(scan, done)?;
+        for message in messages {
             let done = self.message(scan, path, message);
             self.settle(scan, done)?;
         }
@@ -225,7 +228,7 @@ impl Walk {
         body.skip(1)?;
         let flags = body.u8()?;
         let kind = if flags & 8 != 0 { body.u8()? } else { 0 };
-        body.skip(if flags & 4 != 0 { 8 } else { 0 } + if flags & 16 != 0 { 1 } else { 0 })?;
+        body.skip(if flags & 4 != 0 { 8 } else { 0 } + u64::from(flags & 16 != 0))?;
         let length = body.number(1 << (flags & 3))?;
         let name = String::from_utf8_lossy(&body.take(length)?).into_owned();
         let link = below(path, &name);

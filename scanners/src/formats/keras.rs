@@ -9,22 +9,62 @@ mod names;
 use crate::{
     read::json::{Kind, Tree},
     rules::{self, Rule},
-    scan::{Scan, Scanned},
+    scan::{Scan, Scanned, Stop},
     source::Source,
 };
 
 /// Values in one config. Real ones have some hundred thousand.
 const VALUES: usize = 4_000_000;
 
+/// Texts within texts that are read as configs of their own.
+const NESTED: usize = 64;
+
 /// Inspects the text of a config. `at` is where the text begins in the source.
 pub(crate) fn config(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) -> Scanned<()> {
-    scan.steps(text.len() as u64 / 8)?;
-    let tree = Tree::parse(text.as_bytes(), VALUES)?;
-    tree_of(scan, source, at, &tree)
+    config_bytes(scan, source, at, text.as_bytes())
+}
+
+/// The same for bytes in any encoding that Python's reader of JSON recognises.
+pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes: &[u8]) -> Scanned<()> {
+    scan.steps(bytes.len() as u64 / 8)?;
+    let text = code::as_utf8(bytes);
+    match Tree::parse(&text, VALUES) {
+        Ok(tree) => tree_of(scan, source, at, &tree),
+        Err(Stop::Broken { at: here, what }) => {
+            // What comes before the fault, and what comes behind it, may be whole documents to a more lenient reader.
+            let here = usize::try_from(here).unwrap_or(0).min(text.len());
+            let (before, behind) = text.split_at(here);
+            for part in [before, behind].into_iter().filter(|part| part.len() < text.len()) {
+                if let Ok(tree) = Tree::parse(part, VALUES) {
+                    tree_of(scan, source, at, &tree)?;
+                }
+            }
+            Err(Stop::Broken { at: at.saturating_add(here as u64), what })
+        }
+        Err(stop) => Err(stop),
+    }
 }
 
 /// The same for a config that somebody has read.
 pub(crate) fn tree_of(scan: &mut Scan<'_>, source: &Source, at: u64, tree: &Tree) -> Scanned<()> {
+    let mut nested = 0;
+    for (_, value) in tree.all() {
+        scan.steps(1)?;
+        if let Kind::String(text) = &value.kind
+            && text.starts_with('{')
+            && text.contains("class_name")
+            && nested < NESTED
+        {
+            nested += 1;
+            if let Ok(inner) = Tree::parse(text.as_bytes(), VALUES / NESTED) {
+                objects(scan, source, at.saturating_add(value.at), &inner)?;
+            }
+        }
+    }
+    objects(scan, source, at, tree)
+}
+
+fn objects(scan: &mut Scan<'_>, source: &Source, at: u64, tree: &Tree) -> Scanned<()> {
     for (id, value) in tree.all() {
         scan.steps(1)?;
         if !matches!(value.kind, Kind::Object(_)) {
@@ -95,9 +135,7 @@ impl<'a> Object<'a> {
         for module in &modules {
             for class in &classes {
                 let function = *class == "function" || *class == "builtin_function_or_method";
-                let named = if function { self.texts("config") } else { Vec::new() };
-                let named = named.into_iter().chain(if function { Vec::new() } else { vec![*class] });
-                for name in named.chain(if function { self.inner_texts("name") } else { Vec::new() }) {
+                for name in self.imported(class, function) {
                     self.import(scan, module, name, function);
                 }
             }
@@ -109,6 +147,18 @@ impl<'a> Object<'a> {
         }
         self.operation(scan, &classes);
         self.paths(scan, &classes);
+    }
+
+    /// The names that are taken from this object's module: its class, or the functions that it stands for.
+    fn imported(&self, class: &'a str, function: bool) -> Vec<&'a str> {
+        if !function {
+            return vec![class];
+        }
+        let mut names = self.texts("config");
+        for key in ["name", "config", "class_name", "function"] {
+            names.extend(self.inner_texts(key));
+        }
+        if names.is_empty() { vec!["?"] } else { names }
     }
 
     /// What a class does by itself, wherever it is said to come from.

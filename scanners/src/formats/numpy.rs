@@ -46,12 +46,10 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
 }
 
-/// A zip of arrays: `numpy.load` opens every member by its content, whatever its name.
+/// A zip of arrays, as numpy writes it.
 pub(crate) fn is_npz(archive: &Archive) -> bool {
-    let file = |name: &str| !name.ends_with('/');
-    let array = |name: &str| name.to_ascii_lowercase().ends_with(".npy");
-    archive.members.iter().any(|member| array(&member.name))
-        && archive.members.iter().filter(|member| file(&member.name)).all(|member| !member.name.ends_with(".pkl"))
+    let mut names = archive.members.iter().map(|member| member.name.to_ascii_lowercase()).peekable();
+    names.peek().is_some() && names.all(|name| name.ends_with(".npy"))
 }
 
 pub(crate) fn inspect_npz(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
@@ -92,8 +90,8 @@ fn array(scan: &mut Scan<'_>, source: &Source) -> Scanned<Option<u64>> {
             Ok(Some(data + bytes))
         }
         said => {
-            let said = said.map_or_else(|| "more than any file can have".to_owned(), |bytes| bytes.to_string());
-            let message = format!("The array's shape asks for {said} bytes, and {there} are there.");
+            let said = said.map_or_else(|| "more bytes than any file has".into(), |bytes| format!("{bytes} bytes"));
+            let message = format!("The array's shape asks for {said}, and {there} are there.");
             scan.found(&rules::ARRAY_SHAPE, source, text.start, message);
             // Elements that are numbers or text are never run, however many there are.
             scan.inert(source, data..source.len());

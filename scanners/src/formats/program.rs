@@ -50,8 +50,7 @@ fn native(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let message =
         format!("This is a native program or library ({kind}) of {} bytes. It runs where it is loaded.", source.len());
     scan.found(&rules::NATIVE_EXECUTABLE, source, 0, message);
-    not_taken_apart(scan, source);
-    Ok(())
+    not_taken_apart(scan, source)
 }
 
 fn portable(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -59,21 +58,21 @@ fn portable(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let kind = sniff::portable(&head).unwrap_or("portable");
     let message = format!("This is a compiled program of {} bytes ({kind}).", source.len());
     scan.found(&rules::PORTABLE_EXECUTABLE, source, 0, message);
-    not_taken_apart(scan, source);
-    Ok(())
+    not_taken_apart(scan, source)
 }
 
 fn llamafile(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let message =
         "This is a llamafile: a program for several systems that carries its model. Whoever starts it runs it.";
     scan.found(&rules::LLAMAFILE, source, 0, message);
-    not_taken_apart(scan, source);
-    Ok(())
+    not_taken_apart(scan, source)
 }
 
-fn not_taken_apart(scan: &mut Scan<'_>, source: &Source) {
+#[expect(clippy::unnecessary_wraps, reason = "ends a reader, which can fail")]
+fn not_taken_apart(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     scan.inspected(source, 0..crate::formats::HEAD);
     scan.left_out(source, "a program is not taken apart");
+    Ok(())
 }
 
 fn shell(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -82,11 +81,12 @@ fn shell(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         return Ok(());
     }
     scan.steps(text.len() as u64 / 16)?;
+    // A command may go on over several lines.
+    let text = String::from_utf8_lossy(&text).replace("\\\r\n", "   ").replace("\\\n", "  ").replace("`\n", "  ");
     let mut at = 0_u64;
-    for line in text.split(|b| *b == b'\n') {
-        let words = String::from_utf8_lossy(line).to_ascii_lowercase();
-        if let Some(what) = harm(words.trim()) {
-            let shown: String = words.trim().chars().take(160).collect();
+    for line in text.split('\n') {
+        if let Some(what) = harm(line.trim().to_ascii_lowercase().as_str()) {
+            let shown: String = line.trim().chars().take(160).collect();
             scan.found(&rules::SCRIPT_FILE, source, at, format!("This script {what}: `{shown}`."));
         }
         at += line.len() as u64 + 1;

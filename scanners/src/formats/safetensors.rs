@@ -4,10 +4,7 @@
 //! tensor. What the `safetensors` crate says of the same header is a second opinion.
 
 mod header;
-mod index;
 mod metadata;
-
-pub(crate) use index::index;
 
 use self::header::{Header, Tensor};
 use crate::{
@@ -26,6 +23,8 @@ const LONGEST_HEADER: u64 = 100_000_000;
 const SPARE: u64 = 64 << 10;
 /// `__metadata__` of real models stays far below: training settings, tags, a thumbnail.
 const LONGEST_METADATA: u64 = 16 << 20;
+/// From here on metadata has to stay smaller than the tensors that it belongs to.
+const LARGE_METADATA: u64 = 1 << 20;
 /// Tensors without a single byte. Real models have a handful.
 const EMPTY_TENSORS: usize = 10_000;
 
@@ -110,8 +109,9 @@ fn proportion(scan: &mut Scan<'_>, source: &Source, header: &Header, length: u64
         scan.found(&rules::TENSORS_HEADER_SIZE, source, 0, message);
     }
     let metadata: u64 = header.metadata.iter().map(|entry| (entry.key.len() + entry.value.len()) as u64).sum();
-    if metadata > LONGEST_METADATA {
-        let message = format!("The header's metadata is {metadata} bytes long.");
+    let data = source.len().saturating_sub(length);
+    if metadata > LONGEST_METADATA || (metadata > LARGE_METADATA && metadata > data) {
+        let message = format!("The header's metadata is {metadata} bytes long, for tensors of {data} bytes.");
         scan.found(&rules::TENSORS_HEADER_SIZE, source, 0, message);
     }
     let empty = header.tensors.iter().filter(|tensor| tensor.start == tensor.end).count();

@@ -86,25 +86,14 @@ pub(crate) fn of(head: &[u8]) -> Option<Family> {
     (small_length && head.get(8..10) == Some(b"{\"")).then_some(Family::Safetensors)
 }
 
-/// The protocols 2 to 5 say what they are; the opcode that follows has to be one that a writer begins with.
+/// The protocols 2 to 5 say what they are; the opcode that follows has to be one that a writer begins with. The older ones
+/// look like any text and are for the reader of pickles to tell.
 fn is_pickle(head: &[u8]) -> bool {
     match head {
         [0x80, 2..=5, 0x95, ..] => true,
         [0x80, 2..=5, next, ..] => {
             matches!(next, b'c' | b'}' | b']' | b'(' | b')' | b'X' | b'U' | b'K' | b'J' | b'M' | b'N' | b'q' | b'h')
                 || matches!(next, 0x8a..=0x8f | b'C' | b'B' | b'T' | b'V' | b'S' | b'I' | b'G' | 0x88 | 0x89)
-        }
-        [b'c', rest @ ..] => {
-            // Protocol 0 and 1: `cmodule\nname\n`.
-            let mut lines = rest.split(|b| *b == b'\n');
-            let word = |line: Option<&[u8]>| {
-                line.is_some_and(|line| {
-                    !line.is_empty()
-                        && line.len() < 100
-                        && line.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-                })
-            };
-            word(lines.next()) && word(lines.next()) && lines.next().is_some_and(|rest| rest.first() == Some(&b'('))
         }
         _ => false,
     }

@@ -27,7 +27,7 @@ fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
         }
         archive.inspect_as(scan, member, |scan, source| {
             let text = source.read_all(scan.limits.text_bytes)?;
-            keras::config(scan, source, 0, &String::from_utf8_lossy(&text))?;
+            keras::config_bytes(scan, source, 0, &text)?;
             scan.inspected(source, 0..source.len());
             Ok(())
         });

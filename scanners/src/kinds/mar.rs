@@ -28,6 +28,7 @@ pub(crate) fn recognise(archive: &Archive) -> bool {
     archive.find(MANIFEST).is_some()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every kind has this form")]
 pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
     let mut handlers: Vec<String> = Vec::new();
     for member in &archive.members {
@@ -41,7 +42,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
         }
         archive.inspect(scan, member);
         // The server imports the handler whatever its name ends in.
-        if handlers.iter().any(|handler| *handler == member.name) && !member.name.ends_with(".py") {
+        if handlers.contains(&member.name) && !member.name.to_ascii_lowercase().ends_with(".py") {
             archive.inspect_as(scan, member, |scan, source| {
                 let bytes = source.read_all(scan.limits.text_bytes)?;
                 python::inspect(scan, source, 0, &String::from_utf8_lossy(&bytes))

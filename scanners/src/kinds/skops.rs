@@ -84,6 +84,7 @@ pub(crate) fn recognise(archive: &Archive) -> bool {
     archive.find(SCHEMA).is_some()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every kind has this form")]
 pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
     for member in &archive.members {
         if member.name == SCHEMA {

@@ -3,7 +3,10 @@
 //! Storages are never read: they are numbers, and torch checks nothing in them. That they are there and long enough for
 //! what the pickle says is checked. Which member is which is decided as torch decides it, without regard to case.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+};
 
 use crate::{
     archive::{Archive, Member},
@@ -66,8 +69,6 @@ enum Form {
 struct Layout<'a> {
     archive: &'a Archive,
     form: Form,
-    /// The folder that holds everything, folded, with its slash: `archive/`. It can be empty.
-    root: String,
     /// Each member with its folded name below the root; whole names for what lies elsewhere.
     members: Vec<(String, &'a Member)>,
 }
@@ -83,11 +84,11 @@ impl<'a> Layout<'a> {
         let (form, root) = form(&names)?;
         let below = |name: &String| name.strip_prefix(&root).unwrap_or(name).to_owned();
         let members = names.iter().map(below).zip(&archive.members).collect();
-        Some(Self { archive, form, root, members })
+        Some(Self { archive, form, members })
     }
 
     /// Everything but storages, headers and large files: with it one round of fetching is enough.
-    fn asked_at_once(&self) -> Vec<std::ops::Range<u64>> {
+    fn asked_at_once(&self) -> Vec<Range<u64>> {
         let wanted = self.members.iter().filter(|(name, _)| storage_folder(name).is_none());
         wanted.filter_map(|(_, member)| member.stored()).filter(|at| at.end - at.start <= ASKED_AT_ONCE).collect()
     }
@@ -116,15 +117,15 @@ impl<'a> Layout<'a> {
     fn loads(&self, name: &str) -> bool {
         match self.form {
             Form::Package => name.ends_with(".pkl") && !name.starts_with(".data/"),
-            _ => matches!(name, "data.pkl" | "constants.pkl" | "bytecode.pkl"),
+            _ => matches!(name, "data.pkl" | "constants.pkl" | "bytecode.pkl" | "attributes.pkl"),
         }
     }
 
     /// Checks that each storage is there and long enough, and says which members are storages.
-    fn storages(&self, scan: &mut Scan<'_>, named: &[(String, Storage)]) -> HashMap<String, ()> {
+    fn storages(&self, scan: &mut Scan<'_>, named: &[(String, Storage)]) -> HashSet<String> {
         let by_name: BTreeMap<&str, &Member> =
             self.members.iter().map(|(name, member)| (name.as_str(), *member)).collect();
-        let mut referenced = HashMap::new();
+        let mut referenced = HashSet::new();
         let pickle = self.members.iter().find(|(name, _)| self.loads(name)).map(|(_, member)| *member);
         let place = |member: &Member| member.stored().map(|at| self.archive.source.member(&member.name, at));
         let place = pickle.and_then(place).unwrap_or_else(|| self.archive.source.clone());
@@ -142,7 +143,7 @@ impl<'a> Layout<'a> {
                 scan.found(&rules::STORAGE_EXTENT, &place, storage.at, message);
                 continue;
             };
-            referenced.insert((*name).to_owned(), ());
+            referenced.insert((*name).to_owned());
             let needed = storage.count.checked_mul(element_bytes(&storage.kind));
             if needed.is_none_or(|needed| needed > member.size) {
                 let message = format!(
@@ -156,12 +157,12 @@ impl<'a> Layout<'a> {
     }
 
     /// Inspects what is neither a loaded pickle nor a storage.
-    fn others(&self, scan: &mut Scan<'_>, referenced: &HashMap<String, ()>) {
+    fn others(&self, scan: &mut Scan<'_>, referenced: &HashSet<String>) {
         for (name, member) in &self.members {
             if self.loads(name) {
                 continue;
             }
-            if referenced.contains_key(name) {
+            if referenced.contains(name) {
                 self.archive.inert(scan, member);
             } else if WORDS.contains(&name.as_str()) && member.size <= LONGEST_WORD {
                 self.archive.inspect_as(scan, member, word);

@@ -30,7 +30,8 @@ pub(crate) enum UseKind {
     /// Named only: its module is imported. A global with this use may also be stored in another object's state, where the
     /// object may call it later with arguments of the attacker's; only what harms nobody then has this use.
     Import,
-    /// Called with arguments: REDUCE.
+    /// Called with arguments: REDUCE. A class that is vouched for [`UseKind::New`] is not thereby vouched for this: its
+    /// `__init__` runs, and that of some fetches or opens what its arguments name (`SentenceTransformer(name)`).
     Call,
     /// Made without its `__init__`: NEWOBJ, NEWOBJ_EX, and OBJ and INST without arguments. OBJ and INST with arguments
     /// call the class, and so are a [`UseKind::Call`].
@@ -119,6 +120,9 @@ pub(crate) fn look_up(module: &str, name: &str) -> Option<&'static Entry> {
     if let Some(entry) = tables.vouched.get(module).and_then(|names| names.get(name)) {
         return Some(entry);
     }
+    if package(module) == SCRIPT {
+        return script_class(module);
+    }
     // A module's global can be another module: `collections` has `_sys`, `random` has `_os`.
     let first = name.split('.').next().unwrap_or(name);
     if HOPS.contains(&first) {
@@ -141,10 +145,17 @@ struct Tables {
     below: HashMap<&'static str, HashMap<&'static str, Entry>>,
     /// Modules of Python's standard library, all of which no model needs but for what is vouched for.
     library: HashMap<&'static str, Entry>,
-    old_modules: HashMap<&'static str, &'static str>,
-    old_names: HashMap<(&'static str, &'static str), (&'static str, &'static str)>,
+    old: HashMap<&'static str, Old>,
     /// Lines that could not be read. A test says that there are none.
     faults: Vec<String>,
+}
+
+/// What became of a module of Python 2, or of an inner one.
+#[derive(Default)]
+struct Old {
+    module: Option<&'static str>,
+    /// Names that went to other modules than the rest.
+    names: HashMap<&'static str, (&'static str, &'static str)>,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
@@ -190,6 +201,19 @@ const WARNED: &str = include_str!("../../data/gadgets.txt");
 const LIBRARY: &str = include_str!("../../data/library.txt");
 const OLD_NAMES: &str = include_str!("../../data/old_names.txt");
 const LIBRARY_WHY: &str = "It is a part of Python's standard library that no model needs.";
+
+/// The package that TorchScript gives to the classes of an archive's own code. Python cannot import it; torch makes them from
+/// the code beside the pickle, which has its own reader.
+const SCRIPT: &str = "__torch__";
+/// Libraries of torch itself that bring classes of their own.
+const SCRIPT_LIBRARIES: &[&str] = &["quantized", "rnn", "xnnpack", "sparse", "mkldnn", "vulkan", "metal"];
+static SCRIPT_CLASS: LazyLock<Entry> = LazyLock::new(|| Entry {
+    tier: Tier::Framework,
+    uses: &[UseKind::Import, UseKind::Call, UseKind::New, UseKind::State],
+    arguments: Arguments::Any,
+    rule: None,
+    why: "A class of the archive's own TorchScript.",
+});
 
 /// Names under which harmless modules hold modules and tables that lead anywhere.
 const HOPS: &[&str] = &[
@@ -245,8 +269,7 @@ impl Tables {
             warned: HashMap::new(),
             below: HashMap::new(),
             library: HashMap::new(),
-            old_modules: HashMap::new(),
-            old_names: HashMap::new(),
+            old: HashMap::new(),
             faults: Vec::new(),
         };
         let mut uses = HashMap::new();
@@ -314,18 +337,20 @@ impl Tables {
     fn read_old_name(&mut self, line: &'static str) -> Option<()> {
         let (old, new) = line.split_once(" -> ")?;
         match (old.split_once(' '), new.split_once(' ')) {
-            (Some(old), Some(new)) => self.old_names.insert(old, new).is_none().then_some(()),
-            (None, None) => self.old_modules.insert(old, new).is_none().then_some(()),
+            (Some((module, name)), Some(new)) => {
+                self.old.entry(module).or_default().names.insert(name, new).is_none().then_some(())
+            }
+            (None, None) => self.old.entry(old).or_default().module.replace(new).is_none().then_some(()),
             _ => None,
         }
     }
 
     /// What Python 3 makes of Python 2's names, and what a module's underscored twin is.
     fn today<'a>(&self, module: &'a str, name: &'a str) -> (&'a str, &'a str) {
-        if let Some(new) = self.old_names.get(&(module, name)) {
-            return *new;
+        match self.old.get(module) {
+            Some(old) => old.names.get(name).copied().unwrap_or((old.module.unwrap_or(module), name)),
+            None => (module, name),
         }
-        (self.old_modules.get(module).copied().unwrap_or(module), name)
     }
 
     fn warned(&self, module: &str, name: &str) -> Option<&Entry> {
@@ -346,6 +371,11 @@ impl Tables {
         }
         self.library.get(package(module))
     }
+}
+
+fn script_class(module: &str) -> Option<&'static Entry> {
+    let library = module.strip_prefix("__torch__.torch.classes.").map(package);
+    library.is_none_or(|library| SCRIPT_LIBRARIES.contains(&library)).then(|| &*SCRIPT_CLASS)
 }
 
 fn warning(tier: Tier, rule: &'static Rule, why: &'static str) -> Entry {

@@ -13,6 +13,7 @@ use crate::unpack::packed::Packed;
 const WINDOW: usize = 64 << 10;
 
 /// One frame.
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of the header")]
 pub(super) struct Lz4 {
     pub(super) packed: Packed,
     /// The largest block that the header allows.

@@ -164,8 +164,9 @@ impl Stream {
             return stop;
         }
         let name = self.codec.name();
+        let too_much = why.kind() == io::ErrorKind::OutOfMemory || why.to_string().contains("dict size");
         match why.kind() {
-            io::ErrorKind::OutOfMemory => {
+            _ if too_much => {
                 Stop::Spent(format!("the {name} stream needs more than {} bytes to look back at", self.memory))
             }
             io::ErrorKind::UnexpectedEof => Stop::broken(at, format!("the {name} stream ends in the middle")),

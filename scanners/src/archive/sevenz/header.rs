@@ -42,7 +42,7 @@ impl Claims {
             return Err(Stop::Spent(format!("a 7z directory of {size} bytes")));
         }
         let header = source.read(at..at + size)?;
-        let mut claims = Self { end: at + size, ranges: vec![at..at + size], encrypted: false };
+        let mut claims = Self { end: at + size, ranges: std::iter::once(at..at + size).collect(), encrypted: false };
         if header.first() == Some(&0x17) {
             claims.packed(Numbers { rest: header.slice(1..), at }, memory)?;
         }

@@ -146,6 +146,7 @@ fn strays(
             None
         };
         let Some(end) = end else { continue };
+        scan.members(1)?;
         let message = format!("Another directory lies at {here}, besides the one that the archive's end names.");
         scan.found(&rules::ZIP_TWO_ENDS, source, here, message);
         structure.push(here..end);
@@ -169,6 +170,7 @@ fn unlisted(
     let places: Vec<u64> = memmem::find_iter(&bytes, LOCAL).map(|at| gap.start + at as u64).collect();
     let (mut left, mut at) = (Vec::new(), gap.start);
     for place in places {
+        scan.steps(16)?;
         if place < at || views.has_header_at(place) {
             continue;
         }

@@ -1,6 +1,9 @@
 //! The members of a zip as each view has them, how the views differ, and what all of them together come to.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use memchr::memmem;
 
@@ -12,7 +15,7 @@ use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
-    unpack::{Codec, checksum, taste, unpack},
+    unpack::{Codec, taste, unpack},
 };
 
 use super::records::{CENTRAL, Central, DESCRIPTOR, LOCAL, Local, Said, u32_at, u64_at};
@@ -24,6 +27,10 @@ const ENCRYPTED: u16 = 1;
 const UNSUPPORTED: &[u16] = &[1, 2, 3, 4, 5, 6, 9, 10, 16, 18, 19, 94, 96, 97, 98];
 /// Every system that the format's description gives a number.
 const KNOWN_SYSTEMS: std::ops::RangeInclusive<u8> = 0..=30;
+/// Members together are as long as their archive, or a little longer where views differ. Where they share bytes they can be
+/// endlessly long.
+const MOST_TIMES: u64 = 8;
+const SMALL: u64 = 1 << 20;
 /// So many members that lie at the same place are inspected under their own names: the content is the same for all.
 const MOST_SHARERS: usize = 8;
 const SYMLINK: u32 = 0o120_000;
@@ -51,6 +58,8 @@ struct Descriptor {
 #[derive(Default)]
 pub(super) struct Views {
     entries: Vec<Entry>,
+    /// Where members' own headers stand.
+    headers: HashSet<u64>,
 }
 
 /// Which bytes belong to what.
@@ -62,11 +71,13 @@ pub(super) struct Extents {
 
 impl Views {
     pub(super) fn add(&mut self, directory: usize, central: Central, local: Option<Local>) {
+        self.headers.extend(local.as_ref().map(|local| local.at));
         self.entries.push(Entry { central: Some(central), local, descriptor: None, next: None, directory });
     }
 
     /// A member that no directory lists.
     pub(super) fn add_unlisted(&mut self, local: Local, next: u64) {
+        self.headers.insert(local.at);
         self.entries.push(Entry {
             central: None,
             local: Some(local),
@@ -76,9 +87,9 @@ impl Views {
         });
     }
 
-    /// Whether a listed member's own header stands at `at`.
+    /// Whether a known member's own header stands at `at`.
     pub(super) fn has_header_at(&self, at: u64) -> bool {
-        self.entries.iter().any(|entry| entry.local.as_ref().is_some_and(|local| local.at == at))
+        self.headers.contains(&at)
     }
 
     /// Compares what the directory says of each member with what the member says of itself.
@@ -153,11 +164,15 @@ impl Views {
     }
 
     /// Where a listed member's own header ends it earlier than the directory does.
-    pub(super) fn room_within(&self) -> Vec<Range<u64>> {
+    pub(super) fn room_within(&self, len: u64) -> Vec<Range<u64>> {
+        let mut work = len.saturating_mul(MOST_TIMES);
         let rooms = self.entries.iter().filter_map(|entry| {
             let (central, local) = (entry.central.as_ref()?, entry.local.as_ref()?);
             let (own, listed) = (local.said.packed, central.said.packed);
-            (!local.said.says_nothing() && own < listed).then(|| local.data + own..local.data.saturating_add(listed))
+            let room = local.data.saturating_add(own)..local.data.saturating_add(listed).min(len);
+            let there = !local.said.says_nothing() && room.start < room.end && work > 0;
+            work = if there { work.saturating_sub(room.end - room.start) } else { work };
+            there.then_some(room)
         });
         rooms.collect()
     }
@@ -167,9 +182,16 @@ impl Views {
         let mut members: Vec<Member> = Vec::new();
         let mut known: HashMap<(String, u64), usize> = HashMap::new();
         let mut sharers: HashMap<u64, usize> = HashMap::new();
+        let mut work = source.len().saturating_mul(MOST_TIMES).saturating_add(SMALL);
         for entry in &self.entries {
             let Some(local) = &entry.local else { continue };
+            if work == 0 {
+                scan.left_out(source, "members of the archive share so many bytes that not all of them were looked at");
+                break;
+            }
             let readings = entry.readings(scan, source)?;
+            let bytes: u64 = readings.iter().map(|reading| reading.packed.end - reading.packed.start).sum();
+            work = work.saturating_sub(bytes);
             let size = entry.central.as_ref().map_or(local.said.size, |central| central.said.size);
             for name in entry.all_names() {
                 let place = (name.clone(), local.at);
@@ -382,10 +404,7 @@ fn packing(method: u16) -> Packing {
 /// A member that is flagged as encrypted is often not: some loaders do not look at the flag. Its bytes decide.
 fn decrypted(scan: &mut Scan<'_>, source: &Source, name: &str, reading: Reading) -> Scanned<Reading> {
     let plain = match reading.packing {
-        Packing::Stored => {
-            let same_size = reading.size.is_none_or(|size| size == reading.packed.end - reading.packed.start);
-            same_size
-        }
+        Packing::Stored => reading.size.is_none_or(|size| size == reading.packed.end - reading.packed.start),
         Packing::Packed(codec) => {
             let first = taste(source, reading.packed.clone(), codec, 4096)?;
             let expected = reading.size.unwrap_or(1).clamp(1, 4096);
@@ -420,14 +439,4 @@ pub(super) fn next_record(source: &Source, at: u64, end: u64) -> Scanned<u64> {
         here = here.saturating_add(WINDOW);
     }
     Ok(end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_are_those_of_zip() {
-        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
-    }
 }

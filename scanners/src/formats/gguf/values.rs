@@ -2,7 +2,7 @@
 //!
 //! Values are stepped over; only what servers act on is kept: templates, the licence, the alignment.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     read::cursor::Cursor,
@@ -23,24 +23,30 @@ pub(crate) struct Reader<'a> {
     big: bool,
     /// Where the alignment was set, and to what, if that was a number of the right kind.
     pub(crate) alignment: Option<(u64, Option<u64>)>,
+    /// Numbers and lengths of lists that have to fit each other, with their places.
+    known: HashMap<String, (u64, u64)>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
-        Self { source, cursor: Cursor::at(source, 0), version: 0, big: false, alignment: None }
+        Self { source, cursor: Cursor::at(source, 0), version: 0, big: false, alignment: None, known: HashMap::new() }
     }
 
     /// Reads the magic and the version. A version that only makes sense the other way round tells the byte order.
     pub(crate) fn begin(&mut self) -> Scanned<()> {
         self.cursor.skip(4)?;
         let version = self.cursor.u32_le()?;
-        self.big = version & 0xffff == 0 && version != 0;
+        self.big = version.trailing_zeros() >= 16 && version != 0;
         self.version = if self.big { version.swap_bytes() } else { version };
         Ok(())
     }
 
     pub(crate) fn position(&self) -> u64 {
         self.cursor.position()
+    }
+
+    fn u16(&mut self) -> Scanned<u16> {
+        if self.big { self.cursor.u16_be() } else { self.cursor.u16_le() }
     }
 
     pub(crate) fn u32(&mut self) -> Scanned<u32> {
@@ -110,6 +116,10 @@ pub(crate) fn read(scan: &mut Scan<'_>, source: &Source, reader: &mut Reader<'_>
             let message = format!("A key has {} bytes; it has to have between 1 and {LONGEST_KEY}.", key.len());
             scan.found(&rules::GGUF_NESTING, source, at, message);
         }
+        if key.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+            let message = format!("The key `{key}` holds a NUL or is no UTF-8: loaders differ in what they read.");
+            scan.found(&rules::GGUF_NESTING, source, at, message);
+        }
         if !keys.insert(key.clone()) {
             let message = format!("The key `{key}` is there twice; loaders differ in which value they take.");
             scan.found(&rules::GGUF_DUPLICATE, source, at, message);
@@ -117,7 +127,43 @@ pub(crate) fn read(scan: &mut Scan<'_>, source: &Source, reader: &mut Reader<'_>
         let kind = reader.u32()?;
         value(scan, source, reader, &key, (at, kind))?;
     }
+    fit(scan, source, reader);
     Ok(())
+}
+
+/// More parts of one model than any has.
+const MOST_PARTS: u64 = 1000;
+
+/// Loaders index one list by the length of another, and by numbers that other keys give.
+fn fit(scan: &mut Scan<'_>, source: &Source, reader: &Reader<'_>) {
+    let known = |key: &str| reader.known.get(key).copied();
+    let mut found: Vec<(u64, String)> = Vec::new();
+    if let Some((_, tokens)) = known("tokenizer.ggml.tokens") {
+        for key in ["tokenizer.ggml.scores", "tokenizer.ggml.token_type"] {
+            if let Some((at, count)) = known(key).filter(|(_, count)| *count != tokens) {
+                found.push((at, format!("`{key}` has {count} values for {tokens} tokens.")));
+            }
+        }
+        for (key, (at, id)) in &reader.known {
+            // A number of which every bit is set says that there is no such token.
+            if key.ends_with("_token_id") && *id >= tokens && *id != u64::from(u32::MAX) {
+                found.push((*at, format!("`{key}` is {id}, outside a vocabulary of {tokens} tokens.")));
+            }
+        }
+    }
+    let (count, number) = (known("split.count"), known("split.no"));
+    if let Some((at, count)) = count.filter(|(_, count)| *count > MOST_PARTS) {
+        found.push((at, format!("The file says that it is one of {count} parts.")));
+    }
+    if let (Some((_, count)), Some((at, number))) = (count, number)
+        && number >= count.max(1)
+    {
+        found.push((at, format!("The file says that it is part {number} of {count}, counted from 0.")));
+    }
+    found.sort();
+    for (at, message) in found {
+        scan.found(&rules::GGUF_NESTING, source, at, message);
+    }
 }
 
 fn value(
@@ -135,16 +181,29 @@ fn value(
         }
     }
     match kind {
+        2 | 4 if key.starts_with("split.") || key.ends_with("_token_id") => {
+            let number = if kind == 2 { u64::from(reader.u16()?) } else { u64::from(reader.u32()?) };
+            reader.known.insert(key.to_owned(), (at, number));
+            Ok(())
+        }
+        7 => {
+            let is = reader.cursor.u8()?;
+            if is > 1 {
+                let message = format!("The value of `{key}` is {is}; it has to be true or false, 1 or 0.");
+                scan.found(&rules::GGUF_NESTING, source, at, message);
+            }
+            Ok(())
+        }
         TEXT => text(scan, source, reader, key),
         LIST => list(scan, source, reader, key),
-        kind => match width(kind) {
-            Some(bytes) => reader.cursor.skip(bytes).map(|_| ()),
-            None => {
-                let message = format!("The key `{key}` has a value of type {kind}, which does not exist.");
-                scan.found(&rules::GGUF_TYPE, source, at, message);
-                Err(Stop::broken(at, format!("the value of `{key}` is of no known type")))
+        kind => {
+            if let Some(bytes) = width(kind) {
+                return reader.cursor.skip(bytes).map(|_| ());
             }
-        },
+            let message = format!("The key `{key}` has a value of type {kind}, which does not exist.");
+            scan.found(&rules::GGUF_TYPE, source, at, message);
+            Err(Stop::broken(at, format!("the value of `{key}` is of no known type")))
+        }
     }
 }
 
@@ -209,6 +268,9 @@ fn list(scan: &mut Scan<'_>, source: &Source, reader: &mut Reader<'_>, key: &str
             format!("the list `{key}` announces {count} values, more than {left} bytes can hold"),
         ));
     };
+    if key.starts_with("tokenizer.ggml.") {
+        reader.known.insert(key.to_owned(), (at, count));
+    }
     if kind != TEXT {
         return reader.cursor.skip(bytes).map(|_| ());
     }

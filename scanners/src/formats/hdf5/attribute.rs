@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{
     file::{File, Piece},
-    header, heap,
+    header::{self, Message},
+    heap,
 };
 use crate::{
     formats::{keras, sniff},
@@ -35,7 +36,18 @@ enum Kind {
 
 /// Inspects the attribute that `body` describes.
 pub(crate) fn inspect(scan: &mut Scan<'_>, file: &File, path: &str, body: Piece) -> Scanned<()> {
-    let Attribute { name, kind, count, mut data } = read(scan, file, body)?;
+    let Attribute { name, kind, count, data } = read(scan, file, body)?;
+    values(scan, file, (path, &name), (kind, count), data)
+}
+
+/// Inspects a few texts that stand in `data`. `called` is the object's path and the attribute's name.
+fn values(
+    scan: &mut Scan<'_>,
+    file: &File,
+    (path, name): (&str, &str),
+    (kind, count): (Kind, u64),
+    mut data: Piece,
+) -> Scanned<()> {
     match kind {
         Kind::Other => Ok(()),
         Kind::Fixed(length) => {
@@ -45,12 +57,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, file: &File, path: &str, body: Piece)
             for _ in 0..count.min(TEXTS).min(data.left() / length) {
                 let at = data.at;
                 let bytes = data.take(length)?;
-                value(scan, file, path, &name, at, bytes)?;
+                value(scan, file, path, name, at, bytes)?;
             }
             Ok(())
         }
         Kind::Varying => {
-            let known = is_config(&name);
+            let known = is_config(name);
             for _ in 0..count.min(TEXTS) {
                 let length = data.u32()?;
                 let (address, index) = (data.address()?, data.u32()?);
@@ -63,11 +75,42 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, file: &File, path: &str, body: Piece)
                 let mut object = heap::global(scan, file, address, index)?;
                 let at = object.at;
                 let bytes = object.take(length.min(object.left()))?;
-                value(scan, file, path, &name, at, bytes)?;
+                value(scan, file, path, name, at, bytes)?;
             }
             Ok(())
         }
     }
+}
+
+/// The largest dataset of texts that is read.
+const TEXT_DATA: u64 = 4 << 20;
+
+/// A dataset of a few texts is as good as an attribute to whoever reads it.
+pub(crate) fn texts(scan: &mut Scan<'_>, file: &File, path: &str, messages: &[Message]) -> Scanned<()> {
+    let body = |kind: u64| messages.iter().find(|m| m.kind == kind && !m.shared).map(|m| m.body.clone());
+    let (Some(space), Some(kind), Some(mut layout)) = (body(1), body(3), body(8)) else { return Ok(()) };
+    let (kind, count) = (datatype(kind)?, dataspace(space)?);
+    if matches!(kind, Kind::Other) || count > TEXTS {
+        return Ok(());
+    }
+    let (version, class) = (layout.u8()?, layout.u8()?);
+    let data = match (version, class) {
+        (3.., 0) => {
+            let length = layout.u16()?;
+            let at = layout.at;
+            file.piece(layout.take(length)?, at)
+        }
+        (3.., 1) => {
+            let (address, length) = (layout.address()?, layout.length()?);
+            if file.defined(address).is_none() || length > TEXT_DATA {
+                return Ok(());
+            }
+            file.block(scan, address, length)?
+        }
+        _ => return Ok(()),
+    };
+    let name = path.rsplit('/').next().unwrap_or(path);
+    values(scan, file, (path, name), (kind, count), data)
 }
 
 /// The names under which Keras looks for configs.

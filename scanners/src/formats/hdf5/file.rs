@@ -53,7 +53,7 @@ impl File {
         let Some(end) = end else {
             return Err(Stop::broken(start, format!("a block of {length} bytes at {address} goes past the end")));
         };
-        self.source.will_read([start..end.max(start + AHEAD).min(self.source.len())]);
+        self.source.will_read(std::iter::once(start..end.max(start + AHEAD)));
         let bytes = self.source.read(start..end)?;
         scan.inspected(&self.source, start..end);
         Ok(Piece { bytes, at: start, offsets: self.offsets, lengths: self.lengths })
@@ -62,7 +62,7 @@ impl File {
     /// Says that the block at an address will be read soon.
     pub(crate) fn will_read(&self, address: u64) {
         let start = self.base.saturating_add(address).min(self.source.len());
-        self.source.will_read([start..start.saturating_add(AHEAD)]);
+        self.source.will_read(std::iter::once(start..start.saturating_add(AHEAD)));
     }
 
     /// The block at an address, which has to begin with a signature.

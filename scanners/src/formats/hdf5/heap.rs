@@ -33,10 +33,10 @@ pub(crate) fn name(heap: &Piece, offset: u64) -> Scanned<String> {
 /// One object of the global heap at `address`.
 pub(crate) fn global(scan: &mut Scan<'_>, file: &File, address: u64, index: u64) -> Scanned<Piece> {
     let head = 8 + u64::from(file.lengths);
-    let mut start = file.signed(scan, address, head, b"GCOL")?;
-    let at = start.at;
-    start.skip(4)?;
-    let size = start.length()?;
+    let mut first = file.signed(scan, address, head, b"GCOL")?;
+    let at = first.at;
+    first.skip(4)?;
+    let size = first.length()?;
     if size > LARGEST {
         return Err(Stop::Spent(format!("a heap of {size} bytes")));
     }

@@ -171,3 +171,30 @@ pub(super) fn ico(_scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     }
     if end > source.len() { Err(cut_off(end, "picture")) } else { Ok(end) }
 }
+
+/// The length of a raw PGM or PPM, from its words: width, height and the largest value.
+pub(super) fn netpbm_size(head: &[u8]) -> Option<u64> {
+    let channels = match head.get(..3)? {
+        [b'P', b'5', b'\n' | b' '] => 1,
+        [b'P', b'6', b'\n' | b' '] => 3,
+        _ => return None,
+    };
+    let (mut at, mut words) = (3, [0_u64; 3]);
+    for word in &mut words {
+        while head.get(at) == Some(&b'#') {
+            at += head.get(at..)?.iter().position(|b| *b == b'\n')? + 1;
+        }
+        let digits = head.get(at..)?.iter().take_while(|b| b.is_ascii_digit()).count();
+        *word = std::str::from_utf8(head.get(at..at + digits)?).ok()?.parse().ok()?;
+        at += digits + 1;
+    }
+    let [width, height, most] = words;
+    let bytes = if most < 256 { 1 } else { 2 };
+    (at as u64).checked_add(width.checked_mul(height)?.checked_mul(channels * bytes)?)
+}
+
+/// Raw PGM and PPM: a line of numbers and pixels.
+pub(super) fn netpbm(_scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
+    let head = source.read_up_to(0, crate::formats::HEAD)?;
+    netpbm_size(&head).filter(|end| *end <= source.len()).ok_or_else(|| cut_off(0, "picture"))
+}

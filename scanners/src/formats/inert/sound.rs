@@ -34,6 +34,9 @@ fn chunks(scan: &mut Scan<'_>, source: &Source, mut at: u64, end: u64) -> Scanne
     while at + 8 <= end {
         scan.steps(1)?;
         let head = source.read(at..at + 8)?;
+        if head.iter().all(|b| *b == 0) {
+            return Ok(());
+        }
         let plain = head.get(..4).is_some_and(|id| id.iter().all(|b| (b' '..=b'~').contains(b)));
         let size = u32_le(&head, 4).unwrap_or(0);
         if !plain || at + 8 + size > end {

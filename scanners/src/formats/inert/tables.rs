@@ -1,4 +1,4 @@
-//! Tables, logs, vocabularies and small databases.
+//! Tables, vocabularies and small databases.
 //!
 //! Of tables only the ends are read. A schema can carry a pickle which old readers loaded: that one thing is looked for.
 
@@ -8,7 +8,6 @@ use super::{MANY, cut_off, u16_be, u32_be, u32_le, u64_le};
 use crate::{
     read::{
         base64,
-        cursor::Cursor,
         proto::{Content, Fields},
     },
     rules,
@@ -90,7 +89,10 @@ pub(super) fn feather(_scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
 pub(super) fn is_arrow_stream(head: &[u8], length: u64) -> bool {
     let size = u32_le(head, 4).unwrap_or(0);
     let root = u32_le(head, 8).unwrap_or(0);
-    head.starts_with(b"\xff\xff\xff\xff") && size % 8 == 0 && (16..length).contains(&size) && (4..size).contains(&root)
+    head.starts_with(b"\xff\xff\xff\xff")
+        && size.is_multiple_of(8)
+        && (16..length).contains(&size)
+        && (4..size).contains(&root)
 }
 
 /// Arrow streams: messages, each with the length of its body.
@@ -137,46 +139,6 @@ fn body_length(message: &[u8]) -> Option<u64> {
     u64_le(message, table.checked_add(usize::from(offset))?)
 }
 
-/// The checksum by which records of TensorFlow guard their lengths.
-fn masked(bytes: &[u8]) -> u32 {
-    let mut sum = u32::MAX;
-    for byte in bytes {
-        sum ^= u32::from(*byte);
-        for _ in 0..8 {
-            sum = sum >> 1 ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 };
-        }
-    }
-    (!sum).rotate_right(15).wrapping_add(0xa282_ead8)
-}
-
-fn record(head: &[u8]) -> Option<u64> {
-    let (length, sum) = (head.get(..8)?, u32_le(head, 8)?);
-    (u64::from(masked(length)) == sum).then(|| u64_le(head, 0))?
-}
-
-pub(super) fn is_records(head: &[u8], length: u64) -> bool {
-    record(head).is_some_and(|first| first <= length)
-}
-
-/// Logs and records of TensorFlow: lengths with checksums, and data.
-pub(super) fn records(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
-    let mut cursor = Cursor::at(source, 0);
-    for _ in 0..MANY {
-        scan.steps(1)?;
-        let at = cursor.position();
-        if cursor.left() < 12 {
-            return Ok(at);
-        }
-        let Some(length) = record(&cursor.bytes(12)?) else { return Ok(at) };
-        let Some(rest) = length.checked_add(4).filter(|rest| *rest <= cursor.left()) else {
-            // A log that is still being written ends anywhere.
-            return Ok(at);
-        };
-        cursor.skip(rest)?;
-    }
-    Ok(source.len())
-}
-
 pub(super) fn is_pieces(head: &[u8], _length: u64) -> bool {
     // The first piece: a message with a text and a score.
     match head {
@@ -196,8 +158,7 @@ pub(super) fn pieces(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
         scan.steps(1)?;
         match (field.number, &field.content) {
             (1, Content::Bytes(_)) => count += 1,
-            (2..=5, Content::Bytes(_)) => {}
-            (200.., _) => {}
+            (2..=5, Content::Bytes(_)) | (200.., _) => {}
             (number, _) => return Err(Stop::broken(field.at, format!("a vocabulary has no field {number}"))),
         }
     }
@@ -216,7 +177,7 @@ pub(super) fn sqlite(_scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     let said = page * pages;
     if pages == 0 || said > source.len() {
         // Older writers did not keep the count.
-        return if source.len() % page == 0 { Ok(source.len()) } else { Err(cut_off(28, "database")) };
+        return if source.len().is_multiple_of(page) { Ok(source.len()) } else { Err(cut_off(28, "database")) };
     }
     Ok(said)
 }
@@ -245,6 +206,7 @@ pub(super) fn matlab(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
 }
 
 /// What a desktop keeps about a folder. Small.
+#[expect(clippy::unnecessary_wraps, reason = "stands in the table of walks, which can fail")]
 pub(super) fn desktop(_scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     Ok(source.len().min(1 << 20))
 }

@@ -1,6 +1,9 @@
-//! The bytecode in a Lambda layer: which names it mentions, so that a reviewer sees what it is about.
+//! How configs are encoded, and the bytecode in a Lambda layer: which names it mentions, so that a reviewer sees what it is
+//! about.
 //!
 //! Only words are picked out. That there is bytecode at all is the finding; nothing here makes it better.
+
+use std::borrow::Cow;
 
 use crate::read::{
     base64,
@@ -70,4 +73,32 @@ pub(crate) fn mentioned(tree: &Tree, id: usize) -> Vec<&'static str> {
     }
     found.sort_unstable();
     found
+}
+
+/// The text of a JSON document in any encoding that Python's reader recognises by its first bytes.
+pub(crate) fn as_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let zero = |at: usize| bytes.get(at) == Some(&0);
+    let (width, big, from) = match bytes {
+        [0xff, 0xfe, 0, 0, ..] => (4, false, 4),
+        [0, 0, 0xfe, 0xff, ..] => (4, true, 4),
+        [0xff, 0xfe, ..] => (2, false, 2),
+        [0xfe, 0xff, ..] => (2, true, 2),
+        [_, _, _, _, ..] if zero(0) && zero(1) => (4, true, 0),
+        [_, _, _, _, ..] if zero(0) => (2, true, 0),
+        [_, _, _, _, ..] if zero(1) && zero(2) => (4, false, 0),
+        [_, _, _, _, ..] if zero(1) => (2, false, 0),
+        _ => return Cow::Borrowed(bytes),
+    };
+    let mut units = bytes.get(from..).unwrap_or_default().chunks_exact(width).map(|unit| {
+        let fold = |all: u32, b: &u8| all << 8 | u32::from(*b);
+        if big { unit.iter().fold(0, fold) } else { unit.iter().rev().fold(0, fold) }
+    });
+    let mut text = String::with_capacity(bytes.len() / width);
+    if width == 4 {
+        text.extend(units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)));
+    } else {
+        let short = units.by_ref().map(|unit| u16::try_from(unit).unwrap_or_default());
+        text.extend(char::decode_utf16(short).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    }
+    Cow::Owned(text.into_bytes())
 }

@@ -182,7 +182,9 @@ impl<'a> Reader<'a> {
                 (Some("shape"), Event::BeginArray) => tensor.shape = self.numbers(scan, &tensor.name)?,
                 (Some("data_offsets"), Event::BeginArray) => match self.numbers(scan, &tensor.name)?[..] {
                     [start, end] => (tensor.start, tensor.end, tensor.placed) = (start, end, true),
-                    _ => self.fault(value_at, format!("The tensor `{}` does not have two offsets.", tensor.name)),
+                    _ => {
+                        self.fault(value_at, format!("The tensor `{}` does not have two offsets.", tensor.name));
+                    }
                 },
                 (Some(known), other) => {
                     self.fault(

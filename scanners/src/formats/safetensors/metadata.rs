@@ -4,8 +4,10 @@
 //! Addresses, markup and settings are ordinary there. What would act when shown or rendered is not.
 
 use crate::{
+    formats::sniff,
+    read::base64,
     rules,
-    scan::{Scan, Scanned},
+    scan::{Scan, Scanned, in_memory},
     source::Source,
     text::template,
 };
@@ -19,6 +21,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, 
     if key.contains("chat_template") {
         return template::inspect(scan, source, at, key, value);
     }
+    packed(scan, source, at, key, value);
     for text in [key, value] {
         let lower = text.to_ascii_lowercase();
         if let Some((what, at_in_text)) = active(&lower) {
@@ -30,9 +33,22 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, 
     Ok(())
 }
 
+/// A pickle or a program as base64: nobody keeps settings so.
+fn packed(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, value: &str) {
+    if value.len() < 16 || !value.bytes().all(base64::is_digit) {
+        return;
+    }
+    let bytes = base64::decode(value.as_bytes());
+    let Some(family) = sniff::of(&bytes).filter(|family| family.is_active()) else { return };
+    let message = format!("The metadata `{key}` is a {} written as base64.", family.word());
+    scan.found(&rules::TENSORS_METADATA, source, at, message);
+    scan.inner_made(source, at..at, &format!("metadata {key}"), in_memory(bytes));
+}
+
 /// What in a text in lower case would act, and where.
 fn active(text: &str) -> Option<(&'static str, usize)> {
-    const SCRIPTS: [&str; 6] = ["<script", "javascript:", "<iframe", "<object data", "data:text/html", "<embed src"];
+    const SCRIPTS: [&str; 7] =
+        ["</script", "<script src", "javascript:", "<iframe", "<object data", "data:text/html", "<embed src"];
     const HANDLERS: [&str; 5] = ["onerror=", "onload=", "onclick=", "onmouseover=", "onfocus="];
     const REACHES: [&str; 8] = [
         "__import__",

@@ -7,17 +7,18 @@ mod graph;
 mod judge;
 pub(crate) mod ops;
 pub(crate) mod pbtxt;
+pub(crate) mod records;
 
 use std::{collections::HashSet, ops::Range};
 
 use crate::{
     formats::{
-        Match, Probe,
+        Match, Probe, keras,
         paths::leaves_folder,
         wire::{self, Proto, Skipped},
     },
     read::{
-        json::{Kind, Tree},
+        json::Tree,
         proto::{Content, Fields, text},
     },
     rules,
@@ -217,7 +218,7 @@ fn objects(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, skipped: &mu
     Ok(())
 }
 
-/// One layer's config in JSON: a Lambda holds Python bytecode that Keras runs.
+/// One layer's config in JSON.
 fn layer(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) -> Scanned<()> {
     if range.end - range.start > METADATA {
         return Err(Stop::Spent("a layer's description is too long".into()));
@@ -236,17 +237,5 @@ fn layer(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) -> Scanned<()
         Err(Stop::Broken { .. }) => return Ok(()),
         Err(stop) => return Err(stop),
     };
-    for (id, value) in tree.all() {
-        let Kind::Object(_) = value.kind else { continue };
-        let lambda = tree.get_all(id, "class_name").any(|name| tree.text(name) == Some("Lambda"));
-        if lambda {
-            let name = tree.get(id, "name").and_then(|name| tree.text(name)).unwrap_or("lambda");
-            let message = format!(
-                "The Keras layer `{name}` is a Lambda: its config carries Python bytecode, which Keras runs when it \
-                 rebuilds the model."
-            );
-            scan.found(&rules::KERAS_LAMBDA, source, range.start + value.at, message);
-        }
-    }
-    Ok(())
+    keras::tree_of(scan, source, range.start, &tree)
 }

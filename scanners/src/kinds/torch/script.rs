@@ -82,22 +82,32 @@ pub(super) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 pub(super) fn inspect_bytecode(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let bytes: Bytes = source.read_all(scan.limits.text_bytes)?;
     for at in memchr::memmem::find_iter(&bytes, b"::") {
-        let before = bytes.get(..at).unwrap_or_default();
-        let after = bytes.get(at + 2..).unwrap_or_default();
-        let name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let space = before.len() - before.iter().rev().take(64).take_while(|byte| name(byte)).count();
-        let length = after.iter().take(64).take_while(|byte| name(byte)).count();
-        let (Some(space), Some(operation)) = (before.get(space..), after.get(..length)) else { continue };
-        let (space, operation) = (String::from_utf8_lossy(space), String::from_utf8_lossy(operation));
-        // A text's length stands before it and can be a letter too: `\x0aaten::save` and `Xaten::save` are the same name.
-        let known = NAMESPACES.iter().any(|known| space == *known || space.ends_with(known));
-        if FILE_OPS.contains(&&*operation) && known {
-            file_op(scan, source, at as u64, &format!("{space}::{operation}"));
-        } else if !known && !space.is_empty() && !operation.is_empty() {
-            unknown_op(scan, source, at as u64, &format!("{space}::{operation}"));
+        let Some(text) = text_around(&bytes, at) else { continue };
+        let Some((space, operation)) = text.split_once("::") else { continue };
+        let operation = operation.split('.').next().unwrap_or_default();
+        if !NAMESPACES.contains(&space) {
+            unknown_op(scan, source, at as u64, &text);
+        } else if FILE_OPS.contains(&operation) {
+            file_op(scan, source, at as u64, &text);
+        } else if REMOTE_OPS.contains(&operation) {
+            unknown_op(scan, source, at as u64, &text);
         }
     }
     Ok(())
+}
+
+/// The text of a pickle in which `at` lies: its length stands before it. Operations have short names.
+fn text_around(bytes: &[u8], at: usize) -> Option<String> {
+    (at.saturating_sub(128)..=at).rev().find_map(|start| {
+        let before = bytes.get(start.saturating_sub(5)..start)?;
+        let length = match before {
+            [b'X' | b'T', a, b, c, d] => u32::from_le_bytes([*a, *b, *c, *d]),
+            [.., 0x8c | b'U', length] => u32::from(*length),
+            _ => return None,
+        };
+        let text = bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)?;
+        (length < 256 && start + text.len() > at).then(|| String::from_utf8_lossy(text).into_owned())
+    })
 }
 
 fn judge(scan: &mut Scan<'_>, source: &Source, parts: &[&str], word: &Word, defined: &BTreeSet<String>) {
