@@ -57,12 +57,18 @@ pub(crate) fn piped(line: &str) -> bool {
     };
     // Installers of well-known tools are ordinary.
     const KNOWN: [&str; 7] = [
-        "astral.sh/uv", "sh.rustup.rs", "deb.nodesource.com", "get.docker.com", "raw.githubusercontent.com/homebrew",
-        "bootstrap.pypa.io", "install.python-poetry.org",
+        "astral.sh/uv",
+        "sh.rustup.rs",
+        "deb.nodesource.com",
+        "get.docker.com",
+        "raw.githubusercontent.com/homebrew",
+        "bootstrap.pypa.io",
+        "install.python-poetry.org",
     ];
     let known = KNOWN.iter().any(|place| after.contains(place));
     let piped = after.split('|').skip(1).any(runs);
-    let inside = ["$(", "<(", "`"].iter().any(|open| lower.get(..fetch).is_some_and(|before| before.trim_end().ends_with(open)))
-        && RUN.iter().any(|run| lower.get(..fetch).is_some_and(|before| before.contains(&format!("{run} ")) ));
+    let inside =
+        ["$(", "<(", "`"].iter().any(|open| lower.get(..fetch).is_some_and(|before| before.trim_end().ends_with(open)))
+            && RUN.iter().any(|run| lower.get(..fetch).is_some_and(|before| before.contains(&format!("{run} "))));
     (piped || inside) && !known
 }

@@ -23,7 +23,14 @@ pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, fi
         "package.json" => scripts(scan, source, tree),
         "tasks.json" => folder_tasks(scan, source, tree),
         "devcontainer.json" | ".devcontainer.json" => {
-            for key in ["postCreateCommand", "postStartCommand", "postAttachCommand", "onCreateCommand", "initializeCommand", "updateContentCommand"] {
+            for key in [
+                "postCreateCommand",
+                "postStartCommand",
+                "postAttachCommand",
+                "onCreateCommand",
+                "initializeCommand",
+                "updateContentCommand",
+            ] {
                 for id in tree.get_all(root, key) {
                     for command in texts(tree, id) {
                         let message = format!("`{key}` runs `{command}` when the folder is opened in a container.");
@@ -76,17 +83,96 @@ fn texts(tree: &Tree, id: usize) -> Vec<String> {
 
 /// Libraries that diffusers pipelines take their parts from, and folders of its own pipelines.
 const LIBRARIES: &[&str] = &[
-    "diffusers", "transformers", "onnxruntime", "optimum", "flax", "k_diffusion", "sgm", "open_clip", "clip", "torch",
-    "stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "stable_diffusion_safe", "latent_diffusion",
-    "latent_consistency_models", "paint_by_example", "deepfloyd_if", "kandinsky", "kandinsky2_2", "kandinsky3", "audioldm",
-    "audioldm2", "wuerstchen", "stable_cascade", "spectrogram_diffusion", "shap_e", "unidiffuser", "versatile_diffusion",
-    "stable_audio", "alt_diffusion", "controlnet", "animatediff", "semantic_stable_diffusion", "blip_diffusion", "musicldm",
-    "text_to_video_synthesis", "unclip", "vq_diffusion", "pixart_alpha", "pixart_sigma", "hunyuandit", "hunyuan_video",
-    "cogvideo", "cogview3", "cogview4", "flux", "lumina", "lumina2", "mochi", "sana", "ltx", "wan", "allegro", "aura_flow",
-    "kolors", "marigold", "ledits_pp", "i2vgen_xl", "stable_video_diffusion", "t2i_adapter", "dit", "ddpm", "ddim",
-    "score_sde_ve", "pndm", "repaint", "dance_diffusion", "audio_diffusion", "amused", "gligen", "omnigen", "consisid",
-    "easyanimate", "bria", "chroma", "hidream_image", "qwenimage", "skyreels_v2", "cosmos", "visualcloze", "stable_unclip",
-    "prx", "ovis_image", "z_image", "hunyuanvideo", "peft", "tokenizers", "sentencepiece", "stable_audio_tools",
+    "diffusers",
+    "transformers",
+    "onnxruntime",
+    "optimum",
+    "flax",
+    "k_diffusion",
+    "sgm",
+    "open_clip",
+    "clip",
+    "torch",
+    "stable_diffusion",
+    "stable_diffusion_xl",
+    "stable_diffusion_3",
+    "stable_diffusion_safe",
+    "latent_diffusion",
+    "latent_consistency_models",
+    "paint_by_example",
+    "deepfloyd_if",
+    "kandinsky",
+    "kandinsky2_2",
+    "kandinsky3",
+    "audioldm",
+    "audioldm2",
+    "wuerstchen",
+    "stable_cascade",
+    "spectrogram_diffusion",
+    "shap_e",
+    "unidiffuser",
+    "versatile_diffusion",
+    "stable_audio",
+    "alt_diffusion",
+    "controlnet",
+    "animatediff",
+    "semantic_stable_diffusion",
+    "blip_diffusion",
+    "musicldm",
+    "text_to_video_synthesis",
+    "unclip",
+    "vq_diffusion",
+    "pixart_alpha",
+    "pixart_sigma",
+    "hunyuandit",
+    "hunyuan_video",
+    "cogvideo",
+    "cogview3",
+    "cogview4",
+    "flux",
+    "lumina",
+    "lumina2",
+    "mochi",
+    "sana",
+    "ltx",
+    "wan",
+    "allegro",
+    "aura_flow",
+    "kolors",
+    "marigold",
+    "ledits_pp",
+    "i2vgen_xl",
+    "stable_video_diffusion",
+    "t2i_adapter",
+    "dit",
+    "ddpm",
+    "ddim",
+    "score_sde_ve",
+    "pndm",
+    "repaint",
+    "dance_diffusion",
+    "audio_diffusion",
+    "amused",
+    "gligen",
+    "omnigen",
+    "consisid",
+    "easyanimate",
+    "bria",
+    "chroma",
+    "hidream_image",
+    "qwenimage",
+    "skyreels_v2",
+    "cosmos",
+    "visualcloze",
+    "stable_unclip",
+    "prx",
+    "ovis_image",
+    "z_image",
+    "hunyuanvideo",
+    "peft",
+    "tokenizers",
+    "sentencepiece",
+    "stable_audio_tools",
 ];
 
 /// `model_index.json`: each part is `[library, class]`, and the library is imported.
@@ -96,7 +182,8 @@ fn pipeline(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
         let ([library, class], false) = (&names[..], part.starts_with('_')) else { continue };
         let at = tree.at(*value);
         if paths::escape(library).is_some() || library.contains(['/', '\\']) {
-            let message = format!("The part {part:?} of the pipeline is imported from `{library}`, which is no library.");
+            let message =
+                format!("The part {part:?} of the pipeline is imported from `{library}`, which is no library.");
             scan.found(&rules::CONFIG_ESCAPE, source, at, message);
             continue;
         }
@@ -105,7 +192,9 @@ fn pipeline(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
             continue;
         }
         let local = format!("{part}/{library}.py");
-        if let Some(file) = paths::neighbour(scan, source, &local).or_else(|| paths::neighbour(scan, source, &format!("{library}.py"))) {
+        if let Some(file) =
+            paths::neighbour(scan, source, &local).or_else(|| paths::neighbour(scan, source, &format!("{library}.py")))
+        {
             scan.facts.remote_code.insert(file.clone());
             let message = format!("The part {part:?} of the pipeline is `{class}` from this repository: `{file}`.");
             scan.found(&rules::LOCAL_CODE, source, at, message);
@@ -146,8 +235,25 @@ fn mlflow(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
                 }
                 _ => {}
             }
-            let opened = matches!(key.as_str(), "code" | "data" | "model_path" | "python_model" | "pickled_model" | "model_data" | "path" | "env" | "conda" | "virtualenv" | "uri" | "model_code_path");
-            if opened && let Some(why) = paths::escape(text) && key != "uri" {
+            let opened = matches!(
+                key.as_str(),
+                "code"
+                    | "data"
+                    | "model_path"
+                    | "python_model"
+                    | "pickled_model"
+                    | "model_data"
+                    | "path"
+                    | "env"
+                    | "conda"
+                    | "virtualenv"
+                    | "uri"
+                    | "model_code_path"
+            );
+            if opened
+                && let Some(why) = paths::escape(text)
+                && key != "uri"
+            {
                 let message = format!("`{key}` names `{text}`, which loading the model opens: {why}.");
                 scan.found(&rules::CONFIG_ESCAPE, source, tree.at(*value), message);
             }
@@ -171,9 +277,9 @@ fn scripts(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
 /// An editor's tasks that run as soon as the folder is opened.
 fn folder_tasks(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
     for (id, _) in tree.all() {
-        let on_open = tree.get_all(id, "runOptions").any(|options| {
-            tree.get_all(options, "runOn").any(|on| tree.text(on) == Some("folderOpen"))
-        });
+        let on_open = tree
+            .get_all(id, "runOptions")
+            .any(|options| tree.get_all(options, "runOn").any(|on| tree.text(on) == Some("folderOpen")));
         if on_open {
             let command = tree.get(id, "command").and_then(|id| tree.text(id)).unwrap_or("a command");
             let message = format!("Opening this folder in an editor runs `{command}`.");
@@ -272,7 +378,8 @@ pub(crate) fn serialized(scan: &mut Scan<'_>, source: &Source, tree: &Tree, obje
             }
         }
     }
-    const RUNNING: [&str; 6] = ["llm_bash_chain", "pal_chain", "python_repl", "llm_math_chain", "terminal", "sql_database_chain"];
+    const RUNNING: [&str; 6] =
+        ["llm_bash_chain", "pal_chain", "python_repl", "llm_math_chain", "terminal", "sql_database_chain"];
     if let Some(kind) = text("_type").filter(|kind| RUNNING.contains(kind)) {
         let message = format!("This chain runs what a model writes, as commands or code (`_type` is `{kind}`).");
         scan.found(&rules::CODE_SETTING, source, tree.at(object), message);

@@ -38,16 +38,30 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanne
 /// Files that a loader reads without being told to: a key that is there twice shows one value to whoever looks and another
 /// to whoever loads.
 const LOADED: &[&str] = &[
-    "config.json", "tokenizer_config.json", "generation_config.json", "model_index.json", "adapter_config.json",
-    "modules.json", "processor_config.json", "preprocessor_config.json", "special_tokens_map.json",
-    "sentence_bert_config.json", "config_sentence_transformers.json", "scheduler_config.json", "chat_template.json",
-    "video_preprocessor_config.json", "configuration.json", "quantize_config.json",
+    "config.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "model_index.json",
+    "adapter_config.json",
+    "modules.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+    "special_tokens_map.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "scheduler_config.json",
+    "chat_template.json",
+    "video_preprocessor_config.json",
+    "configuration.json",
+    "quantize_config.json",
 ];
 
 fn duplicates(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
     for (id, _) in tree.all() {
         if let Some(key) = tree.duplicate(id) {
-            let message = format!("The key {key:?} is there twice in the same object, and readers differ in which one they take.");
+            let message = format!(
+                "The key {key:?} is there twice in the same object, and readers differ in which one they take."
+            );
             scan.found(&rules::CONFIG_DUPLICATE, source, tree.at(id), message);
         }
     }
@@ -113,13 +127,26 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
         ("attn_implementation" | "_attn_implementation" | "_attn_implementation_internal", Some(name)) => {
             attention(scan, source, at, key, name);
         }
-        ("chat_template" | "chat_templates" | "default_chat_template" | "jinja_template" | "prompt_template_jinja", _) => {
+        (
+            "chat_template" | "chat_templates" | "default_chat_template" | "jinja_template" | "prompt_template_jinja",
+            _,
+        ) => {
             templates(scan, source, tree, key, value)?;
         }
         (
-            "tool_parser_plugin" | "reasoning_parser_plugin" | "logits_processors" | "middleware" | "worker_cls"
-            | "worker_extension_cls" | "scheduler_cls" | "tool-parser-plugin" | "reasoning-parser-plugin"
-            | "worker-extension-cls" | "worker-cls" | "scheduler-cls" | "logits-processors",
+            "tool_parser_plugin"
+            | "reasoning_parser_plugin"
+            | "logits_processors"
+            | "middleware"
+            | "worker_cls"
+            | "worker_extension_cls"
+            | "scheduler_cls"
+            | "tool-parser-plugin"
+            | "reasoning-parser-plugin"
+            | "worker-extension-cls"
+            | "worker-cls"
+            | "scheduler-cls"
+            | "logits-processors",
             _,
         ) => {
             for name in text.into_iter().chain(tree.items(value).iter().filter_map(|id| tree.text(*id))) {
@@ -134,10 +161,32 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
 
 /// Keys whose value a loader opens as a file of the repository.
 const OPENED: &[&str] = &[
-    "vocab_file", "merges_file", "tokenizer_file", "spm_file", "sp_model", "sentencepiece_model_file", "source_spm",
-    "target_spm", "bpe_codes", "bpe_file", "emoji_file", "monolingual_vocab_file", "speech_vocab_file", "weights_file",
-    "weights_path", "template_path", "examples_path", "prefix_path", "suffix_path", "example_prompt_path", "model_file",
-    "custom_tokens_file", "chat_template_file", "index_file", "normalizer_file", "entity_vocab_file",
+    "vocab_file",
+    "merges_file",
+    "tokenizer_file",
+    "spm_file",
+    "sp_model",
+    "sentencepiece_model_file",
+    "source_spm",
+    "target_spm",
+    "bpe_codes",
+    "bpe_file",
+    "emoji_file",
+    "monolingual_vocab_file",
+    "speech_vocab_file",
+    "weights_file",
+    "weights_path",
+    "template_path",
+    "examples_path",
+    "prefix_path",
+    "suffix_path",
+    "example_prompt_path",
+    "model_file",
+    "custom_tokens_file",
+    "chat_template_file",
+    "index_file",
+    "normalizer_file",
+    "entity_vocab_file",
 ];
 
 fn path_of(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, path: &str) {
@@ -150,7 +199,8 @@ fn path_of(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, path: &str)
 }
 
 fn is_dotted(name: &str) -> bool {
-    name.contains('.') && name.split('.').all(|part| part.chars().all(|c| c.is_alphanumeric() || c == '_') && !part.is_empty())
+    name.contains('.')
+        && name.split('.').all(|part| part.chars().all(|c| c.is_alphanumeric() || c == '_') && !part.is_empty())
 }
 
 fn auto_map(scan: &mut Scan<'_>, source: &Source, tree: &Tree, map: usize) {
@@ -200,7 +250,12 @@ pub(crate) fn named(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, na
     match classes::weigh(scan, source, name) {
         Weigh::Vouched => {}
         Weigh::Dangerous(why) => {
-            scan.found(dangerous, source, at, format!("`{key}` names `{name}`, which the loader imports and calls: {why}."));
+            scan.found(
+                dangerous,
+                source,
+                at,
+                format!("`{key}` names `{name}`, which the loader imports and calls: {why}."),
+            );
         }
         Weigh::Local(file) => {
             scan.facts.remote_code.insert(name.to_owned());
@@ -208,7 +263,8 @@ pub(crate) fn named(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, na
             scan.found(&rules::LOCAL_CODE, source, at, message);
         }
         Weigh::Unknown => {
-            let message = format!("`{key}` names `{name}`, which the loader imports and calls, and nobody vouches for it.");
+            let message =
+                format!("`{key}` names `{name}`, which the loader imports and calls, and nobody vouches for it.");
             scan.found(&rules::CLASS_UNKNOWN, source, at, message);
         }
     }
@@ -244,8 +300,23 @@ pub(crate) fn setting(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, 
 /// `$import os`, `$os.system(…)`: bundles evaluate such text as Python.
 fn expression(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) {
     const RUNS: [&str; 17] = [
-        "os.system", "os.popen", "os.exec", "os.spawn", "subprocess", "__import__", "eval(", "exec(", "compile(", "socket",
-        "urllib", "requests.", "shutil.rmtree", "pickle.load", "torch.hub", "importlib", "ctypes",
+        "os.system",
+        "os.popen",
+        "os.exec",
+        "os.spawn",
+        "subprocess",
+        "__import__",
+        "eval(",
+        "exec(",
+        "compile(",
+        "socket",
+        "urllib",
+        "requests.",
+        "shutil.rmtree",
+        "pickle.load",
+        "torch.hub",
+        "importlib",
+        "ctypes",
     ];
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     if let Some(what) = RUNS.iter().find(|what| compact.contains(**what)) {
@@ -287,7 +358,11 @@ pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, te
 const HYPER: &[&str] = &["new", "name", "apply", "module", "include"];
 
 fn weigh_tag(scan: &mut Scan<'_>, source: &Source, at: u64, shown: &str, name: &str, module: bool) {
-    let weigh = if module { classes::weigh(scan, source, &format!("{name}.module")) } else { classes::weigh(scan, source, name) };
+    let weigh = if module {
+        classes::weigh(scan, source, &format!("{name}.module"))
+    } else {
+        classes::weigh(scan, source, name)
+    };
     match weigh {
         Weigh::Vouched => {}
         Weigh::Dangerous(why) => {
@@ -321,10 +396,13 @@ fn hidden_tags(scan: &mut Scan<'_>, source: &Source, document: &Document, text: 
             continue;
         }
         let rest = text.get(from..).unwrap_or_default();
-        let name = rest.split(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'' | '`')).next().unwrap_or_default();
+        let name =
+            rest.split(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'' | '`')).next().unwrap_or_default();
         let class = name.split_once(':').map_or("", |(_, class)| class);
         if let Weigh::Dangerous(why) = classes::weigh(scan, source, class) {
-            let message = format!("Text in this YAML reads `{SIGN}{name}`, which is a tag where a reader takes it for one: {why}.");
+            let message = format!(
+                "Text in this YAML reads `{SIGN}{name}`, which is a tag where a reader takes it for one: {why}."
+            );
             scan.found(&rules::CLASS_UNKNOWN, source, at as u64, message);
         }
     }

@@ -125,7 +125,9 @@ fn quoted(text: &str) -> Vec<String> {
         let before = rest.get(..open).unwrap_or_default().trim_end();
         let key: String = before
             .strip_suffix('=')
-            .map(|before| before.trim_end().chars().rev().take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect())
+            .map(|before| {
+                before.trim_end().chars().rev().take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+            })
             .unwrap_or_default();
         let inner = rest.get(open + 1..).unwrap_or_default();
         let end = inner.find(quote).unwrap_or(inner.len());

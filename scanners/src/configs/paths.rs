@@ -24,8 +24,20 @@ pub(crate) fn escape(path: &str) -> Option<&'static str> {
         return Some("it is an address, where a file of the repository belongs");
     }
     const HELD: [&str; 14] = [
-        "/.ssh", "/.aws", "/.kube", "/.docker", "/.netrc", "/id_rsa", "/etc/", "/proc/", "/dev/", "/sys/", "/.env",
-        "/.gnupg", "/.config/", "/var/run/",
+        "/.ssh",
+        "/.aws",
+        "/.kube",
+        "/.docker",
+        "/.netrc",
+        "/id_rsa",
+        "/etc/",
+        "/proc/",
+        "/dev/",
+        "/sys/",
+        "/.env",
+        "/.gnupg",
+        "/.config/",
+        "/var/run/",
     ];
     if lower.starts_with('/') && HELD.iter().any(|part| lower.contains(part)) {
         return Some("it is a file of the system or of its users' credentials");
@@ -37,9 +49,37 @@ pub(crate) fn escape(path: &str) -> Option<&'static str> {
 /// Where models are trained: the paths that are left behind in configs.
 fn trained_there(path: &str) -> bool {
     const PLACES: [&str; 31] = [
-        "/home/", "/root/", "/users/", "/content/", "/workspace", "/data", "/mnt/", "/kaggle/", "/tmp/", "/opt/", "/scratch",
-        "/storage", "/lustre", "/gpfs", "/nfs", "/fsx", "/raid", "/work/", "/workdir", "/app/", "/model", "/hdd", "/ssd",
-        "/cache", "/project", "/dbfs/", "/export", "/admin", "/ml", "/repository", "/notebooks",
+        "/home/",
+        "/root/",
+        "/users/",
+        "/content/",
+        "/workspace",
+        "/data",
+        "/mnt/",
+        "/kaggle/",
+        "/tmp/",
+        "/opt/",
+        "/scratch",
+        "/storage",
+        "/lustre",
+        "/gpfs",
+        "/nfs",
+        "/fsx",
+        "/raid",
+        "/work/",
+        "/workdir",
+        "/app/",
+        "/model",
+        "/hdd",
+        "/ssd",
+        "/cache",
+        "/project",
+        "/dbfs/",
+        "/export",
+        "/admin",
+        "/ml",
+        "/repository",
+        "/notebooks",
     ];
     PLACES.iter().any(|place| path.starts_with(place)) || path.get(1..3) == Some(":/")
 }

@@ -10,35 +10,177 @@ use crate::{
 
 /// Hosts from which packages ordinarily come.
 const HOSTS: &[&str] = &[
-    "pypi.org", "files.pythonhosted.org", "download.pytorch.org", "download-r2.pytorch.org", "data.pyg.org",
-    "pypi.nvidia.com", "pypi.ngc.nvidia.com", "developer.download.nvidia.com", "wheels.vllm.ai", "flashinfer.ai",
-    "abetlen.github.io", "jllllll.github.io", "storage.googleapis.com", "docs.cupy.dev", "pip.cupy.dev", "data.dgl.ai",
-    "download.openmmlab.com", "huggingface.github.io", "conda.anaconda.org", "repo.anaconda.com", "wheels.nvidia.com",
-    "developer.intel.com", "pytorch-extension.intel.com", "repo.radeon.com", "rocm.nightlies.amd.com",
-    "pypi.tuna.tsinghua.edu.cn", "mirrors.aliyun.com", "mirrors.tuna.tsinghua.edu.cn", "pypi.mirrors.ustc.edu.cn",
-    "mirrors.cloud.tencent.com", "mirror.baidu.com", "pypi.doubanio.com", "paddle-wheel.bj.bcebos.com",
-    "www.paddlepaddle.org.cn", "whl.natten.org", "shi-labs.com", "nvidia-kaolin.s3.us-east-2.amazonaws.com",
-    "triton-inference-server.github.io", "aiinfra.pkgs.visualstudio.com", "pip.repos.neuron.amazonaws.com",
-    "dl.fbaipublicfiles.com", "localhost",
+    "pypi.org",
+    "files.pythonhosted.org",
+    "download.pytorch.org",
+    "download-r2.pytorch.org",
+    "data.pyg.org",
+    "pypi.nvidia.com",
+    "pypi.ngc.nvidia.com",
+    "developer.download.nvidia.com",
+    "wheels.vllm.ai",
+    "flashinfer.ai",
+    "abetlen.github.io",
+    "jllllll.github.io",
+    "storage.googleapis.com",
+    "docs.cupy.dev",
+    "pip.cupy.dev",
+    "data.dgl.ai",
+    "download.openmmlab.com",
+    "huggingface.github.io",
+    "conda.anaconda.org",
+    "repo.anaconda.com",
+    "wheels.nvidia.com",
+    "developer.intel.com",
+    "pytorch-extension.intel.com",
+    "repo.radeon.com",
+    "rocm.nightlies.amd.com",
+    "pypi.tuna.tsinghua.edu.cn",
+    "mirrors.aliyun.com",
+    "mirrors.tuna.tsinghua.edu.cn",
+    "pypi.mirrors.ustc.edu.cn",
+    "mirrors.cloud.tencent.com",
+    "mirror.baidu.com",
+    "pypi.doubanio.com",
+    "paddle-wheel.bj.bcebos.com",
+    "www.paddlepaddle.org.cn",
+    "whl.natten.org",
+    "shi-labs.com",
+    "nvidia-kaolin.s3.us-east-2.amazonaws.com",
+    "triton-inference-server.github.io",
+    "aiinfra.pkgs.visualstudio.com",
+    "pip.repos.neuron.amazonaws.com",
+    "dl.fbaipublicfiles.com",
+    "localhost",
 ];
 
 /// Organisations whose repositories are ordinarily installed from.
 const OWNERS: &[&str] = &[
-    "huggingface", "pytorch", "pytorch-labs", "facebookresearch", "meta-llama", "openai", "google", "google-research",
-    "google-deepmind", "googlecloudplatform", "tensorflow", "keras-team", "jax-ml", "microsoft", "nvidia", "nvidia-nemo",
-    "nvlabs", "dao-ailab", "hazyresearch", "state-spaces", "vllm-project", "sgl-project", "ggerganov", "ggml-org",
-    "abetlen", "explosion", "allenai", "bigscience-workshop", "eleutherai", "stability-ai", "compvis", "black-forest-labs",
-    "ultralytics", "open-mmlab", "paddlepaddle", "modelscope", "qwenlm", "deepseek-ai", "thudm", "zai-org", "internlm",
-    "baichuan-inc", "opengvlab", "salesforce", "mosaicml", "databricks", "apple", "amazon-science", "aws", "aws-neuron",
-    "intel", "amd", "rocm", "bitsandbytes-foundation", "timdettmers", "casper-hansen", "autogptq", "modelcloud",
-    "panqiwei", "unslothai", "axolotl-ai-cloud", "openaccess-ai-collective", "lm-sys", "oobabooga", "haotian-liu",
-    "llava-vl", "mistralai", "cohere-ai", "ibm", "ibm-granite", "langchain-ai", "run-llama", "lucidrains", "rwightman",
-    "mlfoundations", "crowsonkb", "deepspeedai", "lightning-ai", "project-monai", "speechbrain", "espnet", "m-bain",
-    "systran", "guillaumekln", "openvinotoolkit", "onnx", "scikit-learn", "numpy", "scipy", "pandas-dev", "ipython",
-    "python", "psf", "gradio-app", "streamlit", "mlflow", "wandb", "rusty1s", "pyg-team", "lvwerra", "arogozhnikov",
-    "xinntao", "tencentarc", "lllyasviel", "comfyanonymous", "mit-han-lab", "pyannote", "turboderp", "turboderp-org",
-    "moonshotai", "minimax-ai", "adapter-hub", "illuin-tech", "jina-ai", "flagopen", "ukplab", "nomic-ai", "suno-ai",
-    "coqui-ai", "myshell-ai", "linkedin", "tatsu-lab", "stanfordnlp", "princeton-nlp", "embeddings-benchmark",
+    "huggingface",
+    "pytorch",
+    "pytorch-labs",
+    "facebookresearch",
+    "meta-llama",
+    "openai",
+    "google",
+    "google-research",
+    "google-deepmind",
+    "googlecloudplatform",
+    "tensorflow",
+    "keras-team",
+    "jax-ml",
+    "microsoft",
+    "nvidia",
+    "nvidia-nemo",
+    "nvlabs",
+    "dao-ailab",
+    "hazyresearch",
+    "state-spaces",
+    "vllm-project",
+    "sgl-project",
+    "ggerganov",
+    "ggml-org",
+    "abetlen",
+    "explosion",
+    "allenai",
+    "bigscience-workshop",
+    "eleutherai",
+    "stability-ai",
+    "compvis",
+    "black-forest-labs",
+    "ultralytics",
+    "open-mmlab",
+    "paddlepaddle",
+    "modelscope",
+    "qwenlm",
+    "deepseek-ai",
+    "thudm",
+    "zai-org",
+    "internlm",
+    "baichuan-inc",
+    "opengvlab",
+    "salesforce",
+    "mosaicml",
+    "databricks",
+    "apple",
+    "amazon-science",
+    "aws",
+    "aws-neuron",
+    "intel",
+    "amd",
+    "rocm",
+    "bitsandbytes-foundation",
+    "timdettmers",
+    "casper-hansen",
+    "autogptq",
+    "modelcloud",
+    "panqiwei",
+    "unslothai",
+    "axolotl-ai-cloud",
+    "openaccess-ai-collective",
+    "lm-sys",
+    "oobabooga",
+    "haotian-liu",
+    "llava-vl",
+    "mistralai",
+    "cohere-ai",
+    "ibm",
+    "ibm-granite",
+    "langchain-ai",
+    "run-llama",
+    "lucidrains",
+    "rwightman",
+    "mlfoundations",
+    "crowsonkb",
+    "deepspeedai",
+    "lightning-ai",
+    "project-monai",
+    "speechbrain",
+    "espnet",
+    "m-bain",
+    "systran",
+    "guillaumekln",
+    "openvinotoolkit",
+    "onnx",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "pandas-dev",
+    "ipython",
+    "python",
+    "psf",
+    "gradio-app",
+    "streamlit",
+    "mlflow",
+    "wandb",
+    "rusty1s",
+    "pyg-team",
+    "lvwerra",
+    "arogozhnikov",
+    "xinntao",
+    "tencentarc",
+    "lllyasviel",
+    "comfyanonymous",
+    "mit-han-lab",
+    "pyannote",
+    "turboderp",
+    "turboderp-org",
+    "moonshotai",
+    "minimax-ai",
+    "adapter-hub",
+    "illuin-tech",
+    "jina-ai",
+    "flagopen",
+    "ukplab",
+    "nomic-ai",
+    "suno-ai",
+    "coqui-ai",
+    "myshell-ai",
+    "linkedin",
+    "tatsu-lab",
+    "stanfordnlp",
+    "princeton-nlp",
+    "embeddings-benchmark",
 ];
 
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
@@ -66,8 +208,11 @@ pub(crate) fn in_tree(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
     for (id, _) in tree.all() {
         for (key, value) in tree.entries(id) {
             let at = tree.at(*value);
-            let texts: Vec<&str> =
-                tree.text(*value).into_iter().chain(tree.items(*value).iter().filter_map(|id| tree.text(*id))).collect();
+            let texts: Vec<&str> = tree
+                .text(*value)
+                .into_iter()
+                .chain(tree.items(*value).iter().filter_map(|id| tree.text(*id)))
+                .collect();
             let key = key.to_ascii_lowercase().replace('_', "-");
             for text in texts {
                 match key.as_str() {
@@ -100,7 +245,10 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
     });
     while let Some(word) = words.next() {
         let (option, glued) = match word {
-            w if w.len() > 2 && (w.starts_with("-i") || w.starts_with("-f") || w.starts_with("-r")) && !w.starts_with("--") => {
+            w if w.len() > 2
+                && (w.starts_with("-i") || w.starts_with("-f") || w.starts_with("-r"))
+                && !w.starts_with("--") =>
+            {
                 (w.get(..2).unwrap_or(w), w.get(2..))
             }
             w => (w, None),
@@ -155,9 +303,15 @@ fn url(scan: &mut Scan<'_>, source: &Source, at: u64, url: &str, what: &str) {
     }
     let owner = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
     let known = match host_name.as_str() {
-        "github.com" | "raw.githubusercontent.com" | "gitlab.com" | "codeload.github.com" => OWNERS.contains(&owner.as_str()),
+        "github.com" | "raw.githubusercontent.com" | "gitlab.com" | "codeload.github.com" => {
+            OWNERS.contains(&owner.as_str())
+        }
         "huggingface.co" => {
-            let owner = if owner == "spaces" || owner == "datasets" { path.split('/').nth(1).unwrap_or_default().to_ascii_lowercase() } else { owner };
+            let owner = if owner == "spaces" || owner == "datasets" {
+                path.split('/').nth(1).unwrap_or_default().to_ascii_lowercase()
+            } else {
+                owner
+            };
             OWNERS.contains(&owner.as_str()) || owner == "spacy"
         }
         host if host.ends_with(".github.io") => {
@@ -173,7 +327,8 @@ fn url(scan: &mut Scan<'_>, source: &Source, at: u64, url: &str, what: &str) {
         let message = format!("{what} comes from `{url}`, whose owner nobody vouches for.");
         scan.found(&rules::FOREIGN_INDEX, source, at, message);
     } else if scheme == "http" && host_name != "localhost" {
-        let message = format!("{what} comes from `{url}` without encryption, so that anybody on the way can replace it.");
+        let message =
+            format!("{what} comes from `{url}` without encryption, so that anybody on the way can replace it.");
         scan.found(&rules::FOREIGN_INDEX, source, at, message);
     }
 }

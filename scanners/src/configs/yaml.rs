@@ -133,7 +133,8 @@ impl Reader<'_> {
             return Ok(());
         }
         if column == 0 {
-            let marker = |mark: &str| line.strip_prefix(mark).is_some_and(|r| r.is_empty() || r.starts_with([' ', '\t']));
+            let marker =
+                |mark: &str| line.strip_prefix(mark).is_some_and(|r| r.is_empty() || r.starts_with([' ', '\t']));
             if marker("---") || marker("...") {
                 self.open.clear();
                 self.anchors.clear();
@@ -400,9 +401,10 @@ impl Reader<'_> {
     /// `|` and `>`: everything that is indented further, and empty lines. Holds no tags.
     fn block_text(&mut self) -> String {
         let header = self.line_rest().to_owned();
-        let given = header.chars().find_map(|c| c.to_digit(10)).filter(|_| {
-            header.get(1..).is_some_and(|rest| rest.chars().take(2).any(|c| c.is_ascii_digit()))
-        });
+        let given = header
+            .chars()
+            .find_map(|c| c.to_digit(10))
+            .filter(|_| header.get(1..).is_some_and(|rest| rest.chars().take(2).any(|c| c.is_ascii_digit())));
         let parent = self.open.iter().rev().find_map(|open| open.indent);
         let least = parent.map_or(0, |indent| indent + 1);
         let mut indent = given.map(|by| least.saturating_sub(1) * usize::from(parent.is_some()) + by as usize);

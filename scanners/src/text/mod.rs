@@ -163,10 +163,10 @@ fn kind_of(name: &str, path: &str) -> Option<Kind> {
             "md" | "markdown" | "mdx" => Kind::Markdown,
             "html" | "htm" | "xhtml" | "svg" => Kind::Html,
             "xml" | "xsl" | "xslt" | "pmml" | "rss" | "plist" => Kind::Xml,
-            "sh" | "bash" | "zsh" | "ksh" | "fish" | "csh" | "command" | "bat" | "cmd" | "ps1" | "psm1" | "vbs" | "vbe"
-            | "wsf" | "hta" | "jse" | "applescript" | "sbatch" | "slurm" => Kind::Shell,
-            "txt" | "text" | "csv" | "tsv" | "jsonl" | "ndjson" | "vocab" | "merges" | "bpe" | "log" | "srt" | "vtt" | "tex"
-            | "bib" => return None,
+            "sh" | "bash" | "zsh" | "ksh" | "fish" | "csh" | "command" | "bat" | "cmd" | "ps1" | "psm1" | "vbs"
+            | "vbe" | "wsf" | "hta" | "jse" | "applescript" | "sbatch" | "slurm" => Kind::Shell,
+            "txt" | "text" | "csv" | "tsv" | "jsonl" | "ndjson" | "vocab" | "merges" | "bpe" | "log" | "srt"
+            | "vtt" | "tex" | "bib" => return None,
             _ => return None,
         },
     })

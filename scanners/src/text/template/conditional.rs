@@ -7,6 +7,7 @@ use super::{
     judge::Seen,
     known::Knowledge,
     tree::{ExprKind, Id, StatementKind, Template},
+    values::Value,
     words,
 };
 use crate::rules;
@@ -24,16 +25,20 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
     for statement in &template.statements {
         match &statement.kind {
             StatementKind::If { branches } => {
-                let Some(trigger) = branches.iter().filter_map(|b| b.test).find_map(|id| known.get(id).trigger.as_deref())
+                let Some(trigger) =
+                    branches.iter().filter_map(|b| b.test).find_map(|id| known.get(id).trigger.as_deref())
                 else {
                     continue;
                 };
-                if let Some(text) = branches.iter().find_map(|branch| instruction(template, known, &branch.body, trigger)) {
+                if let Some(text) =
+                    branches.iter().find_map(|branch| instruction(template, known, &branch.body, trigger))
+                {
                     see(statement.at, trigger, &text);
                 }
             }
             StatementKind::For { over, only_if, body, .. } => {
-                let asked = only_if.and_then(|id| known.get(id).trigger.as_deref()).or(known.get(*over).trigger.as_deref());
+                let asked =
+                    only_if.and_then(|id| known.get(id).trigger.as_deref()).or(known.get(*over).trigger.as_deref());
                 if let Some((trigger, text)) = asked.and_then(|t| Some((t, instruction(template, known, body, t)?))) {
                     see(statement.at, trigger, &text);
                 }
@@ -55,8 +60,10 @@ fn within(template: &Template, known: &Knowledge, value: Id) -> Option<(String, 
     // A name that only holds an answer asks nothing here.
     let asks = template.whole(value);
     let here = asks.iter().any(|id| {
-        matches!(template.kind(*id), Some(ExprKind::Binary(..) | ExprKind::Test(..) | ExprKind::Call(..) | ExprKind::Filter(..)))
-            && known.get(*id).trigger.is_some()
+        matches!(
+            template.kind(*id),
+            Some(ExprKind::Binary(..) | ExprKind::Test(..) | ExprKind::Call(..) | ExprKind::Filter(..))
+        ) && known.get(*id).trigger.is_some()
     });
     if !here {
         return None;
@@ -87,6 +94,9 @@ fn texts(template: &Template, known: &Knowledge, value: Id) -> Vec<String> {
     let (mut out, mut todo) = (Vec::new(), vec![value]);
     while let Some(id) = todo.pop() {
         out.extend(known.texts(id).map(str::to_owned));
+        if let Some(ExprKind::Const(Value::Text(text))) = template.kind(id) {
+            out.push(text.clone());
+        }
         match template.kind(id) {
             Some(ExprKind::Call(callee, args)) => match template.name(*callee) {
                 Some(name) if name.starts_with("raise") => {}

@@ -91,7 +91,8 @@ impl<'a> Reader<'a> {
         }
         let mut items = vec![first];
         while self.sign(",") {
-            if self.done() || matches!(self.peek(0), Some(TokenKind::Sign(")" | "]" | "=")))
+            if self.done()
+                || matches!(self.peek(0), Some(TokenKind::Sign(")" | "]" | "=")))
                 || self.is_word(0, "recursive")
             {
                 break;
@@ -291,8 +292,7 @@ impl<'a> Reader<'a> {
         while self.sign(".") {
             name = format!("{name}.{}", self.name()?);
         }
-        let args =
-            if matches!(self.peek(0), Some(TokenKind::Sign("("))) { self.args()? } else { Args::default() };
+        let args = if matches!(self.peek(0), Some(TokenKind::Sign("("))) { self.args()? } else { Args::default() };
         Ok((name, args))
     }
 
@@ -307,7 +307,9 @@ impl<'a> Reader<'a> {
             Some(TokenKind::Text(_) | TokenKind::Int(_) | TokenKind::Float | TokenKind::Sign("[" | "{")) => {
                 self.bare_argument()?
             }
-            Some(TokenKind::Name(word)) if !matches!(word.as_str(), "else" | "or" | "and" | "is" | "if" | "in" | "not" | "recursive") => {
+            Some(TokenKind::Name(word))
+                if !matches!(word.as_str(), "else" | "or" | "and" | "is" | "if" | "in" | "not" | "recursive") =>
+            {
                 self.bare_argument()?
             }
             _ => Args::default(),

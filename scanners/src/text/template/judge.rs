@@ -82,7 +82,11 @@ impl Judge<'_> {
 
     fn attribute(&mut self, at: usize, name: &str) {
         if names::reaches(name) {
-            self.see(&rules::TEMPLATE_REACH, at, format!("reads the attribute `{name}`, which leads from a value into Python"));
+            self.see(
+                &rules::TEMPLATE_REACH,
+                at,
+                format!("reads the attribute `{name}`, which leads from a value into Python"),
+            );
         } else if name.starts_with('_') {
             let what = format!("reads the private attribute `{name}`, which a sandbox refuses");
             self.see(&rules::TEMPLATE_UNKNOWN_CALL, at, what);
@@ -93,7 +97,11 @@ impl Judge<'_> {
     fn item(&mut self, at: usize, key: Id) {
         let reached: Option<String> = self.known.texts(key).find(|name| names::reaches(name)).map(str::to_owned);
         if let Some(name) = reached {
-            self.see(&rules::TEMPLATE_REACH, at, format!("reads the attribute `{name}`, which leads from a value into Python"));
+            self.see(
+                &rules::TEMPLATE_REACH,
+                at,
+                format!("reads the attribute `{name}`, which leads from a value into Python"),
+            );
         } else {
             self.built_key(at, key);
         }
@@ -104,7 +112,8 @@ impl Judge<'_> {
         let known = self.known.get(key);
         let settled = !known.values.is_empty() && !known.values.iter().any(|value| value.text().is_some());
         if known.built && !settled && known.bits.iter().any(|bit| names::could_become(bit)) {
-            let bits: Vec<&str> = known.bits.iter().filter(|bit| names::could_become(bit)).take(4).map(String::as_str).collect();
+            let bits: Vec<&str> =
+                known.bits.iter().filter(|bit| names::could_become(bit)).take(4).map(String::as_str).collect();
             let what = format!("pieces the name of an attribute together from {bits:?}");
             self.see(&rules::TEMPLATE_OBFUSCATED, at, what);
         }
@@ -120,7 +129,11 @@ impl Judge<'_> {
                     let what = format!("calls Python's `{name}`, which no server gives to templates");
                     self.see(&rules::TEMPLATE_UNKNOWN_CALL, at, what);
                 } else if !names::FUNCTIONS.contains(&name.as_str()) && !self.own.contains(&name.as_str()) {
-                    self.see(&rules::TEMPLATE_UNKNOWN_CALL, at, format!("calls `{name}`, which no server gives to templates"));
+                    self.see(
+                        &rules::TEMPLATE_UNKNOWN_CALL,
+                        at,
+                        format!("calls `{name}`, which no server gives to templates"),
+                    );
                 }
             }
             Some(ExprKind::Attribute(of, method)) => {
@@ -150,7 +163,11 @@ impl Judge<'_> {
         if names::RUNNING.contains(&method) && !own {
             self.see(&rules::TEMPLATE_REACH, at, format!("calls `{method}`, which runs commands or code"));
         } else if !own && !names::METHODS.contains(&method) && !names::reaches(method) {
-            self.see(&rules::TEMPLATE_UNKNOWN_CALL, at, format!("calls the method `{method}`, which no value in a chat has"));
+            self.see(
+                &rules::TEMPLATE_UNKNOWN_CALL,
+                at,
+                format!("calls the method `{method}`, which no value in a chat has"),
+            );
         }
     }
 
@@ -171,7 +188,8 @@ impl Judge<'_> {
             }
         }
         if texts.is_empty() && (self.known.get(of).spoken || self.known.get(of).built) {
-            let what = "uses a format string that is only known when it is rendered, and format strings read attributes";
+            let what =
+                "uses a format string that is only known when it is rendered, and format strings read attributes";
             self.see(&rules::TEMPLATE_OBFUSCATED, at, what.to_owned());
         }
     }
@@ -196,14 +214,20 @@ impl Judge<'_> {
                     None => {}
                 }
             }
-            "map" | "select" | "reject" | "selectattr" | "rejectattr" | "groupby" | "sort" | "sum" | "unique" | "min"
-            | "max" | "join" => self.attribute_argument(at, name, args),
+            "map" | "select" | "reject" | "selectattr" | "rejectattr" | "groupby" | "sort" | "sum" | "unique"
+            | "min" | "max" | "join" => self.attribute_argument(at, name, args),
             "center" | "indent" | "wordwrap" | "truncate" | "batch" | "slice" => self.width(at, args),
             "format" => {
                 if let Some(of) = of {
-                    let wide = |text: &str| text.split('%').any(|spec| {
-                        spec.trim_start_matches(['-', '+', ' ', '#']).chars().take_while(|c| c.is_ascii_digit() || *c == '.').count() > 6
-                    });
+                    let wide = |text: &str| {
+                        text.split('%').any(|spec| {
+                            spec.trim_start_matches(['-', '+', ' ', '#'])
+                                .chars()
+                                .take_while(|c| c.is_ascii_digit() || *c == '.')
+                                .count()
+                                > 6
+                        })
+                    };
                     if self.known.texts(of).any(wide) {
                         self.see(&rules::TEMPLATE_BOMB, at, "writes a field as wide as its format says".to_owned());
                     }
@@ -235,20 +259,33 @@ impl Judge<'_> {
         for id in attribute.into_iter().chain(named) {
             let texts: Vec<String> = self.known.texts(id).map(str::to_owned).collect();
             if filter == "join" && texts.iter().any(|text| text.split('.').any(names::reaches)) {
-                self.see(&rules::TEMPLATE_REACH, at, format!("reads `{}` of each item through `join`", texts.join("`, `")));
+                self.see(
+                    &rules::TEMPLATE_REACH,
+                    at,
+                    format!("reads `{}` of each item through `join`", texts.join("`, `")),
+                );
             }
             if texts.is_empty() && self.known.get(id).values.is_empty() && self.known.get(id).built {
-                let what = format!("reads an attribute through `{filter}` whose name is only known when it is rendered");
+                let what =
+                    format!("reads an attribute through `{filter}` whose name is only known when it is rendered");
                 self.see(&rules::TEMPLATE_OBFUSCATED, at, what);
             }
         }
         let unknown: Vec<String> = match filter {
-            "map" | "select" | "reject" => args.plain.first().into_iter().flat_map(|id| self.known.texts(*id)).map(str::to_owned).collect(),
+            "map" | "select" | "reject" => {
+                args.plain.first().into_iter().flat_map(|id| self.known.texts(*id)).map(str::to_owned).collect()
+            }
             _ => Vec::new(),
         };
-        let fits = |name: &str| if filter == "map" { names::FILTERS.contains(&name) } else { names::TESTS.contains(&name) || is_sign(name) };
+        let fits = |name: &str| {
+            if filter == "map" { names::FILTERS.contains(&name) } else { names::TESTS.contains(&name) || is_sign(name) }
+        };
         for name in unknown.iter().filter(|name| !fits(name) && !names::reaches(name)) {
-            self.see(&rules::TEMPLATE_UNKNOWN_CALL, at, format!("uses `{name}` through `{filter}`, which no server has"));
+            self.see(
+                &rules::TEMPLATE_UNKNOWN_CALL,
+                at,
+                format!("uses `{name}` through `{filter}`, which no server has"),
+            );
         }
     }
 
@@ -266,10 +303,15 @@ impl Judge<'_> {
 
     fn range_length(&self, args: &Args) -> Option<i64> {
         let number = |id: &Id| {
-            self.known.get(*id).values.iter().filter_map(|value| match value {
-                Value::Int(number) => Some(*number),
-                _ => None,
-            }).max()
+            self.known
+                .get(*id)
+                .values
+                .iter()
+                .filter_map(|value| match value {
+                    Value::Int(number) => Some(*number),
+                    _ => None,
+                })
+                .max()
         };
         match &args.plain[..] {
             [to] => number(to),
@@ -315,7 +357,11 @@ impl Judge<'_> {
                     _ => false,
                 };
                 if too_large {
-                    self.see(&rules::TEMPLATE_BOMB, at, "raises a number to a power too large to write down".to_owned());
+                    self.see(
+                        &rules::TEMPLATE_BOMB,
+                        at,
+                        "raises a number to a power too large to write down".to_owned(),
+                    );
                 }
             }
             _ => {}
@@ -339,8 +385,12 @@ impl Judge<'_> {
                     };
                     open.push((body.end, times.max(1)));
                     let product = open.iter().fold(1_i64, |all, (_, times)| all.saturating_mul(*times));
-                    if product > LARGE * 10 {
-                        self.see(&rules::TEMPLATE_BOMB, statement.at, format!("runs loops within loops {product} times"));
+                    if product > LARGE * 10 && open.len() > 1 {
+                        self.see(
+                            &rules::TEMPLATE_BOMB,
+                            statement.at,
+                            format!("runs loops within loops {product} times"),
+                        );
                     }
                 }
                 StatementKind::Set { names, value } => {
@@ -351,11 +401,7 @@ impl Judge<'_> {
                         }
                         _ => false,
                     };
-                    let textual = template.whole(*value).iter().filter(|id| itself(**id)).count() >= 2
-                        && template.whole(*value).iter().any(|id| {
-                            matches!(template.kind(*id), Some(ExprKind::Binary(Op::Concat | Op::Add, a, b))
-                                if template.whole(*a).iter().any(|id| itself(*id)) && template.whole(*b).iter().any(|id| itself(*id)))
-                        });
+                    let textual = mentions(template, *value, &itself) >= 2;
                     let rounds = open.iter().map(|(_, times)| *times).max().unwrap_or(0);
                     doubled += usize::from(textual);
                     if textual && (rounds > 24 || doubled > 24) {
@@ -366,6 +412,22 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// How often a joined text holds what `itself` looks for, tests left out.
+fn mentions(template: &Template, value: Id, itself: &dyn Fn(Id) -> bool) -> usize {
+    let (mut count, mut todo) = (0, vec![value]);
+    while let Some(id) = todo.pop() {
+        count += usize::from(itself(id));
+        match template.kind(id) {
+            Some(ExprKind::Binary(Op::Concat | Op::Add, a, b)) => todo.extend([*a, *b]),
+            Some(ExprKind::Choice { then, other, .. }) => todo.extend(std::iter::once(*then).chain(*other)),
+            Some(ExprKind::Filter(Some(of), ..)) => todo.push(*of),
+            Some(ExprKind::List(items)) => todo.extend(items),
+            _ => {}
+        }
+    }
+    count
 }
 
 fn is_sign(name: &str) -> bool {

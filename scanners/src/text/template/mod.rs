@@ -25,6 +25,9 @@ use crate::{
 /// A template longer than this is not read; the longest real ones have 50,000 bytes.
 const LONGEST: usize = 1 << 20;
 
+/// Expressions and statements of one template; the largest real ones have some thousands.
+const MOST: usize = 20_000;
+
 /// Inspects one template. `name` says where it was (`chat_template`); `at` is where its text begins in the source.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str, text: &str) -> Scanned<()> {
     scan.facts.templates.push(TemplateFact { name: name.to_owned(), bytes: text.len() });
@@ -36,9 +39,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str,
         return Ok(());
     }
     // In a text file the places are exact; in a config the text was unescaped, and its beginning has to do.
-    let plain = source
-        .read(at..at.saturating_add(text.len() as u64))
-        .is_ok_and(|bytes| bytes.as_ref() == text.as_bytes());
+    let plain =
+        source.read(at..at.saturating_add(text.len() as u64)).is_ok_and(|bytes| bytes.as_ref() == text.as_bytes());
     let place = |inner: usize| if plain { at + inner as u64 } else { at };
     let template = match statements::read(text) {
         Ok(template) => template,
@@ -48,7 +50,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str,
                 let message = format!("The chat template `{name}` cannot be rendered within bounds: {}.", unread.why);
                 scan.found(&rules::TEMPLATE_BOMB, source, place(unread.at), message);
             } else {
-                let message = format!("The chat template `{name}` is not the Jinja that we read: {}, in {lead}.", unread.why);
+                let message =
+                    format!("The chat template `{name}` is not the Jinja that we read: {}, in {lead}.", unread.why);
                 scan.found(&rules::TEMPLATE_UNUSUAL, source, place(unread.at), message);
             }
             scan.left_out(source, format!("the chat template `{name}` could not be read"));
@@ -56,6 +59,17 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str,
             return Ok(());
         }
     };
+    if template.exprs.len() > MOST || template.statements.len() > MOST {
+        let message = format!(
+            "The chat template `{name}` consists of {} expressions and {} statements, more than any template has.",
+            template.exprs.len(),
+            template.statements.len()
+        );
+        scan.found(&rules::TEMPLATE_BOMB, source, at, message);
+        scan.left_out(source, format!("the chat template `{name}` is too large to be judged"));
+        lexical(scan, source, place(0), name, text);
+        return Ok(());
+    }
     scan.steps(template.exprs.len() as u64 * 8)?;
     let known = known::Knowledge::of(&template);
     let seen = judge::judge(&template, &known).into_iter().chain(conditional::judge(&template, &known));

@@ -38,7 +38,11 @@ pub(crate) enum ExprKind {
     Binary(Op, Id, Id),
     Not(Id),
     Negative(Id),
-    Choice { test: Id, then: Id, other: Option<Id> },
+    Choice {
+        test: Id,
+        then: Id,
+        other: Option<Id>,
+    },
     /// A list or a tuple.
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
@@ -89,14 +93,34 @@ pub(crate) enum StatementKind {
     Text(String),
     Print(Id),
     /// `set a, b = value`; `ns.a` is one name.
-    Set { names: Vec<String>, value: Id },
+    Set {
+        names: Vec<String>,
+        value: Id,
+    },
     /// `set a` … `endset`
-    SetBlock { name: String, body: Range<usize> },
-    For { names: Vec<String>, over: Id, only_if: Option<Id>, body: Range<usize> },
-    If { branches: Vec<Branch> },
-    Macro { name: String, parameters: Vec<(String, Option<Id>)>, body: Range<usize> },
+    SetBlock {
+        name: String,
+        body: Range<usize>,
+    },
+    For {
+        names: Vec<String>,
+        over: Id,
+        only_if: Option<Id>,
+        body: Range<usize>,
+    },
+    If {
+        branches: Vec<Branch>,
+    },
+    Macro {
+        name: String,
+        parameters: Vec<(String, Option<Id>)>,
+        body: Range<usize>,
+    },
     /// Evaluated and thrown away, or a block whose expression is a call or a filter.
-    Evaluate { value: Option<Id>, body: Range<usize> },
+    Evaluate {
+        value: Option<Id>,
+        body: Range<usize>,
+    },
     /// Takes another template: `include`, `import`, `from`, `extends`.
     Load(String),
     /// The end of a block, a `break`, an `else`: nothing of its own.
@@ -133,9 +157,7 @@ impl Template {
             None | Some(ExprKind::Const(_) | ExprKind::Name(_)) => Vec::new(),
             Some(ExprKind::Attribute(of, _) | ExprKind::Not(of) | ExprKind::Negative(of)) => vec![*of],
             Some(ExprKind::Item(a, b) | ExprKind::Binary(_, a, b)) => vec![*a, *b],
-            Some(ExprKind::Slice(of, bounds)) => {
-                std::iter::once(*of).chain(bounds.iter().flatten().copied()).collect()
-            }
+            Some(ExprKind::Slice(of, bounds)) => std::iter::once(*of).chain(bounds.iter().flatten().copied()).collect(),
             Some(ExprKind::Call(of, args) | ExprKind::Test(of, _, args)) => {
                 std::iter::once(*of).chain(args.all()).collect()
             }

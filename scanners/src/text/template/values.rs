@@ -3,7 +3,7 @@
 //! Sizes are bounded: what would grow past them is unknown, never made.
 
 /// The longest text that is followed.
-const LONGEST: usize = 4000;
+pub(crate) const LONGEST: usize = 1000;
 const MOST_ITEMS: usize = 200;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -207,9 +207,7 @@ pub(crate) fn apply(name: &str, of: &Value, args: &[Value]) -> Option<Value> {
         ("lower", Value::Text(t)) => text(t.to_lowercase()),
         ("upper", Value::Text(t)) => text(t.to_uppercase()),
         ("swapcase", Value::Text(t)) => text(
-            t.chars()
-                .map(|c| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })
-                .collect(),
+            t.chars().map(|c| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }).collect(),
         ),
         ("trim" | "strip", Value::Text(t)) => text(match first.and_then(Value::text) {
             Some(set) => t.trim_matches(|c| set.contains(c)).to_owned(),
