@@ -116,7 +116,7 @@ fn ordinary_configs_are_clean() {
 #[test]
 fn every_beginning_of_a_config_is_safe_to_read() {
     let json = r#"{"auto_map": {"AutoModel": "a/b--c.D"}, "a": [1, "\u00e9", {"_target_": "os.system"}]}"#;
-    for end in 0..json.len() {
+    for end in 1..json.len() {
         let part = report("config.json", json.get(..end).unwrap());
         assert_ne!(part.verdict, Verdict::Clean, "{end}");
         assert_ne!(part.coverage.state, CoverageState::Complete, "{end}");
@@ -129,7 +129,9 @@ fn every_beginning_of_a_config_is_safe_to_read() {
 
 #[test]
 fn depth_and_size_cost_little() {
-    for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(10_000), "? ".repeat(10_000)] {
+    for text in
+        ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(10_000), "? ".repeat(10_000), "[a, ".repeat(100_000)]
+    {
         assert_ne!(report("a.yaml", &text).verdict, Verdict::Malicious);
     }
     let vocabulary: String = (0..60_000).map(|n| format!("\"word{n}\": {n},")).collect();
