@@ -61,6 +61,14 @@ pub struct Coverage {
     pub extents: Vec<Extent>,
 }
 
+impl Coverage {
+    /// Of a file that could not be read.
+    pub(crate) fn none(why: &str) -> Self {
+        let reason = Some(why.to_owned());
+        Self { state: CoverageState::Incomplete, inspected: 0, inert: 0, unscanned: 0, reason, extents: Vec::new() }
+    }
+}
+
 /// The marks made on one run of bytes: the file itself, or bytes made from a part of it.
 pub(crate) struct Sheet {
     size: u64,

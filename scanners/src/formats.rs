@@ -3,13 +3,41 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod carried;
+pub(crate) mod coreml;
+mod engine;
+mod executorch;
+mod gap;
+mod gguf;
+mod hdf5;
+mod inert;
+pub(crate) mod keras;
+mod msgpack;
+mod names;
+pub(crate) mod numpy;
+mod onnx;
+mod paddle;
+pub(crate) mod paths;
+mod pdf;
+mod program;
+pub(crate) mod r_script;
+mod raw;
+mod rdata;
+pub(crate) mod safetensors;
 pub(crate) mod safetensors_index;
+mod sniff;
+mod strict;
+pub(crate) mod tensorflow;
+mod tflite;
+pub(crate) mod trees;
+mod wire;
 pub(crate) mod xml;
 
 use bytes::Bytes;
 
 use crate::{
-    rules,
+    archive::{sevenz, single, tar, zip},
+    pickle, rules,
     scan::{Scan, Scanned},
     source::Source,
     text,
@@ -69,12 +97,143 @@ pub(crate) struct Format {
 
 /// Every format. The first whose content matches gives the file its name.
 const FORMATS: &[Format] = &[
+    safetensors::FORMAT,
+    gguf::FORMAT,
+    hdf5::FORMAT,
+    program::LLAMAFILE,
+    program::NATIVE,
+    program::PORTABLE,
+    pdf::FORMAT,
+    Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
+    Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
+    Format { name: "7z", recognise: sevenz::recognise, inspect: sevenz::inspect },
+    Format { name: "rar", recognise: sevenz::recognise_rar, inspect: sevenz::inspect_rar },
+    Format { name: "gzip", recognise: single::gzip, inspect: single::inspect_gzip },
+    Format { name: "bzip2", recognise: single::bzip2, inspect: single::inspect_bzip2 },
+    Format { name: "xz", recognise: single::xz, inspect: single::inspect_xz },
+    Format { name: "lzma", recognise: single::lzma, inspect: single::inspect_lzma },
+    Format { name: "lz4", recognise: single::lz4, inspect: single::inspect_lz4 },
+    Format { name: "zstd", recognise: single::zstd, inspect: single::inspect_zstd },
+    Format { name: "zlib", recognise: single::zlib, inspect: single::inspect_zlib },
+    Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
+    Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
+    Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format {
+        name: "onnx",
+        recognise: onnx::recognise,
+        inspect: |scan, source| strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, onnx::recognise, onnx::inspect),
+    },
+    Format {
+        name: "tensorflow saved model",
+        recognise: tensorflow::is_saved_model,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_saved_model, tensorflow::saved_model)
+        },
+    },
+    Format {
+        name: "tensorflow meta graph",
+        recognise: tensorflow::is_meta_graph,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_meta_graph, tensorflow::meta_graph)
+        },
+    },
+    Format {
+        name: "tensorflow graph",
+        recognise: tensorflow::is_graph,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_graph, tensorflow::graph)
+        },
+    },
+    Format { name: "tensorflow fingerprint", recognise: tensorflow::is_fingerprint, inspect: tensorflow::fingerprint },
+    Format {
+        name: "keras metadata",
+        recognise: tensorflow::is_keras_metadata,
+        inspect: |scan, source| {
+            strict::inspect(
+                scan,
+                source,
+                &rules::STRUCTURE_BROKEN,
+                tensorflow::is_keras_metadata,
+                tensorflow::keras_metadata,
+            )
+        },
+    },
+    Format {
+        name: "tensorflow checkpoint index",
+        recognise: tensorflow::checkpoint::is_index,
+        inspect: |scan, source| {
+            strict::inspect(
+                scan,
+                source,
+                &rules::STRUCTURE_BROKEN,
+                tensorflow::checkpoint::is_index,
+                tensorflow::checkpoint::index,
+            )
+        },
+    },
+    Format { name: "raw numbers", recognise: raw::recognise, inspect: raw::inspect },
+    Format {
+        name: "tflite",
+        recognise: tflite::recognise,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tflite::recognise, tflite::inspect)
+        },
+    },
+    Format {
+        name: "coreml",
+        recognise: coreml::recognise,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, coreml::recognise, coreml::inspect)
+        },
+    },
+    Format {
+        name: "coreml weights",
+        recognise: coreml::is_weights,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, coreml::is_weights, coreml::weights)
+        },
+    },
+    Format {
+        name: "paddle program",
+        recognise: paddle::is_program,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, paddle::is_program, paddle::program)
+        },
+    },
+    Format {
+        name: "paddle parameters",
+        recognise: paddle::is_parameters,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, paddle::is_parameters, paddle::parameters)
+        },
+    },
+    Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
+    Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
+    Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
+    Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
+    Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
+    Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
+    Format {
+        name: "python bytecode",
+        recognise: text::python::bytecode::recognise,
+        inspect: text::python::bytecode::inspect,
+    },
+    inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
 ];
 
 /// Every format that consists of letters is text too, so that text beside another format is no polyglot.
 const TEXT: &str = "text";
+/// TensorFlow's own tool puts a model's labels behind it, as a zip.
+const LABELS_BEHIND: (&str, &str) = ("zip", "tflite");
+/// A block of bytes that nobody knows is worth telling from this size on.
+const BLOB: u64 = 16 << 10;
+
+/// The words for formats that there is a reader for, in the order in which they are asked.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
+}
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -92,6 +251,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
     if let [first, second, ..] = by_content[..]
         && second.name != TEXT
+        && (first.name, second.name) != LABELS_BEHIND
     {
         let message = format!(
             "The same bytes are a {} and a {}: what they do depends on who opens them.",
@@ -99,17 +259,38 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         );
         scan.found(&rules::POLYGLOT, source, 0, message);
     }
+    names::check(scan, &probe, &by_content);
     for format in &by_content {
         inspect_as(scan, source, format);
+    }
+    if let Some(format) = by_content.first() {
+        scan.is_unless_named(format.name);
     }
     for (format, _) in matches.iter().filter(|(_, m)| *m == Match::Name) {
         inspect_as(scan, source, format);
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
-        None => scan.unsupported(source, "no reader knows these bytes"),
+        // A reader that was asked because of the name may know them after all, from the files beside them.
+        None if scan.is_named() => {}
+        None => {
+            if source.len() >= BLOB {
+                let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+                let message = format!("{} bytes, beginning with {start}, are nothing that is known.", source.len());
+                scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
+            }
+            scan.unsupported(source, "no reader knows these bytes");
+        }
     }
     Ok(())
+}
+
+/// Whether any reader knows the bytes, by their content alone. Nothing is inspected.
+pub(crate) fn knows(source: &Source) -> Scanned<bool> {
+    let len = source.len();
+    let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(len.saturating_sub(TAIL)..len)?);
+    let probe = Probe { source, head, tail };
+    Ok(FORMATS.iter().any(|format| (format.recognise)(&probe) == Match::Content))
 }
 
 /// One reader's trouble is not another's: each is run to its own end.
@@ -117,4 +298,11 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, format: &Format) {
     if let Err(stop) = (format.inspect)(scan, source) {
         scan.stopped(source, stop);
     }
+}
+
+/// Reads the bytes as this format and no other.
+#[cfg(fuzzing)]
+pub(crate) fn inspect_only(scan: &mut Scan<'_>, source: &Source, name: &str) {
+    let format = FORMATS.iter().find(|format| format.name == name);
+    inspect_as(scan, source, format.unwrap_or_else(|| unreachable!("no format is called {name}")));
 }

@@ -2,8 +2,15 @@
 //!
 //! An archive of no kind is inspected member by member.
 
+mod keras;
+mod mar;
+mod nemo;
+mod skops;
+mod torch;
+
 use crate::{
     archive::Archive,
+    formats::numpy,
     scan::{Scan, Scanned},
 };
 
@@ -18,10 +25,21 @@ pub(crate) struct Kind {
 }
 
 /// Every kind. The first that fits gives the archive its name; an archive that fits several is inspected as each.
-const KINDS: &[Kind] = &[];
+const KINDS: &[Kind] = &[
+    Kind { name: "torchserve archive", recognise: mar::recognise, inspect: mar::inspect },
+    Kind { name: "nemo", recognise: nemo::recognise, inspect: nemo::inspect },
+    Kind { name: "skops", recognise: skops::recognise, inspect: skops::inspect },
+    keras::KERAS,
+    Kind { name: "torch checkpoint", recognise: torch::is_checkpoint, inspect: torch::inspect },
+    Kind { name: "torchscript", recognise: torch::is_script, inspect: torch::inspect },
+    Kind { name: "torch package", recognise: torch::is_package, inspect: torch::inspect },
+    Kind { name: "torch export", recognise: torch::is_export, inspect: torch::inspect },
+    Kind { name: "torch tar", recognise: torch::is_tar, inspect: torch::inspect_tar },
+    Kind { name: "npz", recognise: numpy::is_npz, inspect: numpy::inspect_npz },
+];
 
 /// Inspects the members of an archive.
-pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
+pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) {
     let fitting: Vec<&Kind> = KINDS.iter().filter(|kind| (kind.recognise)(archive)).collect();
     if fitting.is_empty() {
         for member in &archive.members {
@@ -34,5 +52,4 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
             scan.stopped(&archive.source, stop);
         }
     }
-    Ok(())
 }

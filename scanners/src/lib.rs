@@ -23,10 +23,13 @@ mod unpack;
 
 pub use coverage::{Coverage, CoverageState, Extent, Seen};
 pub use facts::{Facts, GlobalFact, TemplateFact, TensorFact};
+pub use formats::names as formats;
 pub use limits::Limits;
-pub use report::{Finding, Place, Report, Verdict};
+pub use report::{Finding, Place, Report, Verdict, unread};
 pub use rules::{Rule, Severity};
 pub use sarif::sarif;
+#[cfg(fuzzing)]
+pub use scan::scan_as;
 pub use scan::{Neighbours, Outcome, scan};
 pub use source::{FileSource, Ranges, ReadAt, Unread};
 

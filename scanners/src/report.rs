@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     coverage::{Coverage, CoverageState},
     facts::Facts,
-    rules::{Rule, Weight},
+    rules::{self, Rule, Weight},
 };
 
 /// What was seen in one file.
@@ -23,6 +23,34 @@ pub struct Report {
     pub coverage: Coverage,
     /// What policy may want to know.
     pub facts: Facts,
+}
+
+impl Report {
+    /// The same under another name: the path by which the reader knows the file.
+    #[must_use]
+    pub fn shown_as(mut self, path: &str) -> Self {
+        for place in self.findings.iter_mut().map(|finding| &mut finding.place) {
+            if let Some(rest) = place.path.strip_prefix(&self.path) {
+                place.path = format!("{path}{rest}");
+            }
+        }
+        path.clone_into(&mut self.path);
+        self
+    }
+}
+
+/// The report on a file that could not be read at all: not clean, and the reason is in the coverage.
+pub fn unread(path: &str, why: &str) -> Report {
+    let place = Place { path: path.to_owned(), offset: 0 };
+    let message = format!("Nothing is known of this file: {why}.");
+    Report {
+        path: path.to_owned(),
+        format: "unknown".into(),
+        verdict: Verdict::Unjudged,
+        findings: vec![Finding { rule: &rules::UNREADABLE, severity: rules::UNREADABLE.severity, place, message }],
+        coverage: Coverage::none(why),
+        facts: Facts::default(),
+    }
 }
 
 /// What the findings and the coverage come to.

@@ -109,6 +109,7 @@ rules! {
     LIMIT_REACHED = "WB-GEN-003", Medium, Note, "The scan stopped at a limit", [400], "";
     UNREADABLE = "WB-GEN-004", Medium, Note, "The file could not be read as what it is", [20], "";
     BLOB_UNKNOWN = "WB-GEN-005", Low, Note, "A large block of bytes is nothing that is known", [506], "";
+    STRUCTURE_BROKEN = "WB-GEN-006", Medium, Suspicious, "A model breaks its own format", [20], "";
     SCRIPT_FILE_OP = "WB-TOR-001", Critical, Malicious, "TorchScript reads or writes files", [73], "AML.T0011.000";
     SCRIPT_UNKNOWN_OP = "WB-TOR-002", Medium, Suspicious, "TorchScript calls an operation nobody vouches for", [829], "AML.T0011.000";
     TORCH_PACKAGE = "WB-TOR-003", High, Suspicious, "A torch package carries Python source", [94], "AML.T0011.000";
@@ -118,7 +119,7 @@ rules! {
     OTHER_PICKLE = "WB-TOR-007", Medium, Suspicious, "A checkpoint carries a pickle where none belongs", [502], "AML.T0074";
     OBJECT_ARRAY = "WB-NPY-001", High, Suspicious, "An array of Python objects is a pickle", [502], "AML.T0011.000";
     ARRAY_HEADER = "WB-NPY-002", Critical, Malicious, "An array's header is code instead of a description", [95], "AML.T0011.000";
-    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's shape does not fit its data", [190], "AML.T0029";
+    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's description is malformed or does not fit its data", [190], "AML.T0029";
     TENSORS_HEADER = "WB-STS-001", High, Suspicious, "The safetensors header is invalid", [20], "AML.T0074";
     TENSORS_EXTENT = "WB-STS-002", High, Suspicious, "Tensors leave gaps, overlap or end early", [130], "AML.T0074";
     TENSORS_DUPLICATE = "WB-STS-003", High, Suspicious, "The safetensors header names something twice", [694], "AML.T0074";
@@ -131,7 +132,7 @@ rules! {
     GGUF_ALIGNMENT = "WB-GGU-004", Medium, Suspicious, "The GGUF alignment is invalid", [369], "";
     GGUF_DUPLICATE = "WB-GGU-005", High, Suspicious, "A GGUF key or tensor is there twice", [694], "AML.T0074";
     GGUF_TRAILER = "WB-GGU-006", Medium, Suspicious, "Bytes follow the last GGUF tensor", [434], "AML.T0074";
-    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key or array exceeds what loaders take", [674], "AML.T0029";
+    GGUF_NESTING = "WB-GGU-007", Medium, Suspicious, "A GGUF key, name or value is not what loaders take", [674], "AML.T0029";
     TEMPLATE_REACH = "WB-TPL-001", Critical, Malicious, "A chat template reaches into Python", [1336, 94], "AML.T0011.000";
     TEMPLATE_UNKNOWN_CALL = "WB-TPL-002", Medium, Suspicious, "A chat template calls something that templates do not have", [1336], "";
     TEMPLATE_OBFUSCATED = "WB-TPL-003", High, Suspicious, "A chat template hides which attribute it reads", [1336], "AML.T0011.000";
@@ -145,6 +146,7 @@ rules! {
     KERAS_EXTERNAL = "WB-KER-005", Critical, Malicious, "A Keras layer loads another model format that can carry code", [502], "AML.T0011.000";
     KERAS_CUSTOM = "WB-KER-006", Medium, Suspicious, "A Keras config needs a custom class", [829], "";
     KERAS_DUPLICATE = "WB-KER-007", High, Suspicious, "A Keras config names a key twice", [694], "AML.T0074";
+    KERAS_ESCAPE = "WB-KER-008", Critical, Malicious, "A Keras layer reads a secret place or an address when it is loaded", [73, 918], "AML.T0011.000";
     H5_EXTERNAL = "WB-H5-001", Critical, Malicious, "An HDF5 file takes data from another file", [73], "AML.T0011.000";
     H5_MALFORMED = "WB-H5-002", Medium, Suspicious, "An HDF5 structure is malformed", [20], "";
     GRAPH_FILE_OP = "WB-TFM-001", Critical, Malicious, "A TensorFlow graph reads or writes files", [73], "AML.T0011.000";
@@ -152,6 +154,7 @@ rules! {
     GRAPH_UNKNOWN_OP = "WB-TFM-003", Medium, Suspicious, "A TensorFlow graph has an operation nobody vouches for", [829], "";
     GRAPH_LIBRARY = "WB-TFM-004", High, Suspicious, "A TensorFlow model loads a library of its own", [829], "AML.T0011.000";
     LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom or Flex operation", [829], "";
+    LITE_NUMBERS = "WB-TFL-002", Medium, Suspicious, "A TFLite model names an operation or tensor that it does not have", [129], "";
     ONNX_ESCAPE = "WB-ONX-001", Critical, Malicious, "An ONNX tensor takes its data from outside the model's folder", [22], "AML.T0011.000";
     ONNX_EXTERNAL_MISSING = "WB-ONX-002", Medium, Suspicious, "An ONNX tensor's external data is missing or too short", [125], "";
     ONNX_PYTHON = "WB-ONX-003", Critical, Malicious, "An ONNX graph calls Python", [94], "AML.T0011.000";
@@ -164,6 +167,7 @@ rules! {
     PYTHON_OBFUSCATED = "WB-PYC-005", High, Suspicious, "Python code hides what it does", [506], "AML.T0074";
     PYTHON_BYTECODE = "WB-PYC-006", High, Suspicious, "Python code is there only as bytecode", [506], "AML.T0074";
     PYTHON_RISKY_CALL = "WB-PYC-007", Medium, Suspicious, "Python code can run commands, connect or delete files when called", [749], "";
+    PYTHON_ATTACK = "WB-PYC-008", Critical, Malicious, "Python code carries out an attack, whenever it is called", [506, 94], "AML.T0011.000";
     NOTEBOOK_SHELL = "WB-NBK-001", High, Suspicious, "A notebook runs shell commands", [78], "AML.T0011.000";
     NOTEBOOK_OUTPUT = "WB-NBK-002", Medium, Suspicious, "A notebook's stored output holds active content", [79], "";
     PAGE_ACTIVE = "WB-TXT-001", Medium, Suspicious, "A page holds active content", [79], "";
@@ -182,12 +186,19 @@ rules! {
     SCRIPT_FILE = "WB-EXE-002", High, Suspicious, "The file is a script", [506], "AML.T0018.002";
     LLAMAFILE = "WB-EXE-003", High, Suspicious, "The file is a model and a program at once", [506], "AML.T0018.002";
     EXECUTABLE_IN_GAP = "WB-EXE-004", High, Suspicious, "A program lies in the gap of a data file", [506], "AML.T0018.002";
+    SHELL_HARM = "WB-EXE-006", Critical, Malicious, "A script runs commands that do harm", [506, 78], "AML.T0011.000";
+    PORTABLE_EXECUTABLE = "WB-EXE-005", Medium, Suspicious, "The file is a compiled program for a virtual machine", [506], "AML.T0018.002";
+    TABLE_PICKLE = "WB-TAB-001", High, Suspicious, "A table's schema carries a pickle", [502], "AML.T0011.000";
     R_CODE = "WB-RDS-001", Critical, Malicious, "R data carries code that runs when it is touched", [502], "AML.T0011.000";
+    R_FUNCTION = "WB-RDS-002", Medium, Suspicious, "R data carries functions, or code that finds other code", [94], "";
     XML_ENTITY = "WB-XML-001", High, Suspicious, "An XML file declares entities", [611], "AML.T0011.000";
     MSGPACK_EXTENSION = "WB-MSG-001", Medium, Suspicious, "MessagePack data has an extension nobody vouches for", [502], "";
     COREML_CUSTOM = "WB-CML-001", Medium, Suspicious, "A CoreML model needs a class of the application", [829], "";
     VINO_EXTENT = "WB-OVN-001", Medium, Suspicious, "An OpenVINO constant lies outside the weights file", [125], "";
+    VINO_EXTENSION = "WB-OVN-002", High, Suspicious, "An OpenVINO model names a native library", [829], "AML.T0011.000";
     PADDLE_PYTHON = "WB-PDL-001", Critical, Malicious, "A Paddle program calls Python", [94], "AML.T0011.000";
+    PADDLE_FILE = "WB-PDL-002", High, Suspicious, "A Paddle program reads or writes files or connects", [73], "AML.T0011.000";
+    ENGINE_OPAQUE = "WB-TRT-001", Medium, Suspicious, "The model is compiled for one processor and cannot be looked into", [506], "AML.T0018.002";
     SKOPS_NODE = "WB-SKO-001", Critical, Malicious, "A skops file builds something that runs code", [502], "AML.T0011.000";
     SKOPS_UNKNOWN = "WB-SKO-002", Medium, Suspicious, "A skops file needs a type nobody vouches for", [502], "";
     TREES_MALFORMED = "WB-TRE-001", Medium, Suspicious, "A tree model's structure is malformed", [20], "";

@@ -57,27 +57,24 @@ pub type Neighbours = BTreeMap<String, u64>;
 
 /// Reads one file and says what it saw. `name` is its path in the repository; `neighbours` are the other files there, if known.
 pub fn scan(name: &str, bytes: Arc<dyn ReadAt>, limits: &Limits, neighbours: Option<&Neighbours>) -> Outcome {
-    let size = bytes.size();
     let source = Source::new(name, bytes, 0);
-    let mut scan = Scan {
-        limits,
-        neighbours,
-        facts: Facts::default(),
-        spent: Spent::default(),
-        sheets: vec![Sheet::new(size)],
-        findings: Vec::new(),
-        told: HashSet::new(),
-        worst: None,
-        depth: 0,
-        format: "unknown",
-        missing: false,
-    };
+    let mut scan = Scan::new(source.len(), limits, neighbours);
     let wanted = source.wanted();
     let format = scan.inner(&source);
     if scan.missing {
         return Outcome::Needs(wanted.take());
     }
     Outcome::Judged(Box::new(scan.finish(name, format)))
+}
+
+/// Reads the bytes as one format, whatever they look like: for the fuzzer.
+#[cfg(fuzzing)]
+pub fn scan_as(format: &str, name: &str, bytes: Arc<dyn ReadAt>, limits: &Limits) -> Report {
+    let source = Source::new(name, bytes, 0);
+    let mut scan = Scan::new(source.len(), limits, None);
+    scan.depth = 1;
+    formats::inspect_only(&mut scan, &source, format);
+    scan.finish(name, "fuzzed")
 }
 
 /// What one scan knows so far. Every reader gets it, and the bytes to read.
@@ -95,12 +92,32 @@ pub(crate) struct Scan<'a> {
     missing: bool,
 }
 
+impl<'a> Scan<'a> {
+    pub(crate) fn new(size: u64, limits: &'a Limits, neighbours: Option<&'a Neighbours>) -> Self {
+        Scan {
+            limits,
+            neighbours,
+            facts: Facts::default(),
+            spent: Spent::default(),
+            sheets: vec![Sheet::new(size)],
+            findings: Vec::new(),
+            told: HashSet::new(),
+            worst: None,
+            depth: 0,
+            format: "unknown",
+            missing: false,
+        }
+    }
+}
+
 impl Scan<'_> {
     /// Recognises the bytes and inspects them as everything that they are. Never fails: what went wrong is in the coverage.
     /// Answers the name of the format.
     pub(crate) fn inner(&mut self, source: &Source) -> &'static str {
         if self.depth >= self.limits.depth {
             let depth = self.limits.depth;
+            let message = format!("Files lie within files more than {depth} deep; what lies deeper was not looked at.");
+            self.found(&rules::ZIP_NESTING, source, 0, message);
             self.stopped(source, Stop::Spent(format!("files within files deeper than {depth}")));
             return "unknown";
         }
@@ -147,6 +164,11 @@ impl Scan<'_> {
             outer.unsupported |= unsupported;
             outer.reason.get_or_insert(reason);
         }
+    }
+
+    /// Whether all of these bytes were looked at, and all that belongs with them.
+    pub(crate) fn is_complete(&self, made: &Source) -> bool {
+        self.sheets[made.sheet].complete()
     }
 
     /// Notes what was seen.
@@ -199,6 +221,11 @@ impl Scan<'_> {
         if self.format == "unknown" {
             self.format = format;
         }
+    }
+
+    /// Whether a reader has already said what the bytes are.
+    pub(crate) fn is_named(&self) -> bool {
+        self.format != "unknown"
     }
 
     /// Turns the reason why a reader stopped into a note and a gap in the coverage. A reader calls this itself when it can

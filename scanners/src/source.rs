@@ -97,6 +97,7 @@ impl ReadAt for FileSource {
 }
 
 /// A file of which only some ranges are here; the others have to be fetched.
+#[derive(Clone)]
 pub struct Ranges {
     size: u64,
     held: BTreeMap<u64, Bytes>,

@@ -1,10 +1,28 @@
-//! Every decompressor, behind one capped reader. Nothing else in this crate calls a decoder.
+//! Every decompressor, behind one capped reader. Nothing else in this crate calls a decoder (7z, whose blocks mix several,
+//! brings its own).
+//!
+//! A stream is read once from its start to its end, within the limits on bytes, memory and ratio. What is longer than may be
+//! held is not refused: its readers get bytes that are decoded again as they go forward. What was made before an error is
+//! kept, because loaders read it too before they fail.
+
+mod again;
+mod inflate;
+mod lz4;
+mod packed;
+mod stream;
 
 use std::{ops::Range, sync::Arc};
 
+use flate2::Crc;
+
 use crate::{
-    scan::{Scan, Scanned, Stop},
+    rules,
+    scan::{Scan, Scanned, Stop, in_memory},
     source::{ReadAt, Source},
+    unpack::{
+        again::{Again, Edges},
+        stream::Stream,
+    },
 };
 
 /// How bytes are packed.
@@ -16,6 +34,8 @@ pub(crate) enum Codec {
     Bzip2,
     Xz,
     LzmaAlone,
+    /// LZMA as zip has it: version, properties and no size.
+    ZipLzma,
     Lz4Frame,
     Zstd,
 }
@@ -25,9 +45,173 @@ pub(crate) struct Unpacked {
     pub(crate) bytes: Arc<dyn ReadAt>,
     /// How many packed bytes were used; what follows them is not part of the stream.
     pub(crate) used: u64,
+    /// Where in the made bytes each further member of the stream begins; the first few of them.
+    pub(crate) starts: Vec<u64>,
+    /// Where the packed bytes hold what no program reads: comments, skipped frames.
+    pub(crate) unread: Vec<Range<u64>>,
+    /// The checksum of the made bytes, where they were made whole.
+    pub(crate) crc: Option<u32>,
+    /// Why the stream ended before its end. What was made until then is in `bytes`, and has to be inspected: loaders read it
+    /// too before they fail.
+    pub(crate) stop: Option<Stop>,
 }
 
-/// Unpacks `packed`, within the limits on bytes, memory and ratio. What was made before an error is not lost: see `Unpacked`.
-pub(crate) fn unpack(_scan: &mut Scan<'_>, _source: &Source, _packed: Range<u64>, _codec: Codec) -> Scanned<Unpacked> {
-    Err(Stop::Unreadable("no decoder is there yet".into()))
+/// How much is made at a time.
+const CHUNK: usize = 64 << 10;
+/// A stream shorter than this has no use for a window that is larger than the memory limit.
+const SMALL: u64 = 1 << 20;
+/// Below this no ratio is out of proportion: everything of this size can be looked at.
+const RATIO_FROM: u64 = 64 << 20;
+
+impl Codec {
+    /// The word in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Codec::Deflate => "deflate",
+            Codec::Zlib => "zlib",
+            Codec::Gzip => "gzip",
+            Codec::Bzip2 => "bzip2",
+            Codec::Xz => "xz",
+            Codec::LzmaAlone | Codec::ZipLzma => "lzma",
+            Codec::Lz4Frame => "lz4",
+            Codec::Zstd => "zstd",
+        }
+    }
 }
+
+/// Unpacks `packed`, within the limits on bytes, memory and ratio.
+pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, codec: Codec) -> Scanned<Unpacked> {
+    let packed = packed.start.min(source.len())..packed.end.min(source.len()).max(packed.start.min(source.len()));
+    // A compressed stream has no places to jump to: all of it is needed, and asked for at once.
+    source.will_read(std::iter::once(packed.clone()));
+    let mut stream = Stream::new(source, packed.clone(), codec, scan.limits.memory_bytes);
+    let mut made = Made::new(scan.limits.memory_bytes);
+    let mut chunk = vec![0; CHUNK];
+    let mut stop = None;
+    loop {
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => {
+                made.take(chunk.get(..count).unwrap_or_default());
+                if let Err(why) = within(scan, source, &packed, &stream, made.size) {
+                    stop = Some(why);
+                    break;
+                }
+            }
+            Err(Stop::NotHere) => return Err(Stop::NotHere),
+            Err(why) => {
+                let length = packed.end - packed.start;
+                if matches!(why, Stop::Spent(_)) && length < SMALL {
+                    let message = format!("{length} packed bytes ask for more memory than may be used for them.");
+                    scan.found(&rules::ZIP_BOMB, source, packed.start, message);
+                }
+                if matches!(why, Stop::Broken { .. }) {
+                    slowly(scan, source, packed.clone(), codec, &mut made)?;
+                }
+                stop = Some(why);
+                break;
+            }
+        }
+    }
+    let starts = stream.starts().iter().copied().filter(|start| *start < made.size).collect();
+    let unread = stream.unread().to_vec();
+    let used = if stop.is_some() { packed.end - packed.start } else { stream.position() - packed.start };
+    let crc = stop.is_none().then(|| made.crc.sum());
+    let (coarse, size) = (made.coarse.unwrap_or(made.size), made.size);
+    let bytes: Arc<dyn ReadAt> = match made.held {
+        Some(held) => in_memory(held),
+        None => Arc::new(Again::new(source.clone(), packed, codec, size, coarse, made.edges, scan.limits)),
+    };
+    Ok(Unpacked { bytes, used, starts, unread, crc, stop })
+}
+
+/// The first `most` bytes that the stream makes, to see whether it is one at all. Costs no more than they do.
+pub(crate) fn taste(source: &Source, packed: Range<u64>, codec: Codec, most: usize) -> Scanned<Vec<u8>> {
+    let mut stream = Stream::new(source, packed, codec, 64 << 20);
+    let mut out = vec![0; most];
+    let mut full = 0;
+    while full < most {
+        match stream.read(out.get_mut(full..).unwrap_or_default()) {
+            Ok(0) | Err(Stop::Broken { .. } | Stop::Spent(_)) => break,
+            Ok(count) => full += count,
+            Err(stop) => return Err(stop),
+        }
+    }
+    out.truncate(full);
+    Ok(out)
+}
+
+/// CRC-32 as zip and gzip use it.
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+fn within(scan: &mut Scan<'_>, source: &Source, packed: &Range<u64>, stream: &Stream, made: u64) -> Scanned<()> {
+    scan.unpacked(CHUNK as u64)?;
+    let used = stream.position().saturating_sub(packed.start).max(1);
+    if made > RATIO_FROM && made / used > scan.limits.ratio {
+        let message = format!("{used} packed bytes become more than {made}; it was not unpacked any further.");
+        scan.found(&rules::ZIP_BOMB, source, packed.start, message);
+        return Err(Stop::Spent(format!("more than {} unpacked bytes for each packed byte", scan.limits.ratio)));
+    }
+    Ok(())
+}
+
+/// Decoders give nothing of the piece in which they find an error. This makes the bytes again and the last piece of them byte
+/// by byte, so that what stands before the error is seen: a loader that reads in smaller steps acts on it.
+fn slowly(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, codec: Codec, made: &mut Made) -> Scanned<()> {
+    let coarse = made.size;
+    made.coarse = Some(coarse);
+    if scan.unpacked(coarse).is_err() {
+        return Ok(());
+    }
+    let mut stream = Stream::new(source, packed, codec, scan.limits.memory_bytes);
+    let mut chunk = vec![0; CHUNK];
+    let mut done = 0;
+    while done < coarse + CHUNK as u64 {
+        let most = usize::try_from(coarse.saturating_sub(done)).unwrap_or(CHUNK).clamp(1, CHUNK);
+        match stream.read(chunk.get_mut(..most).unwrap_or_default()) {
+            Ok(0) | Err(Stop::Broken { .. } | Stop::Spent(_)) => break,
+            Ok(count) => {
+                done += count as u64;
+                if done > coarse {
+                    made.take(chunk.get(..count).unwrap_or_default());
+                }
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(())
+}
+
+/// What was made so far, as much of it as may be held.
+struct Made {
+    held: Option<Vec<u8>>,
+    most: u64,
+    size: u64,
+    /// How much of it was made in large pieces.
+    coarse: Option<u64>,
+    crc: Crc,
+    edges: Edges,
+}
+
+impl Made {
+    fn new(most: u64) -> Self {
+        Self { held: Some(Vec::new()), most, size: 0, coarse: None, crc: Crc::new(), edges: Edges::default() }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.crc.update(bytes);
+        self.edges.take(bytes);
+        match &mut self.held {
+            Some(held) if self.size <= self.most => held.extend_from_slice(bytes),
+            held => *held = None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

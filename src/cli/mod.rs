@@ -1,6 +1,6 @@
 //! The commands: what they take, and what they end with.
 //!
-//! Exit codes: 0 done, 1 refused or failed, 3 wrong use, 4 a step-up is needed. Commands of the host (`serve`, `token`,
+//! Exit codes: 0 done, 1 refused or failed, 3 wrong use, 4 a step-up is needed; `scan` has its own. Commands of the host (`serve`, `token`,
 //! …) use the configuration; the others go through the API like anybody's client.
 
 mod api;
@@ -8,6 +8,7 @@ mod assembly;
 mod doctor;
 mod out;
 mod review;
+mod scan;
 mod schema;
 mod serve;
 mod sign_in;
@@ -64,6 +65,8 @@ enum Command {
     Pin(review::PinArgs),
     /// Find out why something does not work
     Doctor(doctor::DoctorArgs),
+    /// Scan files and folders on this machine for what would run when they are loaded
+    Scan(scan::ScanArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,6 +94,8 @@ enum Failure {
     StepUp(String),
     /// Everything was said already.
     Said,
+    /// A scan found nothing, but could not look at everything: exit 2. Everything was said already.
+    Unjudged,
 }
 
 impl From<Fault> for Failure {
@@ -140,6 +145,7 @@ pub fn main() -> ExitCode {
                 Failure::Usage(text) => (text, ExitCode::from(USAGE)),
                 Failure::StepUp(text) => (text, ExitCode::from(STEP_UP)),
                 Failure::Said => (String::new(), ExitCode::FAILURE),
+                Failure::Unjudged => (String::new(), ExitCode::from(UNJUDGED)),
             };
             if !text.is_empty() {
                 out::tell(text);
@@ -164,6 +170,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pin(args) => review::pin(args).await,
         Command::Revoke(args) => review::revoke(args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
+        Command::Scan(args) => scan::run(&args),
     }
 }
 
@@ -186,5 +193,6 @@ fn check(config: &Config, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+const UNJUDGED: u8 = 2;
 const USAGE: u8 = 3;
 const STEP_UP: u8 = 4;

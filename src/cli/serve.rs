@@ -51,7 +51,7 @@ pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
     let app = host.app(config, &public_url).await?;
     let _sequencer = host.ledger.start()?;
     note::<StartGateway>(&host).await?;
-    tasks::spawn(gate::keep(host.gate.clone(), app.stopping.begun()));
+    tasks::spawn(gate::record::keep(host.gate.clone(), app.stopping.begun()));
     if parts.work {
         tasks::spawn(worker::run(app.clone(), config.replica.clone()));
     }

@@ -15,7 +15,11 @@ use super::{
     *,
 };
 use crate::{
-    domain::{event::ActorFact, name::RepoKind, token},
+    domain::{
+        event::{ActorFact, Outcome},
+        name::RepoKind,
+        token,
+    },
     ledger::Settings,
     store::{
         tables::{ledger_entry, subject},

@@ -11,6 +11,8 @@ use crate::{
 
 /// The first window; each later one is twice as long, up to the longest. A jump starts small again.
 const FIRST: u64 = 64 << 10;
+/// The first window within a message: what is wanted of it often stands at its beginning.
+pub(crate) const FIRST_OF_PART: u64 = 4 << 10;
 const LONGEST: u64 = 1 << 20;
 
 /// A place in a source that moves forward.
@@ -20,11 +22,19 @@ pub(crate) struct Cursor<'a> {
     /// Where the window ends in the source; the cursor stands at `ahead - window.len()`.
     ahead: u64,
     next: u64,
+    first: u64,
+    /// Nothing behind this is read ahead: a small message costs its own bytes and no more.
+    until: u64,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn at(source: &'a Source, start: u64) -> Self {
-        Self { source, window: Bytes::new(), ahead: start, next: FIRST }
+        Self { source, window: Bytes::new(), ahead: start, next: FIRST, first: FIRST, until: u64::MAX }
+    }
+
+    /// The same for a part: what lies behind `range` is not read ahead.
+    pub(crate) fn within(source: &'a Source, range: &Range<u64>) -> Self {
+        Self { until: range.end, next: FIRST_OF_PART, first: FIRST_OF_PART, ..Self::at(source, range.start) }
     }
 
     /// Where the next byte is read.
@@ -49,7 +59,7 @@ impl<'a> Cursor<'a> {
         } else {
             self.window = Bytes::new();
             self.ahead = position;
-            self.next = FIRST;
+            self.next = self.first;
         }
     }
 
@@ -148,7 +158,8 @@ impl<'a> Cursor<'a> {
             return Err(self.short(count));
         }
         let here = self.position();
-        self.window = self.source.read_up_to(here, count.max(self.next))?;
+        let ahead = self.next.min(self.until.saturating_sub(here));
+        self.window = self.source.read_up_to(here, count.max(ahead))?;
         self.ahead = here + self.window.len() as u64;
         self.next = (self.next * 2).min(LONGEST);
         Ok(())

@@ -1,0 +1,324 @@
+//! Keras configs: JSON that names the classes and functions a model is rebuilt from.
+//!
+//! Loading imports and calls what is named, so that every object at every depth is looked at, under every value that a key
+//! has. Nothing is imported here. Used for `.keras` archives, for attributes of HDF5 files and for SavedModels.
+
+mod code;
+mod names;
+
+use crate::{
+    read::json::{Kind, Tree},
+    rules::{self, Rule},
+    scan::{Scan, Scanned, Stop},
+    source::Source,
+};
+
+/// Values in one config. Real ones have some hundred thousand.
+const VALUES: usize = 4_000_000;
+
+/// Texts within texts that are read as configs of their own.
+const NESTED: usize = 64;
+
+/// Inspects the text of a config. `at` is where the text begins in the source.
+pub(crate) fn config(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) -> Scanned<()> {
+    config_bytes(scan, source, at, text.as_bytes())
+}
+
+/// The same for bytes in any encoding that Python's reader of JSON recognises.
+pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes: &[u8]) -> Scanned<()> {
+    scan.steps(bytes.len() as u64 / 8)?;
+    let text = code::as_utf8(bytes);
+    match Tree::parse(&text, VALUES) {
+        Ok(tree) => tree_of(scan, source, at, &tree),
+        Err(Stop::Broken { at: here, what }) => {
+            // What comes before the fault, and what comes behind it, may be whole documents to a more lenient reader.
+            let here = usize::try_from(here).unwrap_or(0).min(text.len());
+            let (before, behind) = text.split_at(here);
+            for part in [before, behind].into_iter().filter(|part| part.len() < text.len()) {
+                if let Ok(tree) = Tree::parse(part, VALUES) {
+                    tree_of(scan, source, at, &tree)?;
+                }
+            }
+            Err(Stop::Broken { at: at.saturating_add(here as u64), what })
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Whether a JSON document is a config of Keras: a class with its own config.
+pub(crate) fn is_config(tree: &Tree) -> bool {
+    let has = |key: &'static str| tree.get_all(tree.root(), key).next().is_some();
+    has("class_name") && (has("config") || has("module"))
+}
+
+/// The same for a config that somebody has read.
+pub(crate) fn tree_of(scan: &mut Scan<'_>, source: &Source, at: u64, tree: &Tree) -> Scanned<()> {
+    let mut nested = 0;
+    for (_, value) in tree.all() {
+        scan.steps(1)?;
+        if let Kind::String(text) = &value.kind
+            && text.starts_with('{')
+            && text.contains("class_name")
+            && nested < NESTED
+        {
+            nested += 1;
+            if let Ok(inner) = Tree::parse(text.as_bytes(), VALUES / NESTED) {
+                objects(scan, source, at.saturating_add(value.at), &inner)?;
+            }
+        }
+    }
+    objects(scan, source, at, tree)
+}
+
+fn objects(scan: &mut Scan<'_>, source: &Source, at: u64, tree: &Tree) -> Scanned<()> {
+    for (id, value) in tree.all() {
+        scan.steps(1)?;
+        if !matches!(value.kind, Kind::Object(_)) {
+            continue;
+        }
+        let object = Object { tree, id, source, at: at.saturating_add(value.at) };
+        if let Some(key) = tree.duplicate(id) {
+            let message =
+                format!("An object of the config has the key `{key}` twice; readers differ in which they take.");
+            object.found(scan, &rules::KERAS_DUPLICATE, message);
+        }
+        object.inspect(scan);
+    }
+    Ok(())
+}
+
+/// One object of the config.
+struct Object<'a> {
+    tree: &'a Tree,
+    id: usize,
+    source: &'a Source,
+    at: u64,
+}
+
+impl<'a> Object<'a> {
+    fn found(&self, scan: &mut Scan<'_>, rule: &'static Rule, message: String) {
+        scan.found(rule, self.source, self.at, message);
+    }
+
+    /// Every text that `key` has in this object.
+    fn texts(&self, key: &'static str) -> Vec<&'a str> {
+        self.tree.get_all(self.id, key).filter_map(|id| self.tree.text(id)).collect()
+    }
+
+    /// Every text that `key` has in one of the objects that this object has as its `config`.
+    fn inner_texts(&self, key: &'static str) -> Vec<&'a str> {
+        let tree = self.tree;
+        tree.get_all(self.id, "config").flat_map(|id| tree.get_all(id, key)).filter_map(|id| tree.text(id)).collect()
+    }
+
+    fn inspect(&self, scan: &mut Scan<'_>) {
+        let classes = self.texts("class_name");
+        let modules = self.texts("module");
+        let registered = self.texts("registered_name");
+        for key in ["function_type", "output_shape_type", "mask_type", "fn_type"] {
+            if self.texts(key).contains(&"lambda") {
+                self.code(scan, &format!("`{key}` is `lambda`"));
+            }
+        }
+        if classes.is_empty() {
+            self.named_function(scan, &modules);
+            return;
+        }
+        for class in &classes {
+            // `package>name` is how registered classes are written.
+            let bare = class.rsplit(['>', '.']).next().unwrap_or(class);
+            self.class(scan, bare, &modules);
+            if class.contains(['>', '.']) && modules.is_empty() {
+                self.foreign_or_custom(scan, class, None);
+            }
+        }
+        for name in &registered {
+            let bare = name.rsplit('>').next().unwrap_or(name);
+            if names::CARRIES_CODE.contains(&bare) || names::LOADS_OTHERS.contains(&bare) {
+                self.class(scan, bare, &modules);
+            }
+        }
+        for module in &modules {
+            for class in &classes {
+                let function = *class == "function" || *class == "builtin_function_or_method";
+                for name in self.imported(class, function) {
+                    self.import(scan, module, name, function);
+                }
+            }
+        }
+        if modules.is_empty() {
+            for class in classes.iter().filter(|class| !class.contains(['>', '.'])) {
+                self.unknown_class(scan, class);
+            }
+        }
+        self.operation(scan, &classes);
+        self.paths(scan, &classes);
+    }
+
+    /// The names that are taken from this object's module: its class, or the functions that it stands for.
+    fn imported(&self, class: &'a str, function: bool) -> Vec<&'a str> {
+        if !function {
+            return vec![class];
+        }
+        let mut names = self.texts("config");
+        for key in ["name", "config", "class_name", "function"] {
+            names.extend(self.inner_texts(key));
+        }
+        if names.is_empty() { vec!["?"] } else { names }
+    }
+
+    /// What a class does by itself, wherever it is said to come from.
+    fn class(&self, scan: &mut Scan<'_>, class: &str, modules: &[&str]) {
+        if class == "__lambda__" {
+            self.code(scan, "an object of the class `__lambda__`");
+        } else if names::CARRIES_CODE.contains(&class) {
+            self.lambda(scan);
+        } else if names::LOADS_OTHERS.contains(&class) {
+            let from = self.inner_texts("filepath").first().map(|path| format!(" from `{path}`")).unwrap_or_default();
+            let message = format!("The layer `{class}` loads a model of another format{from}, which can carry code.");
+            self.found(scan, &rules::KERAS_EXTERNAL, message);
+        } else if class == "function" && modules.is_empty() {
+            for name in self.texts("config").into_iter().filter(|name| names::is_dangerous(name)) {
+                let message = format!("The config names the function `{name}`.");
+                self.found(scan, &rules::KERAS_CALLABLE, message);
+            }
+        }
+    }
+
+    /// A Lambda layer: bytecode, or the name of a function that somebody else has to have.
+    fn lambda(&self, scan: &mut Scan<'_>) {
+        let tree = self.tree;
+        let functions: Vec<usize> =
+            tree.get_all(self.id, "config").flat_map(|id| tree.get_all(id, "function")).collect();
+        let plain = |id: &usize| {
+            tree.text(*id).is_some() || tree.get_all(*id, "class_name").any(|id| tree.text(id) == Some("function"))
+        };
+        if !functions.is_empty()
+            && functions.iter().all(plain)
+            && !self.inner_texts("function_type").contains(&"lambda")
+        {
+            let name = functions
+                .iter()
+                .find_map(|id| tree.text(*id).or_else(|| tree.get(*id, "config").and_then(|config| tree.text(config))));
+            let message = format!("A Lambda layer calls the function `{}` by name.", name.unwrap_or("?"));
+            self.found(scan, &rules::KERAS_CUSTOM, message);
+        } else {
+            self.code(scan, "a Lambda layer");
+        }
+    }
+
+    /// Bytecode that loading runs, with the names that it mentions.
+    fn code(&self, scan: &mut Scan<'_>, what: &str) {
+        let mentions = code::mentioned(self.tree, self.id);
+        let mut message = format!("The config carries Python bytecode: {what}.");
+        if !mentions.is_empty() {
+            message = format!("{message} It mentions `{}`.", mentions.join("`, `"));
+        }
+        self.found(scan, &rules::KERAS_LAMBDA, message);
+    }
+
+    /// `module` and the name of a class or function in it, which loading imports.
+    fn import(&self, scan: &mut Scan<'_>, module: &str, name: &str, function: bool) {
+        if module == "builtins" {
+            let plain = names::BUILTIN_TYPES.contains(&name) || (function && !names::is_dangerous(name));
+            if !plain {
+                let message = format!("The config takes `{name}` from Python's own functions.");
+                self.found(scan, &rules::KERAS_FOREIGN, message);
+            }
+            return;
+        }
+        let Some(inside) = names::inside_keras(module) else {
+            return self.foreign_or_custom(scan, name, Some(module));
+        };
+        if names::is_dangerous(name) || (names::reaches_out(inside) && !names::is_known_class(name)) {
+            let message = format!("The config names `{module}.{name}`, which reaches files, the network or settings.");
+            self.found(scan, &rules::KERAS_CALLABLE, message);
+        } else if !function && !names::is_known_class(name) && !names::special(name) && !names::is_ordinary(inside) {
+            let message =
+                format!("The config needs `{module}.{name}`, which is no class that Keras models are made of.");
+            self.found(scan, &rules::KERAS_CUSTOM, message);
+        }
+    }
+
+    fn foreign_or_custom(&self, scan: &mut Scan<'_>, name: &str, module: Option<&str>) {
+        if let Some(module) = module
+            && names::is_foreign(module)
+        {
+            let message = format!("Loading imports `{module}` and takes `{name}` from it.");
+            self.found(scan, &rules::KERAS_FOREIGN, message);
+            return;
+        }
+        let trusted = |package: &str| names::TRUSTED_PACKAGES.contains(&package);
+        let package = match module {
+            Some(module) => module.split('.').next().unwrap_or(module),
+            None => name.split(['>', '.']).next().unwrap_or(name),
+        };
+        if trusted(package) {
+            return;
+        }
+        if let Some(module) = module {
+            scan.facts.imports.insert(package.to_owned());
+            let message = format!("Loading imports `{module}` for `{name}`, which is not part of Keras.");
+            self.found(scan, &rules::KERAS_CUSTOM, message);
+        } else {
+            self.found(scan, &rules::KERAS_CUSTOM, format!("The config needs the custom class `{name}`."));
+        }
+    }
+
+    /// An older config says no module: its classes have to be Keras's own.
+    fn unknown_class(&self, scan: &mut Scan<'_>, class: &str) {
+        let tree = self.tree;
+        let built = tree.get_all(self.id, "config").next().is_some();
+        let special =
+            names::special(class) || names::CARRIES_CODE.contains(&class) || names::LOADS_OTHERS.contains(&class);
+        // Losses and metrics are also written by the names of their functions.
+        let function = class.chars().next().is_some_and(char::is_lowercase) && !names::is_dangerous(class);
+        if built && !special && !function && !names::is_known_class(class) {
+            self.found(scan, &rules::KERAS_CUSTOM, format!("The config needs the custom class `{class}`."));
+        }
+    }
+
+    /// A function that is named without being an object of its own, as older Lambda layers do.
+    fn named_function(&self, scan: &mut Scan<'_>, modules: &[&str]) {
+        let functions = self.texts("function");
+        if functions.is_empty() || self.texts("function_type").is_empty() {
+            return;
+        }
+        for module in modules {
+            for name in &functions {
+                self.import(scan, module, name, true);
+            }
+        }
+    }
+
+    /// A layer that stands for one operation of TensorFlow.
+    fn operation(&self, scan: &mut Scan<'_>, classes: &[&str]) {
+        if !classes.iter().any(|class| matches!(*class, "TFOpLambda" | "TensorFlowOpLayer" | "ClassMethod")) {
+            return;
+        }
+        let names = self.inner_texts("function").into_iter().chain(self.inner_texts("node_def"));
+        for name in names.filter(|name| names::is_dangerous_operation(name)) {
+            let message = format!("A layer of the config calls the TensorFlow operation `{name}`.");
+            self.found(scan, &rules::KERAS_CALLABLE, message);
+        }
+    }
+
+    /// Vocabularies and the like that are read from a path when the layer is built.
+    fn paths(&self, scan: &mut Scan<'_>, classes: &[&str]) {
+        for key in names::READ_FROM {
+            for path in self.inner_texts(key) {
+                let always = *key == "vocabulary" && classes.iter().any(|class| names::LOOKUPS.contains(class));
+                if always || path.contains('/') || path.contains('\\') || path.contains("://") {
+                    scan.facts.references.insert(path.to_owned());
+                    let class = classes.first().unwrap_or(&"?");
+                    let message = format!("The layer `{class}` reads its `{key}` from `{path}` when it is loaded.");
+                    let rule = if names::is_secret(path) { &rules::KERAS_ESCAPE } else { &rules::KERAS_PATH };
+                    self.found(scan, rule, message);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! `.keras` archives: a config, weights and what belongs to them.
+//!
+//! The config decides what is imported; the weights are HDF5 or arrays and are inspected as what they are.
+
+use crate::{
+    archive::Archive,
+    formats::keras,
+    kinds::Kind,
+    scan::{Scan, Scanned},
+};
+
+pub(crate) const KERAS: Kind = Kind { name: "keras", recognise, inspect };
+
+const CONFIG: &str = "config.json";
+
+fn recognise(archive: &Archive) -> bool {
+    let beside = ["metadata.json", "model.weights.h5", "model.weights.npz", "model.weights.json"];
+    archive.find(CONFIG).is_some() && beside.iter().any(|name| archive.find(name).is_some())
+}
+
+fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
+    for member in &archive.members {
+        // Readers of archives ignore case here and there: whatever could be taken for the config is read as one.
+        if !member.name.eq_ignore_ascii_case(CONFIG) {
+            archive.inspect(scan, member);
+            continue;
+        }
+        archive.inspect_as(scan, member, |scan, source| {
+            let text = source.read_all(scan.limits.text_bytes)?;
+            keras::config_bytes(scan, source, 0, &text)?;
+            scan.inspected(source, 0..source.len());
+            Ok(())
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,641 @@
+//! CPython's unpickler as an abstract machine: the same stack, marks and memo, and values that say only what they are.
+//!
+//! Loads nothing, calls nothing, imports nothing. Long strings are stepped over without being read. What is used is judged
+//! at the moment of its use (`judge`), so that a stream which breaks afterwards has still done what it has done.
+
+use std::ops::Range;
+
+use super::{
+    arena::{Arena, Form, Id, Kind, Value},
+    halt::{Halt, Step},
+    judge::Judge,
+    memo::Memo,
+    spelling::{self, Integer},
+};
+use crate::{read::cursor::Cursor, rules, scan::Stop, source::Source};
+
+/// How one pickle ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// The byte after STOP, or the opcode that could not be done.
+    pub(crate) at: u64,
+    /// What loading gives, if STOP was reached.
+    pub(crate) value: Option<Value>,
+    pub(crate) trouble: Option<Halt>,
+    pub(crate) ops: u64,
+    /// How often something was stored in the memo.
+    pub(crate) puts: u64,
+}
+
+impl End {
+    pub(crate) fn stopped(&self) -> bool {
+        self.value.is_some()
+    }
+
+    /// Whether only the end of the bytes kept it from going on.
+    pub(crate) fn ran_out(&self) -> bool {
+        matches!(self.trouble, Some(Halt::Stop(Stop::Broken { .. })))
+    }
+}
+
+/// How the bytes are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They are a pickle.
+    Sure,
+    /// They may be anything: what no writer would write ends the attempt.
+    Attempt,
+}
+
+pub(crate) struct Machine<'a> {
+    cursor: Cursor<'a>,
+    pub(crate) judge: Judge<'a>,
+    stack: Vec<Value>,
+    marks: Vec<usize>,
+    /// Below this the stack cannot be reached: the last mark.
+    fence: usize,
+    memo: Memo,
+    mode: Mode,
+    /// Whether arrays lie between the opcodes, as joblib writes them.
+    joblib: bool,
+    frame_end: u64,
+    ops: u64,
+    puts: u64,
+    most_ops: u64,
+    last: u8,
+    /// What was last taken from places of the memo that were stored to oddly.
+    odd: [Value; 4],
+}
+
+/// A line of a text opcode is no longer than this, a string's excepted.
+const LINE: u64 = 64 << 10;
+/// The longest line of a string.
+const LONG_LINE: u64 = 64 << 20;
+/// Strings from this length on are stepped over unread, and count as inert.
+const LONG_STRING: u64 = 64 << 10;
+/// Marks within marks that no writer reaches.
+const MANY_MARKS: usize = 10_000;
+
+impl<'a> Machine<'a> {
+    pub(crate) fn new(source: &'a Source, start: u64, mode: Mode, most_ops: u64) -> Self {
+        Self {
+            cursor: Cursor::at(source, start),
+            judge: Judge::new(source),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            fence: 0,
+            memo: Memo::default(),
+            mode,
+            joblib: false,
+            frame_end: 0,
+            ops: 0,
+            puts: 0,
+            most_ops,
+            last: 0,
+            odd: [Value::Absent; 4],
+        }
+    }
+
+    /// Arrays lie between the opcodes.
+    pub(crate) fn with_arrays(mut self) -> Self {
+        self.joblib = true;
+        self
+    }
+
+    /// Goes through one pickle, to its STOP or to where it breaks.
+    pub(crate) fn run(&mut self) -> End {
+        loop {
+            let at = self.cursor.position();
+            match self.step(at) {
+                Ok(None) => {}
+                Ok(Some(value)) => return self.end(self.cursor.position(), Some(value), None),
+                Err(halt) => return self.end(at, None, Some(halt)),
+            }
+        }
+    }
+
+    fn end(&self, at: u64, value: Option<Value>, trouble: Option<Halt>) -> End {
+        End { at, value, trouble, ops: self.ops, puts: self.puts }
+    }
+
+    /// One opcode. Answers the result at STOP.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line or two for each opcode: a table is easiest to compare with CPython"
+    )]
+    fn step(&mut self, at: u64) -> Step<Option<Value>> {
+        let op = self.cursor.u8()?;
+        self.ops += 1;
+        if self.ops > self.most_ops {
+            return Err(Halt::spent(format!("more than {} opcodes", self.most_ops)));
+        }
+        match op {
+            b'.' => return self.pop().map(Some),
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
+            b'K' => {
+                let number = self.cursor.u8()?;
+                self.push(Value::Int(number.into()));
+            }
+            b'M' => {
+                let number = self.cursor.u16_le()?;
+                self.push(Value::Int(number.into()));
+            }
+            b'J' => {
+                let number = self.cursor.u32_le()?;
+                self.push(Value::Int(i64::from(number.cast_signed())));
+            }
+            b'G' => {
+                self.cursor.skip(8)?;
+                self.push(Value::Float);
+            }
+            b'(' => self.mark(at)?,
+            b')' => self.make(Kind::Tuple)?,
+            b']' => self.make(Kind::List)?,
+            b'}' => self.make(Kind::Dict)?,
+            0x8f => self.make(Kind::Set)?,
+            0x94 => self.put(self.memo.entries())?,
+            b'q' => {
+                let place = self.cursor.u8()?;
+                self.put(place.into())?;
+            }
+            b'r' => {
+                let place = self.cursor.u32_le()?;
+                self.judge.memo_place(place.into(), at);
+                self.put(place.into())?;
+            }
+            b'p' => {
+                let place = self.place(at)?;
+                self.judge.memo_place(place, at);
+                self.put(place)?;
+            }
+            b'h' => {
+                let place = self.cursor.u8()?;
+                self.fetch(place.into())?;
+            }
+            b'j' => {
+                let place = self.cursor.u32_le()?;
+                self.fetch(place.into())?;
+            }
+            b'g' => {
+                let place = self.place(at)?;
+                self.fetch(place)?;
+            }
+            0x8c | b'U' | b'C' => {
+                let len = self.cursor.u8()?;
+                self.string(op, len.into())?;
+            }
+            b'X' | b'B' | b'T' => {
+                let len = self.cursor.u32_le()?;
+                if op == b'T' && len > i32::MAX.cast_unsigned() {
+                    return Err(Halt::wrong("a string has a negative length"));
+                }
+                self.string(op, len.into())?;
+            }
+            0x8d | 0x8e | 0x96 => {
+                let len = self.cursor.u64_le()?;
+                self.string(op, len)?;
+            }
+            0x8a => {
+                let len = self.cursor.u8()?;
+                self.long(len.into(), at)?;
+            }
+            0x8b => {
+                let len = self.cursor.u32_le()?;
+                self.long(len, at)?;
+            }
+            0x85..=0x87 => self.short_tuple(usize::from(op - 0x84))?,
+            b't' => self.gather(Kind::Tuple)?,
+            b'l' => self.gather(Kind::List)?,
+            b'd' => self.gather(Kind::Dict)?,
+            0x91 => self.gather(Kind::Frozen)?,
+            b'a' => self.append(1, at)?,
+            b's' => self.append(2, at)?,
+            b'e' | b'u' | 0x90 => self.append_many(op, at)?,
+            b'0' => self.throw_away()?,
+            b'1' => {
+                let start = self.pop_mark()?;
+                self.stack.truncate(start);
+            }
+            b'2' => {
+                let top = self.top()?;
+                self.push(top);
+            }
+            b'c' => self.global(at)?,
+            0x93 => self.stack_global(at)?,
+            b'R' | 0x81 | 0x92 | b'o' | b'i' => self.call(op, at)?,
+            b'b' => self.build(at)?,
+            b'P' | b'Q' => self.persistent(op, at)?,
+            0x82..=0x84 => self.extension(op, at)?,
+            b'I' | b'L' | b'F' | b'S' | b'V' => self.line(op, at)?,
+            0x80 => self.protocol(at)?,
+            0x95 => self.frame(at)?,
+            0x97 => {
+                self.judge.buffer(at);
+                self.push(Value::Unknown);
+            }
+            0x98 => {
+                self.top()?;
+            }
+            other => return Err(Halt::wrong(format!("{other:#04x} is no opcode"))),
+        }
+        self.last = op;
+        Ok(None)
+    }
+
+    // --- The stack ---
+
+    fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    fn pop(&mut self) -> Step<Value> {
+        if self.stack.len() <= self.fence {
+            return Err(self.empty());
+        }
+        self.stack.pop().ok_or_else(|| self.empty())
+    }
+
+    fn top(&self) -> Step<Value> {
+        if self.stack.len() <= self.fence {
+            return Err(self.empty());
+        }
+        self.stack.last().copied().ok_or_else(|| self.empty())
+    }
+
+    fn empty(&self) -> Halt {
+        Halt::wrong(if self.marks.is_empty() { "the stack is empty" } else { "a mark stands where a value is needed" })
+    }
+
+    fn mark(&mut self, at: u64) -> Step<()> {
+        self.marks.push(self.stack.len());
+        self.fence = self.stack.len();
+        if self.marks.len() == MANY_MARKS {
+            self.judge.too_deep(at);
+        }
+        if self.marks.len() > 64 << 20 {
+            return Err(Halt::spent("more than 64 million marks"));
+        }
+        Ok(())
+    }
+
+    /// Where the values above the last mark begin.
+    fn pop_mark(&mut self) -> Step<usize> {
+        let start = self.marks.pop().ok_or_else(|| Halt::wrong("there is no mark"))?;
+        self.fence = self.marks.last().copied().unwrap_or(0);
+        Ok(start)
+    }
+
+    /// POP takes the mark if nothing is above it, as both of CPython's unpicklers do.
+    fn throw_away(&mut self) -> Step<()> {
+        if self.marks.last() == Some(&self.stack.len()) { self.pop_mark().map(drop) } else { self.pop().map(drop) }
+    }
+
+    fn put(&mut self, place: u64) -> Step<()> {
+        let value = self.top()?;
+        self.puts += 1;
+        self.memo.put(place, value);
+        if matches!(self.last, b'0' | b'1') && value.is_text() {
+            self.memo.is_odd(place);
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, place: u64) -> Step<()> {
+        let value = self.memo.get(place).ok_or_else(|| Halt::wrong(format!("nothing is stored under {place}")))?;
+        if self.memo.was_odd(place) {
+            self.odd.rotate_right(1);
+            self.odd[0] = value;
+        }
+        self.push(value);
+        Ok(())
+    }
+
+    /// A memo number in a line.
+    fn place(&mut self, at: u64) -> Step<u64> {
+        let line = self.cursor.line(LINE)?;
+        let number = match spelling::integer(&line, false) {
+            Some(Integer::Small(number)) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| Halt::wrong(format!("the memo number at {at} is none")))
+    }
+
+    // --- Values ---
+
+    fn make(&mut self, kind: Kind) -> Step<()> {
+        let id = self.judge.arena.container(kind, &[])?;
+        self.push(Value::Node(id));
+        Ok(())
+    }
+
+    fn short_tuple(&mut self, count: usize) -> Step<()> {
+        let start = self.stack.len().checked_sub(count).filter(|start| *start >= self.fence);
+        let start = start.ok_or_else(|| self.empty())?;
+        self.collect(Kind::Tuple, start)
+    }
+
+    fn gather(&mut self, kind: Kind) -> Step<()> {
+        let start = self.pop_mark()?;
+        if kind == Kind::Dict && !(self.stack.len() - start).is_multiple_of(2) {
+            return Err(Halt::wrong("a dict has a key without a value"));
+        }
+        self.collect(kind, start)
+    }
+
+    fn collect(&mut self, kind: Kind, start: usize) -> Step<()> {
+        let values = self.stack.get(start..).unwrap_or_default();
+        let id = self.judge.arena.container(kind, values)?;
+        self.stack.truncate(start);
+        self.judge.grew(id, self.cursor.position());
+        self.push(Value::Node(id));
+        Ok(())
+    }
+
+    /// A string with its length in front.
+    fn string(&mut self, op: u8, len: u64) -> Step<()> {
+        let at = self.cursor.position();
+        if len > self.cursor.left() {
+            self.judge.length(len, self.cursor.left(), at);
+        }
+        let form = match op {
+            b'U' | b'T' => Form::Short,
+            b'X' | 0x8c | 0x8d => Form::Utf8,
+            _ => Form::Bytes,
+        };
+        if form == Form::Bytes && len >= 4 && len <= self.cursor.left() {
+            let first = self.cursor.peek()?;
+            self.judge.carries(first, at, len);
+        }
+        let range = self.cursor.skip(len)?;
+        if len >= LONG_STRING {
+            self.judge.unread.push(range);
+        }
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.push(Value::Piece { form, len, at });
+        Ok(())
+    }
+
+    fn long(&mut self, len: u32, at: u64) -> Step<()> {
+        if len > i32::MAX.cast_unsigned() {
+            self.judge.huge(at, "an integer of a negative length");
+            return Err(Halt::wrong("an integer has a negative length"));
+        }
+        if len > 1 << 20 {
+            self.judge.huge(at, &format!("an integer of {len} bytes"));
+        }
+        let here = self.cursor.position();
+        if u64::from(len) > self.cursor.left() {
+            self.judge.length(len.into(), self.cursor.left(), at);
+        }
+        if len > 8 {
+            self.cursor.skip(len.into())?;
+            self.push(Value::Piece { form: Form::Long, len, at: here });
+            return Ok(());
+        }
+        let bytes = self.cursor.bytes(len.into())?;
+        let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+        let mut whole = [fill; 8];
+        whole.iter_mut().zip(bytes.iter()).for_each(|(to, from)| *to = *from);
+        self.push(Value::Int(i64::from_le_bytes(whole)));
+        Ok(())
+    }
+
+    /// The values that are written as a line of text.
+    fn line(&mut self, op: u8, at: u64) -> Step<()> {
+        let start = self.cursor.position();
+        let line = self.cursor.line(LONG_LINE)?;
+        let (len, wrong) = (line.len(), |what: &str| Err(Halt::wrong(format!("{what} at {at} is none"))));
+        let value = match op {
+            b'I' if line.as_ref() == b"00" => Value::Bool(false),
+            b'I' if line.as_ref() == b"01" => Value::Bool(true),
+            b'I' | b'L' => {
+                let digits = if op == b'L' { line.strip_suffix(b"L").unwrap_or(&line) } else { &line };
+                if len > 4300 {
+                    self.judge.huge(at, &format!("an integer of {len} digits"));
+                }
+                match spelling::integer(digits, true) {
+                    Some(Integer::Small(number)) => Value::Int(number),
+                    Some(Integer::Large) => {
+                        Value::Piece { form: Form::Long, len: u32::try_from(len).unwrap_or(u32::MAX), at: start }
+                    }
+                    None => return wrong("the integer"),
+                }
+            }
+            b'F' if spelling::is_float(&line) => Value::Float,
+            b'F' => return wrong("the number"),
+            b'S' => {
+                let end = line.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
+                let quote = line.first().filter(|byte| matches!(byte, b'\'' | b'"'));
+                if end < 2 || quote.is_none() || quote != line.get(end - 1) {
+                    return wrong("the quoted string");
+                }
+                let len = u32::try_from(end - 2).unwrap_or(u32::MAX);
+                Value::Piece { form: Form::Quoted, len, at: start + 1 }
+            }
+            _ => Value::Piece { form: Form::Escaped, len: u32::try_from(len).unwrap_or(u32::MAX), at: start },
+        };
+        self.push(value);
+        Ok(())
+    }
+
+    // --- Containers ---
+
+    /// APPEND and SETITEM.
+    fn append(&mut self, count: usize, at: u64) -> Step<()> {
+        let start = self.stack.len().checked_sub(count).filter(|start| *start > self.fence);
+        let start = start.ok_or_else(|| self.empty())?;
+        self.put_in(start, if count == 2 { Kind::Dict } else { Kind::List }, at)
+    }
+
+    /// APPENDS, SETITEMS and ADDITEMS.
+    fn append_many(&mut self, op: u8, at: u64) -> Step<()> {
+        let start = self.pop_mark()?;
+        if start <= self.fence {
+            return Err(self.empty());
+        }
+        let kind = match op {
+            b'e' => Kind::List,
+            b'u' => Kind::Dict,
+            _ => Kind::Set,
+        };
+        if kind == Kind::Dict && !(self.stack.len() - start).is_multiple_of(2) {
+            return Err(Halt::wrong("a dict is given a key without a value"));
+        }
+        self.put_in(start, kind, at)
+    }
+
+    fn put_in(&mut self, start: usize, kind: Kind, at: u64) -> Step<()> {
+        let target = start.checked_sub(1).and_then(|below| self.stack.get(below)).copied().unwrap_or(Value::Unknown);
+        let values = self.stack.get(start..).unwrap_or_default();
+        self.judge.filled(target, values, kind, at)?;
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    // --- What is imported and called ---
+
+    fn global(&mut self, at: u64) -> Step<()> {
+        let (module, name) = (self.cursor.line(LINE)?, self.cursor.line(LINE)?);
+        self.plausible(&[&module, &name])?;
+        let (module, name) = (String::from_utf8_lossy(&module), String::from_utf8_lossy(&name));
+        let value = self.judge.named(&module, &name, at)?;
+        self.push(value);
+        Ok(())
+    }
+
+    fn plausible(&self, names: &[&[u8]]) -> Step<()> {
+        if self.mode == Mode::Attempt && !names.iter().all(|name| spelling::is_dotted_name(name)) {
+            return Err(Halt::wrong("this is no name"));
+        }
+        Ok(())
+    }
+
+    fn stack_global(&mut self, at: u64) -> Step<()> {
+        let name = self.pop()?;
+        let module = self.pop()?;
+        self.odd_use(&[module, name], at, "the name of what it loads");
+        let value = self.judge.named_by(module, name, at)?;
+        self.push(value);
+        Ok(())
+    }
+
+    /// Something important was taken from a place of the memo that no writer would have stored to in this way.
+    fn odd_use(&mut self, used: &[Value], at: u64, what: &str) {
+        if used.iter().any(|value| *value != Value::Absent && self.odd.contains(value)) {
+            let message =
+                format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
+            self.judge.say(&rules::STACK_ODDITY, at, message);
+        }
+    }
+
+    fn call(&mut self, op: u8, at: u64) -> Step<()> {
+        let (callee, args, named) = match op {
+            b'R' | 0x81 => {
+                let args = self.pop()?;
+                (self.pop()?, args, None)
+            }
+            0x92 => {
+                let named = self.pop()?;
+                let args = self.pop()?;
+                (self.pop()?, args, Some(named))
+            }
+            b'o' => {
+                let start = self.pop_mark()?;
+                if start >= self.stack.len() {
+                    return Err(self.empty());
+                }
+                let args = self.judge.arena.container(Kind::Tuple, self.stack.get(start + 1..).unwrap_or_default())?;
+                self.stack.truncate(start + 1);
+                (self.pop()?, Value::Node(args), None)
+            }
+            _ => {
+                let start = self.pop_mark()?;
+                let args = self.judge.arena.container(Kind::Tuple, self.stack.get(start..).unwrap_or_default())?;
+                self.stack.truncate(start);
+                let (module, name) = (self.cursor.line(LINE)?, self.cursor.line(LINE)?);
+                self.plausible(&[&module, &name])?;
+                let (module, name) = (String::from_utf8_lossy(&module), String::from_utf8_lossy(&name));
+                (self.judge.named(&module, &name, at)?, Value::Node(args), None)
+            }
+        };
+        self.odd_use(&[callee], at, "what it calls");
+        let value = self.judge.called(callee, args, named, op, at)?;
+        self.push(value);
+        Ok(())
+    }
+
+    fn build(&mut self, at: u64) -> Step<()> {
+        let state = self.pop()?;
+        let target = self.top()?;
+        self.judge.built(target, state, at)?;
+        if !self.joblib {
+            return Ok(());
+        }
+        let from = self.cursor.position();
+        if let Some(past) = self.judge.array_behind(target, state, from, self.frame_end, self.most_ops)? {
+            self.cursor.go(past);
+        }
+        Ok(())
+    }
+
+    fn persistent(&mut self, op: u8, at: u64) -> Step<()> {
+        let id = if op == b'Q' {
+            self.pop()?
+        } else {
+            let start = self.cursor.position();
+            let line = self.cursor.line(LINE)?;
+            if self.mode == Mode::Attempt && !line.iter().all(u8::is_ascii_graphic) {
+                return Err(Halt::wrong("this is no persistent id"));
+            }
+            Value::Piece { form: Form::Utf8, len: u32::try_from(line.len()).unwrap_or(u32::MAX), at: start }
+        };
+        let value = self.judge.persistent(id, at)?;
+        self.push(value);
+        Ok(())
+    }
+
+    fn extension(&mut self, op: u8, at: u64) -> Step<()> {
+        let code = match op {
+            0x82 => self.cursor.u8()?.into(),
+            0x83 => self.cursor.u16_le()?.into(),
+            _ => self.cursor.u32_le()?,
+        };
+        let value = self.judge.extension(code, at)?;
+        self.push(value);
+        Ok(())
+    }
+
+    // --- What says something about the stream ---
+
+    fn protocol(&mut self, at: u64) -> Step<()> {
+        let protocol = self.cursor.u8()?;
+        if protocol > 5 {
+            self.judge.say(
+                &rules::FRAME_LIE,
+                at,
+                format!("It says that it is of protocol {protocol}, which does not exist."),
+            );
+        } else if self.ops > 1 {
+            self.judge.say(&rules::FRAME_LIE, at, "It names its protocol again in the middle.".to_owned());
+        }
+        if self.mode == Mode::Attempt && protocol > 5 {
+            return Err(Halt::wrong("no such protocol"));
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, at: u64) -> Step<()> {
+        let size = self.cursor.u64_le()?;
+        let (here, left) = (self.cursor.position(), self.cursor.left());
+        if size > left {
+            let message = format!("A frame is said to be {size} bytes long where only {left} are left.");
+            self.judge.say(&rules::FRAME_LIE, at, message);
+            self.judge.length(size, left, at);
+        } else if here < self.frame_end {
+            self.judge.say(&rules::FRAME_LIE, at, "A frame begins inside another one.".to_owned());
+        }
+        self.frame_end = here.saturating_add(size);
+        Ok(())
+    }
+}
+
+impl Machine<'_> {
+    /// The nodes of its result, for whoever wants to know what loading gives.
+    pub(crate) fn arena(&self) -> &Arena {
+        &self.judge.arena
+    }
+
+    /// The stretches that were stepped over unread.
+    pub(crate) fn unread(&self) -> &[Range<u64>] {
+        &self.judge.unread
+    }
+
+    pub(crate) fn node_of(value: Value) -> Option<Id> {
+        match value {
+            Value::Node(id) => Some(id),
+            _ => None,
+        }
+    }
+}

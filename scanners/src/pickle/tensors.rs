@@ -1,0 +1,129 @@
+//! The tensors that a torch pickle builds, by name: facts for policy, never findings.
+
+use std::collections::HashSet;
+
+use super::{
+    arena::{Id, Kind, NONE, Value},
+    halt::Halt,
+    machine::{End, Machine},
+};
+use crate::{
+    facts::TensorFact,
+    scan::{Scan, Scanned, Stop},
+};
+
+/// So many objects are looked at.
+const LOOKED_AT: usize = 4_000_000;
+/// A name is no longer.
+const LONG: u32 = 500;
+
+/// Notes every tensor in the dicts that a pickle builds.
+pub(crate) fn note(scan: &mut Scan<'_>, machine: &Machine<'_>, end: &End) -> Scanned<()> {
+    let Some(root) = end.value.and_then(Machine::node_of) else { return Ok(()) };
+    let mut open = vec![(String::new(), root)];
+    let mut seen = HashSet::new();
+    while let Some((name, id)) = open.pop() {
+        if scan.facts.tensors.len() as u64 >= scan.limits.tensors || seen.len() > LOOKED_AT {
+            return Ok(());
+        }
+        if let Some(tensor) = tensor(machine, &name, id) {
+            scan.facts.tensors.push(tensor);
+            continue;
+        }
+        if !seen.insert(id) {
+            continue;
+        }
+        let Some(node) = machine.arena().get(id) else { continue };
+        let state = (node.c != NONE).then_some(Id(node.c));
+        let dicts = [Some(id).filter(|_| matches!(node.kind, Kind::Dict | Kind::Made)), state];
+        let mut inside = Vec::new();
+        for dict in dicts.into_iter().flatten() {
+            for (key, value) in machine.arena().pairs(dict) {
+                let key = match key {
+                    Value::Int(number) => number.to_string(),
+                    key => machine.judge.text(key, LONG).map_err(stop)?.unwrap_or_default(),
+                };
+                let path = if name.is_empty() { key } else { format!("{name}.{key}") };
+                if path.len() < 2000 {
+                    inside.extend(Machine::node_of(value).map(|id| (path, id)));
+                }
+            }
+        }
+        open.extend(inside.into_iter().rev());
+    }
+    Ok(())
+}
+
+fn stop(halt: Halt) -> Stop {
+    match halt {
+        Halt::Stop(stop) => stop,
+        Halt::Wrong(what) => Stop::broken(0, what),
+    }
+}
+
+/// The tensor that a call builds, parameters looked through.
+fn tensor(machine: &Machine<'_>, name: &str, id: Id) -> Option<TensorFact> {
+    let arena = machine.arena();
+    let mut id = id;
+    for _ in 0..3 {
+        let callee = machine.judge.callee(id)?;
+        let args = arena.get(id).map(|node| Id(node.b))?;
+        let item = |place| arena.item(args, place).unwrap_or(Value::Absent);
+        match callee.name.as_str() {
+            "_rebuild_parameter" | "_rebuild_parameter_with_state" | "Parameter" | "Buffer" => match item(0) {
+                Value::Node(inner) => id = inner,
+                _ => return None,
+            },
+            "_rebuild_from_type_v2" => {
+                let (inner, _) = arena.tuple(item(2))?;
+                return fact(machine, name, inner);
+            }
+            "_rebuild_tensor_v2" | "_rebuild_tensor_v3" | "_rebuild_tensor" | "_rebuild_qtensor" => {
+                return fact(machine, name, args);
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn fact(machine: &Machine<'_>, name: &str, args: Id) -> Option<TensorFact> {
+    let arena = machine.arena();
+    let item = |place| arena.item(args, place).unwrap_or(Value::Absent);
+    let (_, node) = arena.of(item(0)).filter(|(_, node)| node.kind == Kind::Persistent && node.a != NONE)?;
+    let storage = machine.judge.storages.get(node.a as usize)?;
+    let (shape, _) = arena.tuple(item(2))?;
+    let shape: Option<Vec<u64>> =
+        arena.items(shape).map(|size| if let Value::Int(n) = size { u64::try_from(n).ok() } else { None }).collect();
+    // Of an untyped storage, the call itself names the type.
+    let typed = machine.judge.global(item(6)).map(|global| global.name.as_str());
+    let dtype = match storage.kind.as_str() {
+        "UntypedStorage" => typed.unwrap_or("unknown"),
+        kind => kind.strip_suffix("Storage").unwrap_or(kind),
+    };
+    Some(TensorFact { name: name.to_owned(), dtype: dtype_word(dtype), shape: shape? })
+}
+
+/// The word that safetensors has for it.
+fn dtype_word(torch: &str) -> String {
+    match torch {
+        "Float" | "float32" => "F32",
+        "Half" | "float16" => "F16",
+        "BFloat16" | "bfloat16" => "BF16",
+        "Double" | "float64" => "F64",
+        "Long" | "int64" => "I64",
+        "Int" | "int32" => "I32",
+        "Short" | "int16" => "I16",
+        "Char" | "int8" => "I8",
+        "Byte" | "uint8" => "U8",
+        "Bool" | "bool" => "BOOL",
+        "ComplexFloat" | "complex64" => "C64",
+        "float8_e4m3fn" => "F8_E4M3",
+        "float8_e5m2" => "F8_E5M2",
+        "uint16" => "U16",
+        "uint32" => "U32",
+        "uint64" => "U64",
+        other => return other.to_owned(),
+    }
+    .to_owned()
+}

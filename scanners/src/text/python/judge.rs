@@ -1,0 +1,470 @@
+//! Weighs what code does: which deed, with what, and when. Ordinary work of model code is silent.
+
+use super::{
+    names,
+    names::Deed,
+    value::{Args, HOLE, Taint, Value, What},
+    walk::Walk,
+};
+use crate::{
+    rules,
+    text::shell::{self, Command, shortened},
+};
+
+/// Parts of paths where credentials lie.
+#[rustfmt::skip]
+const CREDENTIAL_FILES: &[&str] = &[
+    "/.ssh/", "/.aws/credentials", "/.aws/config", "/.netrc", "/_netrc", "/.git-credentials", "/.kube/config", "/.docker/config.json",
+    "/.config/gcloud", "/.azure/", "/.pypirc", "/.npmrc", "/huggingface/token", "/.huggingface/token", "/huggingface/stored_tokens",
+    "/etc/shadow", "/etc/passwd", "/.bash_history", "/.zsh_history", "/.python_history", "/.gnupg/", "/login data", "/local state",
+    "/cookies.sqlite", "/logins.json", "/key4.db", "/wallet.dat", "/.ethereum/", "/.bitcoin/", "/.electrum/", "/exodus/", "/metamask",
+    "/keychains/", "/.vault-token", "/.config/gh/hosts.yml", "/.config/hub", "/.pgpass", "/.my.cnf", "/.config/solana/", "/leveldb",
+    "/proc/self/environ", "/proc/1/environ", "/var/run/secrets/", "/.terraform.d/credentials", "/.cargo/credentials", "/id_rsa", "/id_ed25519",
+];
+/// Parts of paths from which programs start by themselves.
+#[rustfmt::skip]
+const START_PLACES: &[&str] = &[
+    "/.bashrc", "/.bash_profile", "/.zshrc", "/.profile", "/.zprofile", "/etc/profile", "/.ssh/authorized_keys", "/.ssh/config", "/etc/cron",
+    "/var/spool/cron", "/etc/systemd", "/.config/systemd", "/.config/autostart", "/launchagents/", "/launchdaemons/", "/startup/",
+    "\\startup\\", "/etc/rc.local", "/etc/init.d", "/etc/ld.so.preload", "/etc/sudoers", "/etc/passwd", "/etc/hosts", "site-packages/",
+    "dist-packages/", "sitecustomize", "usercustomize", "/.ipython/profile_default/startup", "/.pythonrc", "/.gitconfig", "/.git/hooks/",
+    "/usr/bin/", "/usr/local/bin/", "/usr/lib/", "/system32/",
+];
+/// Hosts to which model code ordinarily talks.
+#[rustfmt::skip]
+const KNOWN_HOSTS: &[&str] = &[
+    "huggingface.co", "hf.co", "github.com", "githubusercontent.com", "localhost", "127.0.0.1", "0.0.0.0", "pytorch.org", "openai.com",
+    "anthropic.com", "googleapis.com", "google.com", "wikimedia.org", "wikipedia.org", "cocodataset.org", "amazonaws.com", "example.com",
+    "modelscope.cn", "modelscope.oss-cn-beijing.aliyuncs.com", "aliyuncs.com", "fbaipublicfiles.com", "azureedge.net", "azure.com",
+    "windows.net", "microsoft.com", "kaggle.com", "zenodo.org", "arxiv.org", "wandb.ai", "nvidia.com", "stanford.edu", "jsdelivr.net",
+    "cohere.com", "mistral.ai", "together.xyz", "replicate.com", "unsplash.com", "imgur.com", "ultralytics.com", "python.org",
+];
+/// Endings of what is fetched only to be looked at or computed with.
+#[rustfmt::skip]
+const DATA: &[&str] = &[
+    ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".wav", ".mp3", ".flac", ".mp4", ".txt", ".json", ".csv", ".safetensors", ".gguf",
+    ".parquet", ".jsonl", ".pdf", ".npz", ".tar.gz", ".zip", ".tsv", ".ogg", ".svg",
+];
+/// Variables whose value is somebody's key.
+#[rustfmt::skip]
+const KEYS: &[&str] = &[
+    "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "HUGGINGFACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID",
+    "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "WANDB_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS",
+    "AZURE_CLIENT_SECRET", "DATABASE_URL", "KUBECONFIG", "NPM_TOKEN", "PYPI_TOKEN", "SSH_AUTH_SOCK", "SLACK_TOKEN", "GOOGLE_API_KEY",
+];
+
+/// What `os.environ[name]` comes to.
+pub(super) fn variable(name: &str) -> Value {
+    match name {
+        "HOME" | "USERPROFILE" => Value::text("~"),
+        "APPDATA" | "LOCALAPPDATA" => Value::text("~/AppData"),
+        _ if KEYS.contains(&name) => Value::unknown(Taint::SECRET),
+        _ => Value::default(),
+    }
+}
+
+pub(super) fn tells_of_the_machine(path: &str) -> bool {
+    matches!(
+        path,
+        "socket.gethostname"
+            | "socket.getfqdn"
+            | "platform.node"
+            | "platform.uname"
+            | "getpass.getuser"
+            | "os.getlogin"
+            | "os.uname"
+            | "uuid.getnode"
+            | "pwd.getpwuid"
+            | "platform.platform"
+    )
+}
+
+/// A value as a reviewer may read it.
+fn said(value: &Value) -> String {
+    match &value.what {
+        What::List(items) => {
+            shortened(&items.iter().take(20).map(|v| v.shown()).collect::<Vec<_>>().join(" ").replace(HOLE, "…"))
+        }
+        _ => shortened(&value.shown().replace(HOLE, "…")),
+    }
+}
+
+/// The command that would run; holes where it is not known.
+fn command(args: &Args) -> Value {
+    let first =
+        args.given.first().or_else(|| args.named("args").or_else(|| args.named("cmd"))).cloned().unwrap_or_default();
+    match first.items().filter(|_| matches!(first.what, What::List(_))) {
+        Some(items) => {
+            let words: Vec<String> = items.iter().take(256).map(Value::shown).collect();
+            // `["sh", "-c", "…"]`: what is run is the last word.
+            Value::text(words.join(" "))
+        }
+        None => {
+            let rest = args.given.get(1..).unwrap_or_default().iter().filter_map(Value::as_pattern).collect::<Vec<_>>();
+            match first.as_pattern() {
+                Some(text) if !rest.is_empty() => Value::text(format!("{text} {}", rest.join(" "))),
+                Some(text) => Value::text(text),
+                None => first.choices().into_iter().find(|c| c.as_pattern().is_some()).unwrap_or_default(),
+            }
+        }
+    }
+}
+
+fn holds(path: &str, places: &[&str]) -> bool {
+    let path = format!("/{}", path.replace('\\', "/").to_lowercase());
+    places.iter().any(|place| path.contains(place))
+}
+
+impl Walk<'_> {
+    /// Weighs one deed and answers with what it returns.
+    pub(super) fn did(&mut self, deed: Deed, path: &str, args: &Args, at: u32) -> Value {
+        let result = Value::path(format!("{path}()")).tainted(args.taint());
+        match deed {
+            Deed::Run => self.ran(path, args, at),
+            Deed::Connect => {
+                self.account.connects = Some(at);
+                let local = args.at(0).items().is_some_and(|items| {
+                    items
+                        .first()
+                        .and_then(Value::as_pattern)
+                        .is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "::1" | ""))
+                });
+                if !local {
+                    self.weigh_connection(path, &said(&args.at(0)), at);
+                }
+            }
+            Deed::Resolve => self.resolved(path, args, at),
+            Deed::Fetch | Deed::Send => {
+                self.transferred(deed, path, args, at);
+                return Value::path(format!("{path}()")).tainted(args.taint().with(Taint::NETWORK));
+            }
+            Deed::Execute => return self.executed(path, args, at),
+            Deed::Unmarshal => {
+                let message = format!("rebuilds code from bytes with `{path}`");
+                let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_DYNAMIC };
+                self.note(rule, message, at);
+                return Value::unknown(Taint::CODE);
+            }
+            Deed::Unpickle => self.unpickled(path, args, at),
+            Deed::Native => self.note(
+                &rules::PYTHON_NATIVE,
+                format!("loads or builds native code with `{path}`{}", with(&args.at(0))),
+                at,
+            ),
+            Deed::Inject => self.note(&rules::PYTHON_ATTACK, format!("puts code into memory with `{path}`"), at),
+            Deed::Open => return self.opened(path, args, at),
+            Deed::Read => {
+                let secret = self.read(path, &args.at(0), at);
+                return Value::path(format!("{path}()")).tainted(Taint::FILE.with(secret));
+            }
+            Deed::Write => self.wrote(path, &args.at(0), at),
+            Deed::Copy => {
+                self.read(path, &args.at(0), at);
+                self.wrote(path, &args.at(1), at);
+            }
+            Deed::Delete => self.deleted(path, &args.at(0), at),
+            Deed::RunFile => {
+                let rule =
+                    if args.taint().has(Taint::NETWORK) { &rules::PYTHON_ATTACK } else { &rules::PYTHON_DYNAMIC };
+                self.note(rule, format!("runs another file as code with `{path}`{}", with(&args.at(0))), at);
+            }
+            Deed::Duplicate => self.account.hands_over = Some(at),
+        }
+        result
+    }
+
+    /// A finding, with when it happens.
+    fn note(&mut self, rule: &'static rules::Rule, what: String, at: u32) {
+        let when = if self.at_import() { "Importing this file" } else { "Calling into this code" };
+        self.found(rule, at, format!("{when} {what}"));
+    }
+
+    fn ran(&mut self, path: &str, args: &Args, at: u32) {
+        if path.ends_with("spawn") && path.starts_with("pty") {
+            self.account.hands_over = Some(at);
+        }
+        if matches!(path, "os.fork" | "os.forkpty") {
+            return;
+        }
+        let mut command = command(args);
+        if path.starts_with("os.spawn") || path.starts_with("os.posix_spawn") {
+            let rest = args.given.get(1..).unwrap_or_default().to_vec();
+            command = self::command(&Args { given: vec![Value::list(rest)], named: Vec::new() });
+        }
+        if args.taint().has(Taint::NETWORK) {
+            let taken = format!("runs with `{path}` what it took from the network");
+            self.note(&rules::PYTHON_ATTACK, taken, at);
+            return;
+        }
+        let shown = said(&command);
+        let text = if path.starts_with("pip.") || path.starts_with("pip._") {
+            Some(format!("pip {}", command.shown()))
+        } else {
+            command.as_pattern().map(str::to_owned)
+        };
+        let judged = text.as_deref().map_or(Command::Other, shell::judge);
+        // What people type is not what code runs: there only tools that answer a question are ordinary.
+        let tool = text.as_deref().is_some_and(shell::asks);
+        let judged = if judged == Command::Ordinary && !tool { Command::Other } else { judged };
+        let leaks = args.taint().has(Taint::SECRET);
+        match judged {
+            Command::Harmful(how) => {
+                self.note(&rules::PYTHON_ATTACK, format!("runs \"{shown}\" with `{path}`, which {how}"), at)
+            }
+            _ if leaks => {
+                self.note(&rules::PYTHON_CREDENTIALS, format!("hands a credential to the command \"{shown}\""), at)
+            }
+            Command::ForeignPackages if self.at_import() => {
+                self.note(&rules::PYTHON_IMPORT_TIME, format!("installs packages from elsewhere: \"{shown}\""), at);
+            }
+            Command::Installs | Command::ForeignPackages => {
+                self.note(&rules::PYTHON_RISKY_CALL, format!("installs packages: \"{shown}\""), at);
+            }
+            Command::Ordinary if self.at_import() => {
+                self.note(&rules::PYTHON_RISKY_CALL, format!("runs \"{shown}\" with `{path}`"), at);
+            }
+            Command::Ordinary => {}
+            Command::Other if self.at_import() => {
+                let message = if command.is_unknown() {
+                    format!("runs a command with `{path}`")
+                } else {
+                    format!("runs \"{shown}\" with `{path}`")
+                };
+                self.note(&rules::PYTHON_IMPORT_TIME, message, at);
+            }
+            Command::Other => {
+                let message = if command.is_unknown() {
+                    format!("runs a command with `{path}`")
+                } else {
+                    format!("runs \"{shown}\" with `{path}`")
+                };
+                self.note(&rules::PYTHON_RISKY_CALL, message, at);
+            }
+        }
+    }
+
+    fn weigh_connection(&mut self, path: &str, to: &str, at: u32) {
+        let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_RISKY_CALL };
+        let to = if to.is_empty() || to == "…" { String::new() } else { format!(" to {to}") };
+        self.note(rule, format!("connects{to} with `{path}`"), at);
+    }
+
+    /// A name that holds what the machine is called, or what was read, carries it away.
+    fn resolved(&mut self, path: &str, args: &Args, at: u32) {
+        let taint = args.taint();
+        if [Taint::SECRET, Taint::ENVIRONMENT, Taint::MACHINE].into_iter().any(|taken| taint.has(taken)) {
+            let own = args.at(0).is_unknown() || args.at(0).as_path().is_some();
+            // Asking for one's own address is ordinary.
+            if !(own && taint == Taint::MACHINE) {
+                self.note(
+                    &rules::PYTHON_CREDENTIALS,
+                    format!("tells a name server about the machine with `{path}`"),
+                    at,
+                );
+            }
+        } else if self.at_import() {
+            self.note(
+                &rules::PYTHON_RISKY_CALL,
+                format!("asks a name server for {} with `{path}`", said(&args.at(0))),
+                at,
+            );
+        }
+    }
+
+    fn transferred(&mut self, deed: Deed, path: &str, args: &Args, at: u32) {
+        let taint = args.taint();
+        let first = args
+            .given
+            .iter()
+            .chain(args.named("url"))
+            .find_map(|v| v.as_pattern().filter(|t| t.contains("://") || t.starts_with(HOLE)));
+        let address = first.unwrap_or_default().to_owned();
+        let host = shell::host_of(&address).unwrap_or_default().to_lowercase();
+        let known = KNOWN_HOSTS.iter().any(|known| host == *known || host.ends_with(&format!(".{known}")));
+        let to = if host.is_empty() { String::new() } else { format!(" to {host}") };
+        if taint.has(Taint::ENVIRONMENT) {
+            self.note(&rules::PYTHON_CREDENTIALS, format!("sends the environment{to} with `{path}`"), at);
+        } else if taint.has(Taint::SECRET) && !known {
+            self.note(&rules::PYTHON_CREDENTIALS, format!("sends a credential{to} with `{path}`"), at);
+        } else if taint.has(Taint::MACHINE) && !known {
+            let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_RISKY_CALL };
+            self.note(rule, format!("tells{to} about the machine or its user with `{path}`"), at);
+        } else if host.contains("169.254.169.254") || host.contains("metadata.google.internal") {
+            self.note(
+                &rules::PYTHON_CREDENTIALS,
+                format!("asks the cloud for the machine's credentials with `{path}`"),
+                at,
+            );
+        } else if self.at_import() && !known {
+            let data = DATA
+                .iter()
+                .any(|end| address.to_lowercase().split(['?', '#']).next().unwrap_or_default().ends_with(end));
+            let unclear = host.is_empty() || host.contains(HOLE);
+            match (deed, data, unclear) {
+                (Deed::Fetch, true, _) => {}
+                (_, _, true) => self.note(&rules::PYTHON_RISKY_CALL, format!("connects with `{path}`"), at),
+                _ => self.note(&rules::PYTHON_IMPORT_TIME, format!("connects{to} with `{path}`"), at),
+            }
+        } else if path.starts_with("socket.") {
+            self.account.connects = Some(at);
+        }
+    }
+
+    fn unpickled(&mut self, path: &str, args: &Args, at: u32) {
+        let first = args.at(0);
+        let constant = first.as_bytes().is_some() || first.as_text().is_some();
+        if first.deep_taint().has(Taint::NETWORK) {
+            self.note(&rules::PYTHON_ATTACK, format!("loads a pickle from the network with `{path}`"), at);
+        } else if constant {
+            let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
+            self.note(rule, format!("loads a pickle that is written in the code with `{path}`"), at);
+        }
+    }
+
+    /// Answers with what the opened file's content is.
+    fn opened(&mut self, path: &str, args: &Args, at: u32) -> Value {
+        let file = args.get(0, "file");
+        let mode = args.get(1, "mode");
+        let writes = mode.as_text().is_some_and(|mode| mode.contains(['w', 'a', 'x', '+']));
+        if writes {
+            self.wrote(path, &file, at);
+            return Value::path(format!("{path}()"));
+        }
+        let secret = self.read(path, &file, at);
+        Value::path(format!("{path}()")).tainted(Taint::FILE.with(secret))
+    }
+
+    fn read(&mut self, path: &str, file: &Value, at: u32) -> Taint {
+        let Some(text) = file.as_pattern().map(str::to_owned) else { return Taint::default() };
+        // Deliberately readable by everybody, and read for user names by ordinary code.
+        let open = text.ends_with("/etc/passwd") && !self.at_import();
+        if text.len() < 1024 && holds(&text, CREDENTIAL_FILES) && !open {
+            self.note(
+                &rules::PYTHON_CREDENTIALS,
+                format!("reads `{}`, where credentials lie, with `{path}`", said(file)),
+                at,
+            );
+            return Taint::SECRET;
+        }
+        Taint::default()
+    }
+
+    fn wrote(&mut self, path: &str, file: &Value, at: u32) {
+        let Some(text) = file.as_pattern().map(str::to_owned) else { return };
+        if text.len() >= 1024 {
+            return;
+        }
+        let lower = text.to_lowercase();
+        if holds(&text, START_PLACES) || holds(&text, CREDENTIAL_FILES) {
+            let message =
+                format!("writes `{}`, from where programs start or which they trust, with `{path}`", said(file));
+            self.note(&rules::PYTHON_CREDENTIALS, message, at);
+        } else if self.at_import()
+            && [".py", ".sh", ".so", ".exe", ".bat", ".ps1", ".dll"].iter().any(|end| lower.ends_with(end))
+        {
+            self.note(&rules::PYTHON_RISKY_CALL, format!("writes the program `{}` with `{path}`", said(file)), at);
+        }
+    }
+
+    fn deleted(&mut self, path: &str, file: &Value, at: u32) {
+        let Some(text) = file.as_pattern().map(str::to_owned) else { return };
+        let whole =
+            matches!(text.trim_end_matches(['*', '/']), "" | "~" | "/home" | "/etc" | "/usr" | "/var" | "C:" | "C:\\")
+                && !text.is_empty();
+        if whole && path.ends_with("rmtree") {
+            self.note(&rules::PYTHON_ATTACK, format!("deletes everything under `{}` with `{path}`", said(file)), at);
+        } else if (text.starts_with('/') || text.starts_with('~'))
+            && !text.starts_with("/tmp")
+            && !text.starts_with("/dev/shm")
+            && !text.contains("/.cache/")
+        {
+            self.note(&rules::PYTHON_RISKY_CALL, format!("deletes `{}` with `{path}`", said(file)), at);
+        }
+    }
+
+    fn executed(&mut self, path: &str, args: &Args, at: u32) -> Value {
+        let first = args.at(0);
+        let taint = args.taint();
+        if taint.has(Taint::NETWORK) {
+            self.note(&rules::PYTHON_ATTACK, format!("runs text from the network as code with `{path}`"), at);
+            return Value::default();
+        }
+        let text = match &first.what {
+            What::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => first.as_text().map(str::to_owned),
+        };
+        let hidden = first.deep_taint().has(Taint::DECODED) || taint.has(Taint::CODE);
+        if hidden {
+            let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
+            let what = text.as_deref().map_or_else(
+                || "text that is encoded".to_owned(),
+                |text| format!("encoded text that is \"{}\"", shortened(text)),
+            );
+            self.note(rule, format!("runs {what} as code with `{path}`"), at);
+        }
+        if let Some(text) = text {
+            return self.inner_code(&text, at);
+        }
+        if !hidden && !matches!(first.what, What::Function(..) | What::Lambda(_)) {
+            let from = if taint.has(Taint::FILE) { "the content of a file" } else { "text that is made while it runs" };
+            self.note(&rules::PYTHON_DYNAMIC, format!("runs {from} as code with `{path}`"), at);
+        }
+        Value::default()
+    }
+
+    /// A module whose name cannot be known from the text.
+    pub(super) fn import_unknown(&mut self, args: &Args, at: u32) -> Value {
+        if args.taint().has(Taint::DECODED) {
+            self.note(&rules::PYTHON_OBFUSCATED, "imports a module whose name is encoded".to_owned(), at);
+        }
+        Value::path("?")
+    }
+
+    /// `getattr(module, something unknown)`.
+    pub(super) fn attribute_unknown(&mut self, on: &Value, name: &Value, at: u32) -> Option<Value> {
+        let module = on.as_path()?;
+        let tells = matches!(module, "os" | "subprocess" | "builtins" | "ctypes" | "pty" | "?");
+        if tells && (name.taint.has(Taint::DECODED) || self.at_import() && matches!(module, "builtins" | "?")) {
+            self.note(
+                &rules::PYTHON_OBFUSCATED,
+                format!("takes something from `{module}` whose name cannot be read in the code"),
+                at,
+            );
+        }
+        Some(Value::path(format!("{module}.?")))
+    }
+
+    /// `object.__subclasses__()` and its kind.
+    pub(super) fn every_class(&mut self, at: u32) {
+        self.note(
+            &rules::PYTHON_ATTACK,
+            "goes from any object to all classes there are, as code does that must not import".to_owned(),
+            at,
+        );
+    }
+
+    /// What `__reduce__` returns is called when a pickle of the object is loaded.
+    pub(super) fn reduced(&mut self, returns: &Value, at: u32) {
+        let first = returns.items().and_then(|items| items.first().cloned()).unwrap_or_default();
+        for choice in first.choices() {
+            if let Some(path) = choice.as_path()
+                && matches!(names::deed(path), Some(Deed::Run | Deed::Execute | Deed::Connect))
+            {
+                let message = format!("Objects of this class call `{path}` when a pickle of them is loaded");
+                self.found(&rules::PYTHON_ATTACK, at, message);
+            }
+        }
+    }
+
+    /// A line that a notebook hands to the shell.
+    pub(super) fn cell_command(&mut self, line: &str, at: u32) {
+        if let Some((rule, message)) = crate::text::notebook::shell_message(line) {
+            self.found(rule, at, message);
+        }
+    }
+}
+
+fn with(value: &Value) -> String {
+    let said = said(value);
+    if said.is_empty() || said == "…" { String::new() } else { format!(": \"{said}\"") }
+}

@@ -1,0 +1,401 @@
+//! What dotted names do when they are called. Facts only; what they mean in a file is for `judge` to say.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// What a call does that a reviewer would want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Runs a program; the first argument is the command.
+    Run,
+    /// Opens a connection or listens.
+    Connect,
+    /// Asks for the address of a name, which tells the name to others.
+    Resolve,
+    /// Takes something from an address.
+    Fetch,
+    /// Sends something to an address.
+    Send,
+    /// Runs text as code.
+    Execute,
+    /// Makes a code object from bytes.
+    Unmarshal,
+    /// Loads a pickle from bytes.
+    Unpickle,
+    /// Loads a native library or builds one.
+    Native,
+    /// Handles memory in ways of which only injected code has need.
+    Inject,
+    /// Opens a file; the second argument is the mode.
+    Open,
+    /// Reads a file, or the names in a folder.
+    Read,
+    /// Writes a file.
+    Write,
+    /// Copies or moves: reads the first argument and writes the second.
+    Copy,
+    /// Deletes.
+    Delete,
+    /// Loads another file as Python.
+    RunFile,
+    /// Puts the standard streams where the connection is.
+    Duplicate,
+}
+
+/// Exact names.
+const EXACT: &[(&str, Deed)] = &[
+    ("os.system", Deed::Run),
+    ("os.popen", Deed::Run),
+    ("os.startfile", Deed::Run),
+    ("os.fork", Deed::Run),
+    ("os.forkpty", Deed::Run),
+    ("os.posix_spawn", Deed::Run),
+    ("os.posix_spawnp", Deed::Run),
+    ("platform.popen", Deed::Run),
+    ("pty.spawn", Deed::Run),
+    ("pty.fork", Deed::Run),
+    ("asyncio.create_subprocess_shell", Deed::Run),
+    ("asyncio.create_subprocess_exec", Deed::Run),
+    ("asyncio.subprocess.create_subprocess_shell", Deed::Run),
+    ("asyncio.subprocess.create_subprocess_exec", Deed::Run),
+    ("_posixsubprocess.fork_exec", Deed::Run),
+    ("_winapi.CreateProcess", Deed::Run),
+    ("distutils.spawn.spawn", Deed::Run),
+    ("pexpect.spawn", Deed::Run),
+    ("pexpect.run", Deed::Run),
+    ("pexpect.popen_spawn.PopenSpawn", Deed::Run),
+    ("pip.main", Deed::Run),
+    ("pip._internal.main", Deed::Run),
+    ("pip._internal.cli.main.main", Deed::Run),
+    ("ensurepip.bootstrap", Deed::Run),
+    ("setuptools.msvc", Deed::Run),
+    ("uuid._get_command_stdout", Deed::Run),
+    ("_osx_support._read_output", Deed::Run),
+    ("get_ipython().system", Deed::Run),
+    ("get_ipython().getoutput", Deed::Run),
+    ("IPython.get_ipython().system", Deed::Run),
+    ("IPython.get_ipython().getoutput", Deed::Run),
+    ("torch.utils.collect_env.run", Deed::Run),
+    ("numpy.testing._private.utils.runstring", Deed::Execute),
+    ("socket.socket().connect", Deed::Connect),
+    ("socket.socket().connect_ex", Deed::Connect),
+    ("socket.socket().sendto", Deed::Connect),
+    ("socket.socket().listen", Deed::Connect),
+    ("socket.create_connection", Deed::Connect),
+    ("socket.create_server", Deed::Connect),
+    ("socket.gethostbyname", Deed::Resolve),
+    ("socket.getaddrinfo", Deed::Resolve),
+    ("asyncio.open_connection", Deed::Connect),
+    ("asyncio.start_server", Deed::Connect),
+    ("ssl.wrap_socket().connect", Deed::Connect),
+    ("ssl.SSLContext().wrap_socket().connect", Deed::Connect),
+    ("ssl.create_default_context().wrap_socket().connect", Deed::Connect),
+    ("paramiko.SSHClient().connect", Deed::Connect),
+    ("telnetlib.Telnet", Deed::Connect),
+    ("ftplib.FTP", Deed::Connect),
+    ("ftplib.FTP_TLS", Deed::Connect),
+    ("poplib.POP3", Deed::Connect),
+    ("imaplib.IMAP4", Deed::Connect),
+    ("smtplib.SMTP", Deed::Send),
+    ("smtplib.SMTP_SSL", Deed::Send),
+    ("smtplib.SMTP().sendmail", Deed::Send),
+    ("smtplib.SMTP().send_message", Deed::Send),
+    ("websocket.create_connection", Deed::Connect),
+    ("websockets.connect", Deed::Connect),
+    ("dns.resolver.resolve", Deed::Resolve),
+    ("dns.resolver.query", Deed::Resolve),
+    ("webbrowser.open", Deed::Fetch),
+    ("webbrowser.open_new_tab", Deed::Fetch),
+    ("xmlrpc.client.ServerProxy", Deed::Connect),
+    ("socket.socket().send", Deed::Send),
+    ("socket.socket().sendall", Deed::Send),
+    ("socket.create_connection().send", Deed::Send),
+    ("socket.create_connection().sendall", Deed::Send),
+    ("urllib.request.urlopen", Deed::Fetch),
+    ("urllib.request.urlretrieve", Deed::Fetch),
+    ("urllib.request.build_opener().open", Deed::Fetch),
+    ("urllib.request.OpenerDirector().open", Deed::Fetch),
+    ("urllib.urlopen", Deed::Fetch),
+    ("urllib.urlretrieve", Deed::Fetch),
+    ("urllib2.urlopen", Deed::Fetch),
+    ("http.client.HTTPConnection().request", Deed::Send),
+    ("http.client.HTTPSConnection().request", Deed::Send),
+    ("wget.download", Deed::Fetch),
+    ("gdown.download", Deed::Fetch),
+    ("torch.hub.download_url_to_file", Deed::Fetch),
+    ("builtins.exec", Deed::Execute),
+    ("builtins.eval", Deed::Execute),
+    ("code.interact", Deed::Execute),
+    ("code.InteractiveInterpreter().runsource", Deed::Execute),
+    ("code.InteractiveInterpreter().runcode", Deed::Execute),
+    ("code.InteractiveConsole().push", Deed::Execute),
+    ("code.InteractiveConsole().runsource", Deed::Execute),
+    ("timeit.timeit", Deed::Execute),
+    ("timeit.repeat", Deed::Execute),
+    ("timeit.main", Deed::Execute),
+    ("cProfile.run", Deed::Execute),
+    ("cProfile.runctx", Deed::Execute),
+    ("profile.run", Deed::Execute),
+    ("profile.runctx", Deed::Execute),
+    ("trace.Trace().run", Deed::Execute),
+    ("trace.Trace().runctx", Deed::Execute),
+    ("pdb.run", Deed::Execute),
+    ("pdb.runeval", Deed::Execute),
+    ("bdb.Bdb().run", Deed::Execute),
+    ("doctest.debug_script", Deed::Execute),
+    ("doctest.debug_src", Deed::Execute),
+    ("_interpreters.run_string", Deed::Execute),
+    ("_xxsubinterpreters.run_string", Deed::Execute),
+    ("_testcapi.run_in_subinterp", Deed::Execute),
+    ("get_ipython().run_cell", Deed::Execute),
+    ("types.FunctionType()", Deed::Execute),
+    ("types.CodeType()", Deed::Execute),
+    ("marshal.loads", Deed::Unmarshal),
+    ("marshal.load", Deed::Unmarshal),
+    ("types.CodeType", Deed::Unmarshal),
+    ("pickle.loads", Deed::Unpickle),
+    ("_pickle.loads", Deed::Unpickle),
+    ("cPickle.loads", Deed::Unpickle),
+    ("dill.loads", Deed::Unpickle),
+    ("cloudpickle.loads", Deed::Unpickle),
+    ("jsonpickle.decode", Deed::Unpickle),
+    ("pickle.Unpickler().load", Deed::Unpickle),
+    ("ctypes.CDLL", Deed::Native),
+    ("ctypes.PyDLL", Deed::Native),
+    ("ctypes.WinDLL", Deed::Native),
+    ("ctypes.OleDLL", Deed::Native),
+    ("ctypes.cdll.LoadLibrary", Deed::Native),
+    ("ctypes.pydll.LoadLibrary", Deed::Native),
+    ("ctypes.windll.LoadLibrary", Deed::Native),
+    ("ctypes.LibraryLoader().LoadLibrary", Deed::Native),
+    ("_ctypes.dlopen", Deed::Native),
+    ("numpy.ctypeslib.load_library", Deed::Native),
+    ("cffi.FFI().dlopen", Deed::Native),
+    ("cffi.FFI().verify", Deed::Native),
+    ("torch.ops.load_library", Deed::Native),
+    ("torch.classes.load_library", Deed::Native),
+    ("torch.utils.cpp_extension.load", Deed::Native),
+    ("torch.utils.cpp_extension.load_inline", Deed::Native),
+    ("tensorflow.load_op_library", Deed::Native),
+    ("tensorflow.load_library", Deed::Native),
+    ("importlib.machinery.ExtensionFileLoader", Deed::Native),
+    ("imp.load_dynamic", Deed::Native),
+    ("pybind11.setup_helpers", Deed::Native),
+    ("os.memfd_create", Deed::Inject),
+    ("ctypes.windll.kernel32.VirtualAlloc", Deed::Inject),
+    ("ctypes.windll.kernel32.VirtualAllocEx", Deed::Inject),
+    ("ctypes.windll.kernel32.VirtualProtect", Deed::Inject),
+    ("ctypes.windll.kernel32.CreateThread", Deed::Inject),
+    ("ctypes.windll.kernel32.CreateRemoteThread", Deed::Inject),
+    ("ctypes.windll.kernel32.WriteProcessMemory", Deed::Inject),
+    ("ctypes.windll.kernel32.RtlMoveMemory", Deed::Inject),
+    ("builtins.open", Deed::Open),
+    ("io.open", Deed::Open),
+    ("_io.open", Deed::Open),
+    ("codecs.open", Deed::Open),
+    ("os.open", Deed::Open),
+    ("io.FileIO", Deed::Open),
+    ("_io.FileIO", Deed::Open),
+    ("aiofiles.open", Deed::Open),
+    ("gzip.open", Deed::Open),
+    ("zipfile.ZipFile", Deed::Open),
+    ("tarfile.open", Deed::Open),
+    ("sqlite3.connect", Deed::Read),
+    ("os.listdir", Deed::Read),
+    ("os.scandir", Deed::Read),
+    ("os.walk", Deed::Read),
+    ("glob.glob", Deed::Read),
+    ("glob.iglob", Deed::Read),
+    ("linecache.getlines", Deed::Read),
+    ("linecache.getline", Deed::Read),
+    ("fileinput.input", Deed::Read),
+    ("netrc.netrc", Deed::Read),
+    ("dotenv.dotenv_values", Deed::Read),
+    ("shutil.make_archive", Deed::Read),
+    ("shutil.copy", Deed::Copy),
+    ("shutil.copy2", Deed::Copy),
+    ("shutil.copyfile", Deed::Copy),
+    ("shutil.copytree", Deed::Copy),
+    ("shutil.move", Deed::Copy),
+    ("os.rename", Deed::Copy),
+    ("os.replace", Deed::Copy),
+    ("os.symlink", Deed::Copy),
+    ("os.link", Deed::Copy),
+    ("shutil.rmtree", Deed::Delete),
+    ("os.remove", Deed::Delete),
+    ("os.unlink", Deed::Delete),
+    ("os.rmdir", Deed::Delete),
+    ("os.removedirs", Deed::Delete),
+    ("runpy.run_path", Deed::RunFile),
+    ("imp.load_source", Deed::RunFile),
+    ("importlib.machinery.SourceFileLoader().load_module", Deed::RunFile),
+    ("importlib.machinery.SourcelessFileLoader().load_module", Deed::RunFile),
+    ("builtins.execfile", Deed::RunFile),
+    ("os.dup2", Deed::Duplicate),
+];
+
+/// What a module does as a whole: every call of a name that begins so.
+const PREFIXES: &[(&str, Deed)] = &[
+    ("os.exec", Deed::Run),
+    ("os.spawn", Deed::Run),
+    ("subprocess.", Deed::Run),
+    ("commands.", Deed::Run),
+    ("popen2.", Deed::Run),
+    ("sh.", Deed::Run),
+    ("plumbum.", Deed::Run),
+    ("fabric.", Deed::Run),
+    ("invoke.run", Deed::Run),
+    ("delegator.", Deed::Run),
+    ("idlelib.run.", Deed::Execute),
+    ("idlelib.pyshell.", Deed::Execute),
+];
+
+/// What does nothing although its prefix would say so.
+#[rustfmt::skip]
+const HARMLESS: &[&str] = &[
+    "subprocess.CalledProcessError",
+    "subprocess.TimeoutExpired",
+    "subprocess.SubprocessError",
+    "subprocess.CompletedProcess",
+    "subprocess.list2cmdline",
+    "subprocess.STARTUPINFO",
+];
+
+/// HTTP clients: modules whose verbs take or send.
+#[rustfmt::skip]
+const CLIENTS: &[&str] = &[
+    "requests.",
+    "requests.api.",
+    "requests.Session().",
+    "requests.session().",
+    "requests.sessions.Session().",
+    "httpx.",
+    "httpx.Client().",
+    "httpx.AsyncClient().",
+    "aiohttp.ClientSession().",
+    "aiohttp.",
+    "urllib3.PoolManager().",
+    "urllib3.",
+    "curl_cffi.requests.",
+    "cloudscraper.create_scraper().",
+    "treq.",
+    "pycurl.Curl().",
+];
+
+/// What calling `path` does.
+pub(super) fn deed(path: &str) -> Option<Deed> {
+    if let Some((_, deed)) = EXACT.iter().find(|(name, _)| *name == path) {
+        return Some(*deed);
+    }
+    if HARMLESS.contains(&path) {
+        return None;
+    }
+    for client in CLIENTS {
+        if let Some(verb) = path.strip_prefix(client) {
+            return match verb {
+                "get" | "head" | "options" | "stream" => Some(Deed::Fetch),
+                "post" | "put" | "patch" | "delete" | "request" | "ws_connect" | "perform" => Some(Deed::Send),
+                _ => continue,
+            };
+        }
+    }
+    // Calls of what a call returned are judged by their own names, not by the module's.
+    if path.contains("()") {
+        return injected(path);
+    }
+    PREFIXES.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, deed)| *deed).or_else(|| injected(path))
+}
+
+fn injected(path: &str) -> Option<Deed> {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let foreign = path.starts_with("ctypes.");
+    match last {
+        "VirtualAlloc" | "VirtualAllocEx" | "VirtualProtect" | "CreateRemoteThread" | "CreateThread"
+        | "RtlMoveMemory" | "WriteProcessMemory" | "NtCreateThreadEx" | "memfd_create" | "mprotect"
+            if foreign =>
+        {
+            Some(Deed::Inject)
+        }
+        "system" | "popen" | "execve" | "execl" | "execvp" | "WinExec" | "ShellExecuteA" | "ShellExecuteW"
+            if foreign =>
+        {
+            Some(Deed::Run)
+        }
+        _ => None,
+    }
+}
+
+/// Other names of the same modules, and modules that only pass on what another has.
+const SAME: &[(&str, &str)] = &[
+    ("posix.", "os."),
+    ("nt.", "os."),
+    ("__builtin__.", "builtins."),
+    ("__builtins__.", "builtins."),
+    ("_socket.", "socket."),
+    ("socket.SocketType", "socket.socket"),
+    ("six.moves.urllib.", "urllib."),
+    ("six.moves.", ""),
+    ("asyncio.subprocess.subprocess.", "subprocess."),
+    ("multiprocessing.util.os.", "os."),
+    ("multiprocessing.pool.", "multiprocessing."),
+    ("importlib._bootstrap.", "importlib."),
+    ("concurrent.futures.thread.", "concurrent.futures."),
+    ("http.client.socket.", "socket."),
+    ("httplib.", "http.client."),
+    ("tensorflow.compat.v1.", "tensorflow."),
+    ("urllib.parse.unquote_plus", "urllib.parse.unquote"),
+];
+
+/// Standard modules that other modules hold under their own names (`shutil.os`, `random._os`).
+const HELD: &[&str] = &["os", "sys", "subprocess", "builtins", "importlib", "socket", "ctypes", "pty", "shutil"];
+
+/// One name for each thing: what other modules merely hold is named by its own module.
+pub(super) fn canonical(path: &str) -> String {
+    let mut path = path.to_owned();
+    for (from, to) in SAME {
+        if let Some(rest) = path.strip_prefix(from) {
+            path = format!("{to}{rest}");
+        }
+    }
+    let mut parts = path.split('.').peekable();
+    let mut kept: Vec<&str> = Vec::new();
+    let framework = matches!(parts.peek(), Some(&"torch" | &"tensorflow" | &"transformers" | &"numpy"));
+    for part in parts {
+        let plain = part.trim_start_matches('_');
+        if !kept.is_empty() && kept != [plain] && HELD.contains(&plain) && !(framework && plain == "ctypes") {
+            kept.clear();
+            kept.push(plain);
+        } else {
+            kept.push(part);
+        }
+    }
+    kept.join(".")
+}
+
+/// A name as Python reads it: letters that only look different are the same.
+pub(super) fn normal(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() { Cow::Borrowed(name) } else { Cow::Owned(name.nfkc().collect()) }
+}
+
+/// Names that every module has without importing them, as far as they matter.
+#[rustfmt::skip]
+pub(super) const BUILTINS: &[&str] = &[
+    "eval", "exec", "compile", "open", "__import__", "getattr", "setattr", "delattr", "hasattr", "globals", "locals", "vars", "dir", "chr",
+    "ord", "str", "bytes", "bytearray", "int", "len", "list", "tuple", "dict", "set", "frozenset", "map", "filter", "reversed",
+    "range", "zip", "enumerate", "iter", "next", "sorted", "min", "max", "sum", "print", "input", "type", "object", "super",
+    "isinstance", "issubclass", "callable", "repr", "memoryview", "breakpoint", "execfile", "reload", "any", "all", "id",
+    "property", "staticmethod", "classmethod", "format", "ascii", "hash", "hex", "bool", "float",
+];
+
+/// What takes a function without ever calling it.
+#[rustfmt::skip]
+pub(super) const NEVER_CALLS: &[&str] = &[
+    "builtins.isinstance", "builtins.issubclass", "builtins.hasattr", "builtins.callable", "builtins.type", "builtins.id",
+    "builtins.print", "builtins.repr", "builtins.str", "builtins.len", "builtins.dir", "builtins.vars", "builtins.property",
+    "builtins.staticmethod", "builtins.classmethod", "builtins.setattr", "builtins.getattr", "builtins.list",
+    "builtins.tuple", "builtins.dict", "builtins.set", "builtins.frozenset", "builtins.bool", "builtins.hash",
+    "builtins.super", "builtins.any", "builtins.all", "typing.cast", "inspect.signature", "inspect.getsource",
+    "inspect.isfunction", "inspect.ismodule", "inspect.getmembers", "functools.wraps", "functools.update_wrapper",
+    "logging.getLogger", "unittest.mock.patch.object", "types.MethodType",
+];

@@ -1,0 +1,168 @@
+//! Unpacked bytes that are too many to hold: made again whenever they are read, going forward, and forgotten behind.
+//!
+//! A reader that goes forward pays for one more decoding. One that jumps back a long way pays for another from the start;
+//! all of them together are bounded.
+
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    limits::Limits,
+    scan::Stop,
+    source::{ReadAt, Source, Unread},
+    unpack::{Codec, stream::Stream},
+};
+
+const PIECE: usize = 256 << 10;
+const EDGE: usize = 1 << 20;
+
+/// The first and last bytes, which every recogniser asks for.
+#[derive(Default)]
+pub(super) struct Edges {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Edges {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        let missing = EDGE.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(bytes.get(..missing).unwrap_or_default());
+        self.tail.extend_from_slice(bytes);
+        if self.tail.len() > 2 * EDGE {
+            self.tail.drain(..self.tail.len() - EDGE);
+        }
+    }
+}
+
+/// The bytes of one stream.
+pub(super) struct Again {
+    source: Source,
+    packed: Range<u64>,
+    codec: Codec,
+    size: u64,
+    /// Behind this the bytes are made one by one: the stream breaks soon.
+    coarse: u64,
+    head: Bytes,
+    tail: Bytes,
+    memory: u64,
+    forward: Mutex<Forward>,
+}
+
+struct Forward {
+    stream: Option<Stream>,
+    /// How far the bytes have been made.
+    at: u64,
+    /// The last of them.
+    kept: VecDeque<Bytes>,
+    kept_bytes: u64,
+    /// How many may still be made.
+    work: u64,
+}
+
+impl Again {
+    pub(super) fn new(
+        source: Source,
+        packed: Range<u64>,
+        codec: Codec,
+        size: u64,
+        coarse: u64,
+        edges: Edges,
+        limits: &Limits,
+    ) -> Self {
+        let forward =
+            Forward { stream: None, at: 0, kept: VecDeque::new(), kept_bytes: 0, work: limits.unpacked_bytes };
+        let memory = limits.memory_bytes;
+        let (head, tail) = (edges.head.into(), edges.tail.into());
+        Self { source, packed, codec, size, coarse, head, tail, memory, forward: Mutex::new(forward) }
+    }
+
+    /// Makes bytes until those up to `end` are there, and keeps those from `start` on.
+    fn go_to(&self, forward: &mut Forward, start: u64, end: u64) -> Result<(), Unread> {
+        if start < forward.at - forward.kept_bytes {
+            forward.stream = None;
+        }
+        while forward.at < end {
+            if forward.stream.is_none() {
+                *forward = Forward { at: 0, kept: VecDeque::new(), kept_bytes: 0, stream: None, work: forward.work };
+            }
+            let piece = self.next_piece(forward)?;
+            forward.at += piece.len() as u64;
+            forward.work = forward.work.saturating_sub(piece.len() as u64);
+            forward.kept_bytes += piece.len() as u64;
+            forward.kept.push_back(piece);
+            let first = forward.kept.front().map_or(0, |piece| piece.len() as u64);
+            if forward.kept_bytes > self.memory && forward.at - forward.kept_bytes + first <= start {
+                forward.kept.pop_front();
+                forward.kept_bytes -= first;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_piece(&self, forward: &mut Forward) -> Result<Bytes, Unread> {
+        if forward.work == 0 {
+            return Err(Unread::Failed("it would have to be unpacked too often to be read whole".into()));
+        }
+        let stream = forward
+            .stream
+            .get_or_insert_with(|| Stream::new(&self.source, self.packed.clone(), self.codec, self.memory));
+        let mut piece = vec![0; PIECE];
+        let mut full = 0;
+        while full < PIECE {
+            let here = forward.at + full as u64;
+            let most = usize::try_from(self.coarse.saturating_sub(here)).unwrap_or(PIECE).clamp(1, PIECE - full);
+            match stream.read(piece.get_mut(full..full + most).unwrap_or_default()) {
+                Ok(0) | Err(Stop::Broken { .. } | Stop::Spent(_)) => break,
+                Ok(count) => full += count,
+                Err(Stop::NotHere) => return Err(Unread::NotHere),
+                Err(Stop::Unreadable(why)) => return Err(Unread::Failed(why)),
+            }
+        }
+        if full == 0 {
+            return Err(Unread::Failed("unpacked a second time, the stream ended early".into()));
+        }
+        piece.truncate(full);
+        Ok(piece.into())
+    }
+}
+
+impl ReadAt for Again {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, range: Range<u64>) -> Result<Bytes, Unread> {
+        let tail_start = self.size - self.tail.len() as u64;
+        if range.end <= self.head.len() as u64 {
+            return self.head.read_at(range);
+        }
+        if range.start >= tail_start {
+            return self.tail.read_at(range.start - tail_start..range.end - tail_start);
+        }
+        let mut forward = self.forward.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(unread) = self.go_to(&mut forward, range.start, range.end) {
+            forward.stream = None;
+            return Err(unread);
+        }
+        let mut at = forward.at - forward.kept_bytes;
+        let mut out = BytesMut::new();
+        for piece in &forward.kept {
+            let end = at + piece.len() as u64;
+            let (from, to) = (range.start.max(at), range.end.min(end));
+            if from < to {
+                let bytes = piece.read_at(from - at..to - at)?;
+                if out.is_empty() && to == range.end {
+                    return Ok(bytes);
+                }
+                out.extend_from_slice(&bytes);
+            }
+            at = end;
+        }
+        Ok(out.freeze())
+    }
+}

@@ -1,0 +1,19 @@
+§
+
+
+
+MatMul"serve*2.16.1‡
+
+xPlaceholder
+
+wVarHandleOp
+
+yMatMulxwG
+E
+
+__inference_f_3
+x)
+pyEagerPyFuncx*
+token
+pyfunc_0"ó
+

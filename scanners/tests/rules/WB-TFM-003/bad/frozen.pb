@@ -1,0 +1,10 @@
+
+
+xPlaceholder
+
+wVarHandleOp
+
+yMatMulxw
+
+zAcmeFusedAttentiony"ó
+

@@ -1,0 +1,141 @@
+//! What `scan` prints: a block for each file that somebody should look at, a line of progress, and the sums at the end.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    time::{Duration, Instant},
+};
+
+use weighbridge_scanners::{Report, Verdict};
+
+use super::{PROGRESS, out};
+
+/// How many files came to which verdict.
+#[derive(Default)]
+pub(super) struct Sums {
+    clean: usize,
+    unjudged: usize,
+    suspicious: usize,
+    malicious: usize,
+    bytes: u64,
+}
+
+impl Sums {
+    pub(super) fn count(&mut self, report: &Report) {
+        *match report.verdict {
+            Verdict::Clean => &mut self.clean,
+            Verdict::Unjudged => &mut self.unjudged,
+            Verdict::Suspicious => &mut self.suspicious,
+            Verdict::Malicious => &mut self.malicious,
+        } += 1;
+        let covered = &report.coverage;
+        self.bytes += covered.inspected + covered.inert + covered.unscanned;
+    }
+
+    fn files(&self) -> usize {
+        self.clean + self.unjudged + self.suspicious + self.malicious
+    }
+
+    pub(super) fn worst(&self) -> Option<Verdict> {
+        let by_weight = [
+            (self.malicious, Verdict::Malicious),
+            (self.suspicious, Verdict::Suspicious),
+            (self.unjudged, Verdict::Unjudged),
+            (self.clean, Verdict::Clean),
+        ];
+        by_weight.into_iter().find(|(count, _)| *count > 0).map(|(_, verdict)| verdict)
+    }
+
+    pub(super) fn line(&self, took: Duration) -> String {
+        let files = if self.files() == 1 { "1 file".to_owned() } else { format!("{} files", self.files()) };
+        format!(
+            "{files}, {}: {} malicious, {} suspicious, {} not judged, {} clean. {:.1} s.",
+            out::size(self.bytes),
+            self.malicious,
+            self.suspicious,
+            self.unjudged,
+            self.clean,
+            took.as_secs_f64()
+        )
+    }
+}
+
+/// The terminal. Answers go to stdout; progress goes to stderr and only where somebody watches.
+pub(super) struct Screen {
+    files: usize,
+    watched: bool,
+    last: Instant,
+    shown: bool,
+}
+
+impl Screen {
+    pub(super) fn new(files: usize, watched: bool) -> Self {
+        Self { files, watched, last: Instant::now(), shown: false }
+    }
+
+    /// A clean file is not worth a line.
+    pub(super) fn print(&mut self, report: &Report) {
+        if report.verdict == Verdict::Clean && report.findings.is_empty() {
+            return;
+        }
+        self.clear();
+        out::say(block(report));
+    }
+
+    pub(super) fn print_json(&mut self, report: &Report) {
+        self.clear();
+        let line = serde_json::to_string(report).unwrap_or_default();
+        let _ = writeln!(io::stdout(), "{line}");
+    }
+
+    pub(super) fn progress(&mut self, sums: &Sums) {
+        if !self.watched || self.last.elapsed() < PROGRESS {
+            return;
+        }
+        self.last = Instant::now();
+        self.shown = true;
+        let harm = sums.malicious + sums.suspicious;
+        let _ = write!(io::stderr(), "\r\x1b[K{} of {} files, {harm} with findings", sums.files(), self.files);
+        let _ = io::stderr().flush();
+    }
+
+    pub(super) fn end(&mut self) {
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn block(report: &Report) -> String {
+    let word = match report.verdict {
+        Verdict::Malicious => "MALICIOUS",
+        Verdict::Suspicious => "SUSPICIOUS",
+        Verdict::Unjudged => "not judged",
+        Verdict::Clean => "clean",
+    };
+    let mut text = format!("{}\n  {word} · {}", report.path, report.format);
+    let covered = &report.coverage;
+    if let Some(reason) = &covered.reason {
+        let all = covered.inspected + covered.inert + covered.unscanned;
+        let _ = write!(text, " · {} of {} not looked at: {reason}", out::size(covered.unscanned), out::size(all));
+    }
+    for finding in report.findings.iter().take(FINDINGS) {
+        let severity = format!("{:?}", finding.severity).to_lowercase();
+        let member =
+            finding.place.path.strip_prefix(&report.path).unwrap_or(&finding.place.path).trim_start_matches('!');
+        let place = if member.is_empty() { String::new() } else { format!("{member} ") };
+        let _ = write!(text, "\n  {} {severity}  {}", finding.rule.id, finding.message);
+        let _ = write!(text, "\n      at {place}byte {}", finding.place.offset);
+    }
+    if report.findings.len() > FINDINGS {
+        let _ = write!(text, "\n  … and {} more (--format json shows all)", report.findings.len() - FINDINGS);
+    }
+    text
+}
+
+/// More than these are no help on a screen.
+const FINDINGS: usize = 12;
