@@ -133,12 +133,16 @@ fn arrays_of_joblib_are_stepped_over_and_what_follows_is_not() {
         out.extend(b"cnumpy\ndtype\n(U\x02f8\x89\x88tRu");
         [b"\x80\x02](cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81".as_slice(), &out, b"b", end].concat()
     };
-    let data = b"cos\nsystem\n(U\x04echotR.00000000000";
+    let mut data = *b"\0cos\nsystem\n(U\x04echotR.0000000000";
     assert_eq!(data.len(), 32);
     let benign = whole("model.joblib", &state(&[data.as_slice(), b"e."].concat()));
     assert_eq!((benign.verdict, benign.coverage.inert), (Verdict::Clean, 32), "{:?}", said(&benign));
     let evil = whole("model.joblib", &state(&[data.as_slice(), SHELL, b"e."].concat()));
     assert_eq!(evil.verdict, Verdict::Malicious);
+    // What pickle.load would go on to, though joblib does not.
+    data.rotate_left(1);
+    let other = whole("model.joblib", &state(&[data.as_slice(), b"e."].concat()));
+    assert_eq!((other.verdict, other.coverage.inert), (Verdict::Malicious, 32), "{:?}", said(&other));
 }
 
 #[test]
