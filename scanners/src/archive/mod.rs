@@ -3,7 +3,7 @@
 //! A member can have several readings, one for each program that would unpack it differently; all of them are inspected.
 //! Nothing is ever written to disk, and a member's bytes are read only when somebody inspects it.
 
-mod names;
+pub(crate) mod names;
 pub(crate) mod sevenz;
 pub(crate) mod single;
 pub(crate) mod tar;
