@@ -64,7 +64,9 @@ fn persistent_ids(scan: &mut Scan<'_>, source: &Source, machine: &Machine<'_>, l
 fn facts(scan: &mut Scan<'_>, source: &Source, machine: &Machine<'_>, loader: Loader) {
     let known: HashSet<(String, String)> =
         scan.facts.globals.iter().map(|fact| (fact.module.clone(), fact.name.clone())).collect();
-    for global in machine.judge.globals.iter().filter(|global| global.module != super::judge::COMPUTED && !global.attribute) {
+    for global in
+        machine.judge.globals.iter().filter(|global| global.module != super::judge::COMPUTED && !global.attribute)
+    {
         let package = super::judge::package(&global.module).to_owned();
         neighbour(scan, source, &global.module, &global.path(), global.at);
         scan.facts.imports.insert(package.clone());
