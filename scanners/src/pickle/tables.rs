@@ -187,6 +187,8 @@ static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
 /// Every file of globals that are vouched for.
 const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "accelerate", include_str!("../../data/globals/accelerate.txt")),
+    (Tier::Framework, "agents", include_str!("../../data/globals/agents.txt")),
+    (Tier::Framework, "audio", include_str!("../../data/globals/audio.txt")),
     (Tier::Inert, "builtins", include_str!("../../data/globals/builtins.txt")),
     (Tier::Framework, "catboost", include_str!("../../data/globals/catboost.txt")),
     (Tier::Framework, "clustering", include_str!("../../data/globals/clustering.txt")),
