@@ -3,6 +3,7 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod carried;
 pub(crate) mod coreml;
 mod engine;
 mod executorch;
@@ -19,11 +20,13 @@ mod paddle;
 pub(crate) mod paths;
 mod pdf;
 mod program;
+pub(crate) mod r_script;
 mod raw;
 mod rdata;
 pub(crate) mod safetensors;
 pub(crate) mod safetensors_index;
 mod sniff;
+mod strict;
 pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
@@ -100,7 +103,6 @@ const FORMATS: &[Format] = &[
     program::LLAMAFILE,
     program::NATIVE,
     program::PORTABLE,
-    program::SHELL,
     pdf::FORMAT,
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
@@ -116,30 +118,106 @@ const FORMATS: &[Format] = &[
     Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
     Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
-    Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect },
-    Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
-    Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
-    Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
-    Format { name: "tensorflow graph", recognise: tensorflow::is_graph, inspect: tensorflow::graph },
+    Format {
+        name: "onnx",
+        recognise: onnx::recognise,
+        inspect: |scan, source| strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, onnx::recognise, onnx::inspect),
+    },
+    Format {
+        name: "tensorflow saved model",
+        recognise: tensorflow::is_saved_model,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_saved_model, tensorflow::saved_model)
+        },
+    },
+    Format {
+        name: "tensorflow meta graph",
+        recognise: tensorflow::is_meta_graph,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_meta_graph, tensorflow::meta_graph)
+        },
+    },
+    Format {
+        name: "tensorflow graph",
+        recognise: tensorflow::is_graph,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_graph, tensorflow::graph)
+        },
+    },
     Format { name: "tensorflow fingerprint", recognise: tensorflow::is_fingerprint, inspect: tensorflow::fingerprint },
-    Format { name: "keras metadata", recognise: tensorflow::is_keras_metadata, inspect: tensorflow::keras_metadata },
+    Format {
+        name: "keras metadata",
+        recognise: tensorflow::is_keras_metadata,
+        inspect: |scan, source| {
+            strict::inspect(
+                scan,
+                source,
+                &rules::STRUCTURE_BROKEN,
+                tensorflow::is_keras_metadata,
+                tensorflow::keras_metadata,
+            )
+        },
+    },
     Format {
         name: "tensorflow checkpoint index",
         recognise: tensorflow::checkpoint::is_index,
-        inspect: tensorflow::checkpoint::index,
+        inspect: |scan, source| {
+            strict::inspect(
+                scan,
+                source,
+                &rules::STRUCTURE_BROKEN,
+                tensorflow::checkpoint::is_index,
+                tensorflow::checkpoint::index,
+            )
+        },
     },
     Format { name: "raw numbers", recognise: raw::recognise, inspect: raw::inspect },
-    Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
-    Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
-    Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
-    Format { name: "paddle program", recognise: paddle::is_program, inspect: paddle::program },
-    Format { name: "paddle parameters", recognise: paddle::is_parameters, inspect: paddle::parameters },
+    Format {
+        name: "tflite",
+        recognise: tflite::recognise,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tflite::recognise, tflite::inspect)
+        },
+    },
+    Format {
+        name: "coreml",
+        recognise: coreml::recognise,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, coreml::recognise, coreml::inspect)
+        },
+    },
+    Format {
+        name: "coreml weights",
+        recognise: coreml::is_weights,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, coreml::is_weights, coreml::weights)
+        },
+    },
+    Format {
+        name: "paddle program",
+        recognise: paddle::is_program,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, paddle::is_program, paddle::program)
+        },
+    },
+    Format {
+        name: "paddle parameters",
+        recognise: paddle::is_parameters,
+        inspect: |scan, source| {
+            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, paddle::is_parameters, paddle::parameters)
+        },
+    },
     Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
     Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
     Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
+    Format {
+        name: "python bytecode",
+        recognise: text::python::bytecode::recognise,
+        inspect: text::python::bytecode::inspect,
+    },
     inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
@@ -147,9 +225,10 @@ const FORMATS: &[Format] = &[
 
 /// Every format that consists of letters is text too, so that text beside another format is no polyglot.
 const TEXT: &str = "text";
-
+/// TensorFlow's own tool puts a model's labels behind it, as a zip.
+const LABELS_BEHIND: (&str, &str) = ("zip", "tflite");
 /// A block of bytes that nobody knows is worth telling from this size on.
-const BLOB: u64 = 64 << 10;
+const BLOB: u64 = 16 << 10;
 
 /// The words for formats that there is a reader for, in the order in which they are asked.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -172,6 +251,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
     if let [first, second, ..] = by_content[..]
         && second.name != TEXT
+        && (first.name, second.name) != LABELS_BEHIND
     {
         let message = format!(
             "The same bytes are a {} and a {}: what they do depends on who opens them.",

@@ -16,7 +16,7 @@ mod tests;
 mod yaml;
 
 use crate::{
-    formats::{coreml, safetensors_index, trees},
+    formats::{coreml, keras, safetensors_index, trees},
     read::json::{Json, Tree},
     rules,
     scan::{Scan, Scanned, Stop},
@@ -74,6 +74,9 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
     scan.steps(tree.all().count() as u64)?;
     if source.file_name().to_ascii_lowercase().ends_with(".index.json") {
         safetensors_index::index(scan, source, &tree)?;
+    }
+    if keras::is_config(&tree) {
+        keras::tree_of(scan, source, 0, &tree)?;
     }
     trees::xgboost(scan, source, text)?;
     coreml::manifest(scan, source, &tree);

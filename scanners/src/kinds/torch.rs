@@ -106,12 +106,8 @@ impl<'a> Layout<'a> {
             self.archive.inspect_as(scan, member, |scan, source| {
                 let pickled = pickle::inspect_as(scan, source, Loader::TorchZip);
                 missing |= matches!(pickled, Err(Stop::NotHere));
-                let Pickled { storages, views } = pickled?;
-                // What a tensor needs of a storage without a kind is in elements, each of at least one byte.
-                let untyped = views.into_iter().filter(|view| view.kind == "UntypedStorage");
-                let needed =
-                    untyped.map(|view| Storage { key: view.key, kind: view.kind, count: view.needed, at: view.at });
-                named.extend(storages.into_iter().chain(needed).map(|storage| (folder.clone(), storage)));
+                let Pickled { storages } = pickled?;
+                named.extend(storages.into_iter().map(|storage| (folder.clone(), storage)));
                 if name == "bytecode.pkl" { script::inspect_bytecode(scan, source) } else { Ok(()) }
             });
         }

@@ -147,6 +147,12 @@ impl Arena {
         }
     }
 
+    /// How many nodes and how many values there are.
+    #[cfg(test)]
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.nodes.len(), self.values.len())
+    }
+
     /// Puts values in. Those of a dict are keys and values in turn.
     pub(crate) fn put_in(&mut self, id: Id, values: &[Value]) -> Step<()> {
         let Some(mut node) = self.get(id).copied() else { return Ok(()) };

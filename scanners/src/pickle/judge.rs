@@ -4,12 +4,13 @@
 //! scan from here: whoever ran the machine decides whether the bytes were a pickle at all.
 
 use std::{
+    cell::Cell,
     collections::{HashMap, HashSet},
     ops::Range,
 };
 
 use super::{
-    Storage, View,
+    Storage,
     arena::{Arena, Id, Kind, NONE, NOT_PLAIN, NOT_TO_KEEP, Node, Value},
     code,
     halt::{Halt, Step},
@@ -48,16 +49,23 @@ pub(crate) struct Judge<'a> {
     /// Persistent ids that are no storage of torch.
     pub(crate) strange_ids: Vec<(u64, String)>,
     pub(crate) first_storage: Option<u64>,
-    pub(crate) views: Vec<View>,
     extensions: HashMap<u32, u32>,
     /// How many globals were called, made, or given something.
     pub(crate) uses: u64,
+    /// More bytes that may be a pickle than are looked at.
+    pub(crate) carries_more: bool,
+    /// How many items were looked at to judge arguments and states.
+    work: Cell<u64>,
 }
 
 /// Stands for the module of a name that is not written in the file.
 pub(crate) const COMPUTED: &str = "(computed)";
 /// More findings of one pickle than anybody reads.
 const MOST_DRAFTS: usize = 1000;
+/// So many items of arguments and states are looked at.
+const MOST_WORK: u64 = 200_000_000;
+/// More storages than any checkpoint names.
+const MOST_STORAGES: usize = 4_000_000;
 /// No name of a global is longer.
 const LONG_NAME: u32 = 4096;
 /// No writer nests deeper.
@@ -82,9 +90,10 @@ impl<'a> Judge<'a> {
             storages: Vec::new(),
             strange_ids: Vec::new(),
             first_storage: None,
-            views: Vec::new(),
             extensions: HashMap::new(),
             uses: 0,
+            carries_more: false,
+            work: Cell::new(0),
         }
     }
 
@@ -98,6 +107,20 @@ impl<'a> Judge<'a> {
     /// The worst that was said so far.
     pub(crate) fn worst(&self) -> Option<Weight> {
         self.drafts.iter().map(|draft| draft.rule.weight).max()
+    }
+
+    /// Looking at the same values again and again has an end.
+    pub(crate) fn charge(&self, items: u32) -> Step<()> {
+        self.work.set(self.work.get().saturating_add(items.into()));
+        if self.work.get() > MOST_WORK {
+            return Err(Halt::spent(format!("more than {MOST_WORK} values of arguments and states")));
+        }
+        Ok(())
+    }
+
+    /// Whether nobody would read more findings.
+    pub(crate) fn has_said_enough(&self) -> bool {
+        self.drafts.len() >= 2 * MOST_DRAFTS
     }
 
     // --- Names ---
@@ -275,7 +298,10 @@ impl<'a> Judge<'a> {
         let Some(global) = self.globals.get(number) else { return Ok(()) };
         let (path, tier, entry) = (global.path(), global.tier, global.entry);
         let (hop, package) = (global.hop.clone(), package(&global.module).to_owned());
-        let told = global.told;
+        let (told, many) = (global.told, self.drafts.len() >= MOST_DRAFTS);
+        if told && (many || tier == Tier::Unknown && hop.is_none() && global.module != COMPUTED) {
+            return Ok(());
+        }
         let computed = global.module == COMPUTED;
         let call = self.call_text(&path, args)?;
         let why = entry.map_or("", |entry| entry.why);
@@ -289,7 +315,6 @@ impl<'a> Judge<'a> {
                 (&rules::RESOLVER_CALL, format!("Loading this pickle {} something whose name it computes.", verb(kind)))
             }
             Tier::Inert | Tier::Framework => return Ok(()),
-            Tier::Unknown if told => return Ok(()),
             Tier::Unknown => {
                 let rule = entry.and_then(|entry| entry.rule).unwrap_or(&rules::UNKNOWN_GLOBAL);
                 let why = if why.is_empty() {
@@ -440,6 +465,7 @@ impl<'a> Judge<'a> {
     /// The value under a key of a dict, or of the dicts of a state; the last of several.
     pub(crate) fn entry_of(&self, state: Value, key: &str) -> Step<Option<Value>> {
         let Some((id, node)) = self.arena.of(state) else { return Ok(None) };
+        self.charge(node.count)?;
         let mut found = None;
         if node.kind == Kind::Dict {
             for (name, value) in self.arena.pairs(id) {
@@ -458,6 +484,9 @@ impl<'a> Judge<'a> {
         let storage = self.storage(id, at)?;
         if let Some(storage) = storage {
             self.first_storage.get_or_insert(at);
+            if self.storages.len() >= MOST_STORAGES {
+                return Err(Halt::spent(format!("more than {MOST_STORAGES} storages")));
+            }
             let number = u32::try_from(self.storages.len()).unwrap_or(NONE);
             self.storages.push(storage);
             if let Some(node) = self.arena.get_mut(node) {
@@ -590,8 +619,12 @@ impl<'a> Judge<'a> {
     /// Bytes whose first byte is `first` may be a pickle.
     pub(crate) fn carries(&mut self, first: Option<u8>, at: u64, len: u64) {
         let may = first.is_some_and(|byte| byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95".contains(&byte));
-        if may && self.carried.len() < 1024 {
+        // What begins as protocols 2 to 5 do is always looked at; the others are many by chance.
+        let certain = first == Some(0x80);
+        if may && self.carried.len() < if certain { 1 << 20 } else { 1024 } {
             self.carried.push(at..at.saturating_add(len));
+        } else if certain {
+            self.carries_more = true;
         }
     }
 

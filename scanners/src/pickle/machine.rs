@@ -12,7 +12,12 @@ use super::{
     memo::Memo,
     spelling::{self, Integer},
 };
-use crate::{read::cursor::Cursor, rules, scan::Stop, source::Source};
+use crate::{
+    read::cursor::Cursor,
+    rules::{self, Weight},
+    scan::Stop,
+    source::Source,
+};
 
 /// How one pickle ended.
 #[derive(Debug)]
@@ -58,6 +63,10 @@ pub(crate) struct Machine<'a> {
     mode: Mode,
     /// Whether arrays lie between the opcodes, as joblib writes them.
     joblib: bool,
+    /// What was done before is only supposed: what the memo holds is unknown.
+    supposed: bool,
+    /// How many arrays were tried as opcodes.
+    tried: u32,
     frame_end: u64,
     ops: u64,
     puts: u64,
@@ -69,10 +78,15 @@ pub(crate) struct Machine<'a> {
 
 /// A line of a text opcode is no longer than this, a string's excepted.
 const LINE: u64 = 64 << 10;
-/// The longest line of a string.
+/// The longest line of a string, and that of an attempt.
 const LONG_LINE: u64 = 64 << 20;
+const ATTEMPTED_LINE: u64 = 1 << 20;
+/// So many values are held on the stack or in the memo, and no more.
+const MOST_HELD: usize = 40_000_000;
 /// Strings from this length on are stepped over unread, and count as inert.
 const LONG_STRING: u64 = 64 << 10;
+/// So many arrays of a file are tried as opcodes.
+const MOST_TRIED: u32 = 1000;
 /// Marks within marks that no writer reaches.
 const MANY_MARKS: usize = 10_000;
 
@@ -87,6 +101,8 @@ impl<'a> Machine<'a> {
             memo: Memo::default(),
             mode,
             joblib: false,
+            supposed: false,
+            tried: 0,
             frame_end: 0,
             ops: 0,
             puts: 0,
@@ -128,6 +144,9 @@ impl<'a> Machine<'a> {
         self.ops += 1;
         if self.ops > self.most_ops {
             return Err(Halt::spent(format!("more than {} opcodes", self.most_ops)));
+        }
+        if self.stack.len() > MOST_HELD || self.memo.entries() > MOST_HELD as u64 {
+            return Err(Halt::spent(format!("more than {MOST_HELD} values on the stack of a pickle")));
         }
         match op {
             b'.' => return self.pop().map(Some),
@@ -303,7 +322,11 @@ impl<'a> Machine<'a> {
     }
 
     fn fetch(&mut self, place: u64) -> Step<()> {
-        let value = self.memo.get(place).ok_or_else(|| Halt::wrong(format!("nothing is stored under {place}")))?;
+        let value = match self.memo.get(place) {
+            Some(value) => value,
+            None if self.supposed => Value::Unknown,
+            None => return Err(Halt::wrong(format!("nothing is stored under {place}"))),
+        };
         if self.memo.was_odd(place) {
             self.odd.rotate_right(1);
             self.odd[0] = value;
@@ -405,7 +428,7 @@ impl<'a> Machine<'a> {
     /// The values that are written as a line of text.
     fn line(&mut self, op: u8, at: u64) -> Step<()> {
         let start = self.cursor.position();
-        let line = self.cursor.line(LONG_LINE)?;
+        let line = self.cursor.line(if self.mode == Mode::Sure { LONG_LINE } else { ATTEMPTED_LINE })?;
         let (len, wrong) = (line.len(), |what: &str| Err(Halt::wrong(format!("{what} at {at} is none"))));
         let value = match op {
             b'I' if line.as_ref() == b"00" => Value::Bool(false),
@@ -555,7 +578,33 @@ impl<'a> Machine<'a> {
         }
         let from = self.cursor.position();
         if let Some(past) = self.judge.array_behind(target, state, from, self.frame_end, self.most_ops)? {
+            self.as_opcodes(from)?;
             self.cursor.go(past);
+        }
+        Ok(())
+    }
+
+    /// `pickle.load` does not step over arrays. Where it would go on into the data and find a payload, that is said.
+    ///
+    /// joblib itself writes a byte from 1 to 16 first, which is no opcode, so that this ends at once.
+    fn as_opcodes(&mut self, from: u64) -> Step<()> {
+        self.tried += 1;
+        if self.tried > MOST_TRIED {
+            return Ok(());
+        }
+        let mut other = Machine::new(self.judge.source, from, Mode::Attempt, 10_000);
+        other.stack = vec![Value::Unknown; self.stack.len().min(1000)];
+        other.supposed = true;
+        let end = other.run();
+        if let Some(Halt::Stop(Stop::NotHere)) = end.trouble {
+            return Err(Halt::Stop(Stop::NotHere));
+        }
+        if other.judge.uses > 0 && other.judge.worst() >= Some(Weight::Malicious) {
+            for draft in other.judge.drafts {
+                self.judge.say(draft.rule, draft.at, draft.message);
+            }
+            let message = "An array's data are opcodes: joblib steps over them, and pickle.load runs them.";
+            self.judge.say(&rules::STACK_ODDITY, from, message.into());
         }
         Ok(())
     }

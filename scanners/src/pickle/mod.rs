@@ -46,11 +46,9 @@ pub(crate) enum Loader {
 /// What a pickle said about data that lies elsewhere.
 #[derive(Debug, Default)]
 pub(crate) struct Pickled {
-    /// Storages that its persistent ids name, each as often as it is named.
+    /// Storages that its persistent ids name, each as often as it is named. That every tensor lies within the counts given
+    /// here is judged already; whoever has the archive compares the counts with the members' sizes.
     pub(crate) storages: Vec<Storage>,
-    /// What its tensors take of their storages. That they fit the counts in `storages` is judged already; whoever has the
-    /// archive compares the counts with the members' sizes.
-    pub(crate) views: Vec<View>,
 }
 
 /// A storage that a torch pickle names.
@@ -63,18 +61,6 @@ pub(crate) struct Storage {
     /// How many elements it has; of an `UntypedStorage`, how many bytes.
     pub(crate) count: u64,
     /// The byte of the pickle where it is named.
-    pub(crate) at: u64,
-}
-
-/// What one tensor takes of its storage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct View {
-    pub(crate) key: String,
-    /// The storage's kind: `FloatStorage`.
-    pub(crate) kind: String,
-    /// How many elements the storage needs to have at least.
-    pub(crate) needed: u64,
-    /// The byte of the pickle where the tensor is built.
     pub(crate) at: u64,
 }
 
@@ -186,8 +172,7 @@ pub(crate) fn inspect_as(scan: &mut Scan<'_>, source: &Source, loader: Loader) -
         return legacy::inspect(scan, source, end.at).map(|()| Pickled::default());
     }
     tell::all(scan, source, &mut machine, &end, 0..end.at, loader)?;
-    let judge = machine.judge;
-    let pickled = Pickled { storages: judge.storages, views: judge.views };
+    let pickled = Pickled { storages: machine.judge.storages };
     rest::after(scan, source, end.at, loader, end.stopped())?;
     Ok(pickled)
 }

@@ -151,6 +151,8 @@ fn is_weights_only(module: &str, name: &str) -> bool {
         "torch.serialization" => name == "_get_layout",
         "torch" => !name.contains('.') && !matches!(name, "load" | "save" | "compile"),
         "_codecs" => name == "encode",
+        // Names of compiled classes, which TorchScript's own loader resolves.
+        _ if module.starts_with("__torch__") => true,
         "builtins" | "__builtin__" => {
             matches!(
                 name,

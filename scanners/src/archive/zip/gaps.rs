@@ -110,6 +110,10 @@ fn loose(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) {
     } else {
         "between the members of the archive"
     };
+    // TensorFlow's own tool puts a model's labels behind it, as a zip; the model is inspected as one.
+    if range.start == 0 && source.read_up_to(4, 4).is_ok_and(|mark| mark.as_ref() == b"TFL3") {
+        return;
+    }
     let message = format!("{length} bytes lie {place} and belong to no member.");
     scan.found(&rules::ZIP_EXTRA_DATA, source, range.start, message);
     if *range == (0..source.len()) {
