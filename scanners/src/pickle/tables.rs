@@ -129,7 +129,7 @@ pub(crate) fn look_up(module: &str, name: &str) -> Option<&'static Entry> {
     }
     // A module's global can be another module: `collections` has `_sys`, `random` has `_os`.
     let first = name.split('.').next().unwrap_or(name);
-    if tables.hops.contains_key(first) {
+    if tables.hops.contains(first) {
         return Some(&HOP);
     }
     tables.warned(module, name)
@@ -168,7 +168,7 @@ struct Tables {
     below: HashMap<&'static str, HashMap<&'static str, Entry>>,
     /// Modules of Python's standard library, all of which no model needs but for what is vouched for.
     library: HashMap<&'static str, Entry>,
-    hops: HashMap<&'static str, ()>,
+    hops: collections::HashSet<&'static str, BuildHasherDefault<Quick>>,
     old: HashMap<&'static str, Old>,
     /// Lines that could not be read. A test says that there are none.
     faults: Vec<String>,
@@ -297,7 +297,7 @@ impl Tables {
             warned: HashMap::default(),
             below: HashMap::default(),
             library: HashMap::default(),
-            hops: HOPS.iter().map(|name| (*name, ())).collect(),
+            hops: HOPS.iter().copied().collect(),
             old: HashMap::default(),
             faults: Vec::new(),
         };
@@ -332,12 +332,11 @@ impl Tables {
     ) -> Option<()> {
         let [path, words, arguments, why] = columns(line)?;
         let (module, name) = path.split_once(' ')?;
-        let uses = match known.get(words) {
-            Some(uses) => uses,
-            None => {
-                let uses: Option<Vec<UseKind>> = words.split(' ').map(use_kind).collect();
-                known.entry(words).or_insert(uses?.leak())
-            }
+        let uses = if let Some(uses) = known.get(words) {
+            uses
+        } else {
+            let uses: Option<Vec<UseKind>> = words.split(' ').map(use_kind).collect();
+            known.entry(words).or_insert(uses?.leak())
         };
         let entry = Entry { tier, uses, arguments: arguments_named(arguments)?, rule: None, why: sentence(why)? };
         self.vouched.entry(module).or_default().insert(name, entry).is_none().then_some(())
