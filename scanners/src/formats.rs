@@ -118,6 +118,7 @@ const FORMATS: &[Format] = &[
     Format { name: "numpy array", recognise: numpy::recognise, inspect: numpy::inspect },
     Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
+    Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect },
     Format {
         name: "onnx",
         recognise: onnx::recognise,
