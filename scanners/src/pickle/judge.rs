@@ -270,10 +270,9 @@ impl<'a> Judge<'a> {
         if let Some(entry) = entry
             && tier <= Tier::Framework
         {
-            let either = matches!(op, b'o' | b'i');
-            let fits = entry.vouches_for(kind)
-                || either && entry.vouches_for(UseKind::Call)
-                || entry.vouches_for(UseKind::New) && op == b'R';
+            // OBJ and INST with arguments call the class, which runs its `__init__`.
+            let given = matches!(op, b'o' | b'i') && self.arena.tuple(args).is_none_or(|(_, count)| count > 0);
+            let fits = entry.vouches_for(if given { UseKind::Call } else { kind });
             let taint = self.arena.of(args).map_or(0, |(_, node)| node.taint);
             if taint & NOT_PLAIN != 0 {
                 self.endless(args, at)?;
