@@ -66,7 +66,10 @@ pub(crate) fn inspect_npz(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()>
 /// Inspects one array and says where it ends; nothing if all the rest belongs to it.
 fn array(scan: &mut Scan<'_>, source: &Source) -> Scanned<Option<u64>> {
     let (text, data) = match header(source) {
-        Err(Stop::Broken { at, what }) => return malformed(scan, source, at, &what, source.len()),
+        Err(Stop::Broken { at, what }) => {
+            malformed(scan, source, at, &what, source.len());
+            return Ok(None);
+        }
         other => other?,
     };
     let head = source.read(text.clone())?;
@@ -84,7 +87,10 @@ fn array(scan: &mut Scan<'_>, source: &Source) -> Scanned<Option<u64>> {
     };
     let described = match described {
         Ok(described) => described,
-        Err(what) => return malformed(scan, source, text.start, &what, data),
+        Err(what) => {
+            malformed(scan, source, text.start, &what, data);
+            return Ok(None);
+        }
     };
     scan.inspected(source, 0..data);
     if described.objects {
@@ -113,13 +119,12 @@ fn elements(scan: &mut Scan<'_>, source: &Source, at: u64, described: &Described
 }
 
 /// What follows a header that nobody understands could be anything, a pickle too.
-fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, what: &str, data: u64) -> Scanned<Option<u64>> {
+fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, what: &str, data: u64) {
     scan.found(&rules::ARRAY_SHAPE, source, at, format!("The array's description is not what numpy writes: {what}."));
     scan.left_out(source, format!("{}: {what}", source.path()));
     if data < source.len() {
         scan.inner(&source.part(data..source.len()));
     }
-    Ok(None)
 }
 
 /// Where the header's text lies and where the elements begin.

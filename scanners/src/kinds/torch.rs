@@ -118,7 +118,7 @@ impl<'a> Layout<'a> {
     /// Whether torch loads this member as a pickle.
     fn loads(&self, name: &str) -> bool {
         match self.form {
-            Form::Package => name.ends_with(".pkl") && !name.starts_with(".data/"),
+            Form::Package => ending(name) == "pkl" && !name.starts_with(".data/"),
             _ => matches!(name, "data.pkl" | "constants.pkl" | "bytecode.pkl" | "attributes.pkl"),
         }
     }
@@ -204,7 +204,7 @@ impl<'a> Layout<'a> {
         let sources: Vec<&str> = self
             .members
             .iter()
-            .filter(|(name, _)| self.form == Form::Package && name.ends_with(".py"))
+            .filter(|(name, _)| self.form == Form::Package && ending(name) == "py")
             .map(|(_, member)| member.name.as_str())
             .collect();
         if let Some(first) = sources.first() {
@@ -227,7 +227,7 @@ fn form(names: &[String]) -> Option<(Form, String)> {
         // Old packages have only a version beside their sources, and no `data.pkl` at the root.
         let root = root_of(".data/version")?;
         let bare = !names.contains(&format!("{root}data.pkl"));
-        (bare && names.iter().any(|name| name.ends_with(".pkl") || name.ends_with(".py"))).then_some(root)
+        (bare && names.iter().any(|name| matches!(ending(name), "pkl" | "py"))).then_some(root)
     });
     if let Some(root) = package {
         return Some((Form::Package, root));
@@ -261,17 +261,22 @@ const WORDS: &[&str] = &[
     "extra/producer_info.json",
 ];
 
+/// What stands behind the last dot of a folded name.
+fn ending(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
+}
+
 fn is_list(name: &str) -> bool {
     name == ".data/extern_modules" || name == ".data/dependencies"
 }
 
 fn is_code(name: &str) -> bool {
-    name.starts_with("code/") && name.ends_with(".py")
+    name.starts_with("code/") && ending(name) == "py"
 }
 
 /// Where a script's lines came from, in a pickle of its own; `torch.jit` reads it when an error is shown.
 fn is_debug(name: &str) -> bool {
-    name.ends_with(".debug_pkl") || matches!(name, "mobile_debug_handles.pkl" | "callstack_debug_map.pkl")
+    ending(name) == "debug_pkl" || matches!(name, "mobile_debug_handles.pkl" | "callstack_debug_map.pkl")
 }
 
 /// The folder of a storage by its name alone.

@@ -272,10 +272,9 @@ impl<'a> Judge<'a> {
         if let Some(entry) = entry
             && tier <= Tier::Framework
         {
-            // INST and OBJ call what they are given arguments for; without any, they only make an object.
-            let bare = matches!(op, b'o' | b'i') && self.arena.tuple(args).is_some_and(|(_, count)| count == 0);
-            let kind = if matches!(op, b'o' | b'i') && !bare { UseKind::Call } else { kind };
-            let fits = entry.vouches_for(kind) || bare && entry.vouches_for(UseKind::Call);
+            // OBJ and INST with arguments call the class, which runs its `__init__`.
+            let given = matches!(op, b'o' | b'i') && self.arena.tuple(args).is_none_or(|(_, count)| count > 0);
+            let fits = entry.vouches_for(if given { UseKind::Call } else { kind });
             let taint = self.arena.of(args).map_or(0, |(_, node)| node.taint);
             if taint & NOT_PLAIN != 0 {
                 self.endless(args, at)?;
