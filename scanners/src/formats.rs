@@ -119,106 +119,30 @@ const FORMATS: &[Format] = &[
     Format { name: "executorch", recognise: executorch::recognise, inspect: executorch::inspect },
     Format { name: "joblib zfile", recognise: single::zfile, inspect: single::inspect_zfile },
     Format { name: "pickle", recognise: pickle::recognise, inspect: pickle::inspect },
-    Format {
-        name: "onnx",
-        recognise: onnx::recognise,
-        inspect: |scan, source| strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, onnx::recognise, onnx::inspect),
-    },
-    Format {
-        name: "tensorflow saved model",
-        recognise: tensorflow::is_saved_model,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_saved_model, tensorflow::saved_model)
-        },
-    },
-    Format {
-        name: "tensorflow meta graph",
-        recognise: tensorflow::is_meta_graph,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_meta_graph, tensorflow::meta_graph)
-        },
-    },
-    Format {
-        name: "tensorflow graph",
-        recognise: tensorflow::is_graph,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tensorflow::is_graph, tensorflow::graph)
-        },
-    },
+    Format { name: "onnx", recognise: onnx::recognise, inspect: onnx::inspect },
+    Format { name: "tensorflow saved model", recognise: tensorflow::is_saved_model, inspect: tensorflow::saved_model },
+    Format { name: "tensorflow meta graph", recognise: tensorflow::is_meta_graph, inspect: tensorflow::meta_graph },
+    Format { name: "tensorflow graph", recognise: tensorflow::is_graph, inspect: tensorflow::graph },
     Format { name: "tensorflow fingerprint", recognise: tensorflow::is_fingerprint, inspect: tensorflow::fingerprint },
-    Format {
-        name: "keras metadata",
-        recognise: tensorflow::is_keras_metadata,
-        inspect: |scan, source| {
-            strict::inspect(
-                scan,
-                source,
-                &rules::STRUCTURE_BROKEN,
-                tensorflow::is_keras_metadata,
-                tensorflow::keras_metadata,
-            )
-        },
-    },
+    Format { name: "keras metadata", recognise: tensorflow::is_keras_metadata, inspect: tensorflow::keras_metadata },
     Format {
         name: "tensorflow checkpoint index",
         recognise: tensorflow::checkpoint::is_index,
-        inspect: |scan, source| {
-            strict::inspect(
-                scan,
-                source,
-                &rules::STRUCTURE_BROKEN,
-                tensorflow::checkpoint::is_index,
-                tensorflow::checkpoint::index,
-            )
-        },
+        inspect: tensorflow::checkpoint::index,
     },
     Format { name: "raw numbers", recognise: raw::recognise, inspect: raw::inspect },
-    Format {
-        name: "tflite",
-        recognise: tflite::recognise,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, tflite::recognise, tflite::inspect)
-        },
-    },
-    Format {
-        name: "coreml",
-        recognise: coreml::recognise,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, coreml::recognise, coreml::inspect)
-        },
-    },
-    Format {
-        name: "coreml weights",
-        recognise: coreml::is_weights,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, coreml::is_weights, coreml::weights)
-        },
-    },
-    Format {
-        name: "paddle program",
-        recognise: paddle::is_program,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, paddle::is_program, paddle::program)
-        },
-    },
-    Format {
-        name: "paddle parameters",
-        recognise: paddle::is_parameters,
-        inspect: |scan, source| {
-            strict::inspect(scan, source, &rules::STRUCTURE_BROKEN, paddle::is_parameters, paddle::parameters)
-        },
-    },
+    Format { name: "tflite", recognise: tflite::recognise, inspect: tflite::inspect },
+    Format { name: "coreml", recognise: coreml::recognise, inspect: coreml::inspect },
+    Format { name: "coreml weights", recognise: coreml::is_weights, inspect: coreml::weights },
+    Format { name: "paddle program", recognise: paddle::is_program, inspect: paddle::program },
+    Format { name: "paddle parameters", recognise: paddle::is_parameters, inspect: paddle::parameters },
     Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
     Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
     Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
-    Format {
-        name: "python bytecode",
-        recognise: text::python::bytecode::recognise,
-        inspect: text::python::bytecode::inspect,
-    },
+    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
     inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
@@ -269,6 +193,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     for (format, _) in matches.iter().filter(|(_, m)| *m == Match::Name) {
         inspect_as(scan, source, format);
+        strict::only_named(scan, &probe, format, &by_content);
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
@@ -297,6 +222,7 @@ pub(crate) fn knows(source: &Source) -> Scanned<bool> {
 /// One reader's trouble is not another's: each is run to its own end.
 fn inspect_as(scan: &mut Scan<'_>, source: &Source, format: &Format) {
     if let Err(stop) = (format.inspect)(scan, source) {
+        strict::told(scan, source, format, &stop);
         scan.stopped(source, stop);
     }
 }

@@ -24,6 +24,9 @@ pub(crate) fn is_lightgbm(text: &str) -> bool {
 /// LightGBM's text: every tree's arrays have the lengths that its number of leaves asks for.
 pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     scan.is("lightgbm");
+    if let Some(at) = text.bytes().position(|byte| byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) {
+        return malformed(scan, source, at as u64, "The model's text holds control characters.");
+    }
     let mut tree: Option<(u64, u64)> = None;
     let mut at = 0_u64;
     for line in text.split_inclusive('\n') {

@@ -21,16 +21,6 @@ const DEEP: usize = 1024;
 const KNOWN_TYPES: &[&str] =
     &["\"http://www.apple.com/DTDs/", "\"http://www.w3.org/", "\"https://www.w3.org/", "\"http://www.apple.com/"];
 
-/// Whether the text is XML.
-pub(crate) fn recognise(text: &str) -> bool {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let begins = |name: &str| {
-        let rest = text.strip_prefix('<').and_then(|rest| rest.strip_prefix(name));
-        rest.and_then(|rest| rest.chars().next()).is_some_and(|next| next.is_whitespace() || next == '>')
-    };
-    text.starts_with("<?xml") || ["net", "PMML", "plist", "svg", "annotation"].iter().any(|name| begins(name))
-}
-
 /// Inspects a document. A model's description that is broken is worth telling; any other document harms nobody so.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     let walked = walk(scan, source, text);
@@ -44,6 +34,10 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
 }
 
 fn walk(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    // XML has no place for these, whatever encoding it is in.
+    if let Some(at) = text.bytes().position(|byte| byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) {
+        return Err(Stop::broken(at as u64, "the XML holds control characters"));
+    }
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().check_end_names = true;
     let mut net = Net::default();
