@@ -132,7 +132,7 @@ fn without_comments(text: &str) -> String {
 pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     let document = yaml::read(text, MOST_VALUES)?;
     scan.steps(document.tree.all().count() as u64 + document.tags.len() as u64)?;
-    judge::tags(scan, source, &document, text);
+    judge::tags(scan, source, &document, text)?;
     if document.expanded > yaml::MOST_EXPANDED {
         let message = format!(
             "Aliases in this YAML make {} values out of {}: whoever walks through them does not come to an end.",
@@ -142,6 +142,20 @@ pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
         scan.found(&rules::CONFIG_BOMB, source, 0, message);
     }
     judge::judge(scan, source, &document.tree)
+}
+
+/// What NeMo does with its config besides what every reader of YAML does: it imports and builds every `target`.
+pub(crate) fn nemo_targets(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let document = yaml::read(text, MOST_VALUES)?;
+    for (id, _) in document.tree.all() {
+        scan.steps(1)?;
+        for value in document.tree.get_all(id, "target") {
+            if let Some(name) = document.tree.text(value).filter(|name| name.contains('.')) {
+                judge::named(scan, source, document.tree.at(value), "target", name, &rules::HYDRA_TARGET);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Inspects TOML.
@@ -181,7 +195,7 @@ pub(crate) fn front_matter(scan: &mut Scan<'_>, source: &Source, text: &str) -> 
     // The hub reads this with a safe loader, and a card that it cannot read harms nobody.
     if let Ok(document) = yaml::read(front, MOST_VALUES) {
         judge::licences(scan, &document.tree);
-        judge::tags(scan, source, &document, front);
+        judge::tags(scan, source, &document, front)?;
     }
     Ok(())
 }
