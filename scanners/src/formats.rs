@@ -104,7 +104,6 @@ const FORMATS: &[Format] = &[
     program::LLAMAFILE,
     program::NATIVE,
     program::PORTABLE,
-    program::SHELL,
     pdf::FORMAT,
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
@@ -155,7 +154,7 @@ const TEXT: &str = "text";
 /// TensorFlow's own tool puts a model's labels behind it, as a zip.
 const LABELS_BEHIND: (&str, &str) = ("zip", "tflite");
 /// A block of bytes that nobody knows is worth telling from this size on.
-const BLOB: u64 = 64 << 10;
+const BLOB: u64 = 16 << 10;
 
 /// The words for formats that there is a reader for, in the order in which they are asked.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -211,6 +210,14 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         }
     }
     Ok(())
+}
+
+/// Whether any reader knows the bytes, by their content alone. Nothing is inspected.
+pub(crate) fn knows(source: &Source) -> Scanned<bool> {
+    let len = source.len();
+    let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(len.saturating_sub(TAIL)..len)?);
+    let probe = Probe { source, head, tail };
+    Ok(FORMATS.iter().any(|format| (format.recognise)(&probe) == Match::Content))
 }
 
 /// One reader's trouble is not another's: each is run to its own end.

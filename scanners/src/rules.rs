@@ -119,7 +119,7 @@ rules! {
     OTHER_PICKLE = "WB-TOR-007", Medium, Suspicious, "A checkpoint carries a pickle where none belongs", [502], "AML.T0074";
     OBJECT_ARRAY = "WB-NPY-001", High, Suspicious, "An array of Python objects is a pickle", [502], "AML.T0011.000";
     ARRAY_HEADER = "WB-NPY-002", Critical, Malicious, "An array's header is code instead of a description", [95], "AML.T0011.000";
-    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's shape does not fit its data", [190], "AML.T0029";
+    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's description is malformed or does not fit its data", [190], "AML.T0029";
     TENSORS_HEADER = "WB-STS-001", High, Suspicious, "The safetensors header is invalid", [20], "AML.T0074";
     TENSORS_EXTENT = "WB-STS-002", High, Suspicious, "Tensors leave gaps, overlap or end early", [130], "AML.T0074";
     TENSORS_DUPLICATE = "WB-STS-003", High, Suspicious, "The safetensors header names something twice", [694], "AML.T0074";
@@ -146,6 +146,7 @@ rules! {
     KERAS_EXTERNAL = "WB-KER-005", Critical, Malicious, "A Keras layer loads another model format that can carry code", [502], "AML.T0011.000";
     KERAS_CUSTOM = "WB-KER-006", Medium, Suspicious, "A Keras config needs a custom class", [829], "";
     KERAS_DUPLICATE = "WB-KER-007", High, Suspicious, "A Keras config names a key twice", [694], "AML.T0074";
+    KERAS_ESCAPE = "WB-KER-008", Critical, Malicious, "A Keras layer reads a secret place or an address when it is loaded", [73, 918], "AML.T0011.000";
     H5_EXTERNAL = "WB-H5-001", Critical, Malicious, "An HDF5 file takes data from another file", [73], "AML.T0011.000";
     H5_MALFORMED = "WB-H5-002", Medium, Suspicious, "An HDF5 structure is malformed", [20], "";
     GRAPH_FILE_OP = "WB-TFM-001", Critical, Malicious, "A TensorFlow graph reads or writes files", [73], "AML.T0011.000";

@@ -19,76 +19,26 @@ pub(crate) enum Markup {
 }
 
 /// Hosts from which pages ordinarily take scripts and frames.
+#[rustfmt::skip]
 const KNOWN: &[&str] = &[
-    "huggingface.co",
-    "hf.co",
-    "hf.space",
-    "jsdelivr.net",
-    "cloudflare.com",
-    "unpkg.com",
-    "plot.ly",
-    "bokeh.org",
-    "googleapis.com",
-    "gstatic.com",
-    "google.com",
-    "googletagmanager.com",
-    "mathjax.org",
-    "jquery.com",
-    "bootstrapcdn.com",
-    "youtube.com",
-    "youtube-nocookie.com",
-    "vimeo.com",
-    "github.io",
-    "github.com",
-    "gradio.app",
-    "gradio.s3-us-west-2.amazonaws.com",
-    "colab.research.google.com",
-    "fontawesome.com",
-    "tailwindcss.com",
-    "d3js.org",
-    "polyfill.io",
-    "vega.github.io",
-    "wandb.ai",
-    "readthedocs.io",
-    "bilibili.com",
-    "w3.org",
-    "esm.sh",
+    "huggingface.co", "hf.co", "hf.space", "jsdelivr.net", "cloudflare.com", "unpkg.com", "plot.ly", "bokeh.org", "googleapis.com",
+    "gstatic.com", "google.com", "googletagmanager.com", "mathjax.org", "jquery.com", "bootstrapcdn.com", "youtube.com", "youtube-nocookie.com",
+    "vimeo.com", "github.io", "github.com", "gradio.app", "gradio.s3-us-west-2.amazonaws.com", "colab.research.google.com", "fontawesome.com",
+    "tailwindcss.com", "d3js.org", "polyfill.io", "vega.github.io", "wandb.ai", "readthedocs.io", "bilibili.com", "w3.org", "esm.sh",
 ];
 /// What scripts of ordinary pages have no need of.
+#[rustfmt::skip]
 const REACHING: &[&str] = &[
-    "document.cookie",
-    "kernel.execute",
-    "jupyter.notebook",
-    "/api/terminals",
-    "/api/contents",
-    "sendbeacon",
-    "eval(atob",
-    "eval(unescape",
-    "eval(string.fromcharcode",
-    "document.write(unescape",
-    "document.write(atob",
-    "new function(atob",
-    "localstorage.getitem('token",
-    "localstorage.getitem(\"token",
-    "authorization",
-    "_xsrf",
+    "document.cookie", "kernel.execute", "jupyter.notebook", "/api/terminals", "/api/contents", "sendbeacon", "eval(atob", "eval(unescape",
+    "eval(string.fromcharcode", "document.write(unescape", "document.write(atob", "new function(atob", "localstorage.getitem('token", "localstorage.getitem(\"token",
+    "authorization", "_xsrf",
 ];
 /// Sentences that are meant for programs that read pages on somebody's behalf.
+#[rustfmt::skip]
 const ORDERS: &[&str] = &[
-    "ignore all previous instructions",
-    "ignore previous instructions",
-    "ignore the previous instructions",
-    "disregard all previous",
-    "disregard previous instructions",
-    "ignore your instructions",
-    "you are an ai agent",
-    "ai agents must",
-    "ai assistants must",
-    "if you are an ai",
-    "if you are a language model",
-    "do not tell the user",
-    "don't tell the user",
-    "without telling the user",
+    "ignore all previous instructions", "ignore previous instructions", "ignore the previous instructions", "disregard all previous",
+    "disregard previous instructions", "ignore your instructions", "you are an ai agent", "ai agents must", "ai assistants must", "if you are an ai",
+    "if you are a language model", "do not tell the user", "don't tell the user", "without telling the user",
 ];
 
 /// Inspects HTML or SVG.
@@ -99,7 +49,7 @@ pub(crate) fn html(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
 
 /// Inspects Markdown. What stands in code blocks is shown, not used.
 pub(crate) fn markdown(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
-    licence(scan, text);
+    licence(scan, source, text);
     report(scan, source, &without_code(text), Markup::Still)
 }
 
@@ -111,21 +61,28 @@ fn report(scan: &mut Scan<'_>, source: &Source, text: &str, markup: Markup) -> S
     Ok(())
 }
 
-/// The licence that the head of a model card names.
-fn licence(scan: &mut Scan<'_>, text: &str) {
-    let Some(head) =
-        text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n")).and_then(|rest| rest.split("\n---").next())
-    else {
+/// What the head of a model card says of its licence: none, or more than one.
+fn licence(scan: &mut Scan<'_>, source: &Source, text: &str) {
+    let head = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n"));
+    let Some(head) = head.and_then(|rest| rest.split_once("\n---")).map(|(head, _)| head) else { return };
+    if !source.file_name().eq_ignore_ascii_case("readme.md") {
         return;
-    };
-    for line in head.lines().take(500) {
-        if let Some(name) = line
-            .strip_prefix("license:")
-            .map(|rest| rest.trim().trim_matches(['"', '\'']))
-            .filter(|name| !name.is_empty() && name.len() < 80)
-        {
-            scan.facts.licences.insert(name.to_owned());
+    }
+    let mut named: Vec<&str> = Vec::new();
+    let lines = || head.lines().take(2000);
+    for line in lines() {
+        if let Some(name) = line.strip_prefix("license:").map(|rest| rest.trim().trim_matches(['"', '\''])) {
+            named.push(name);
         }
+    }
+    match named[..] {
+        [] => scan.found(&rules::LICENCE_CONFLICT, source, 0, "The model card names no licence."),
+        [first, .., last] if first != last => {
+            let message =
+                format!("The model card names two licences: `{}` and `{}`.", shortened(first), shortened(last));
+            scan.found(&rules::LICENCE_CONFLICT, source, 0, message);
+        }
+        _ => {}
     }
 }
 

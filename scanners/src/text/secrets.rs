@@ -76,27 +76,9 @@ const FORMS: &[Form] = &[
 ];
 
 /// What stands in documentation in the place of a secret.
-const PLACEHOLDERS: &[&str] = &[
-    "example",
-    "xxxx",
-    "your",
-    "placeholder",
-    "dummy",
-    "fake",
-    "redacted",
-    "replace",
-    "insert",
-    "1234567",
-    "abcdefg",
-    "00000",
-    "sample",
-    "changeme",
-    "hftoken",
-    "*****",
-    "....",
-    "secret_key",
-    "notreal",
-];
+#[rustfmt::skip]
+const PLACEHOLDERS: &[&str] =
+    &["example", "xxxx", "your", "placeholder", "dummy", "fake", "redacted", "replace", "insert", "1234567", "abcdefg", "00000", "sample", "changeme", "hftoken", "*****", "....", "secret_key", "notreal"];
 
 /// Inspects the text.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {

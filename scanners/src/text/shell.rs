@@ -24,135 +24,25 @@ pub(crate) enum Command {
 }
 
 /// Programs that a notebook or a model's code runs for ordinary reasons.
+#[rustfmt::skip]
 const ORDINARY: &[&str] = &[
-    "ls",
-    "cd",
-    "pwd",
-    "echo",
-    "cat",
-    "head",
-    "tail",
-    "mkdir",
-    "nvidia-smi",
-    "rocm-smi",
-    "nvcc",
-    "rocminfo",
-    "lscpu",
-    "free",
-    "df",
-    "du",
-    "git",
-    "ffmpeg",
-    "ffprobe",
-    "sox",
-    "which",
-    "where",
-    "gcc",
-    "g++",
-    "cc",
-    "c++",
-    "make",
-    "cmake",
-    "ninja",
-    "espeak",
-    "espeak-ng",
-    "uname",
-    "hostname",
-    "date",
-    "nproc",
-    "lspci",
-    "python --version",
-    "hf",
-    "huggingface-cli",
-    "kaggle",
-    "wc",
-    "tree",
-    "unzip",
-    "tar",
-    "gunzip",
-    "cp",
-    "mv",
-    "ln",
-    "touch",
-    "clear",
-    "true",
-    "sleep",
-    "find",
-    "grep",
-    "sort",
-    "apt",
-    "apt-get",
-    "brew",
-    "tensorboard",
-    "jupyter",
-    "accelerate",
-    "torchrun",
-    "deepspeed",
-    "ollama",
-    "llama-cli",
-    "llama-quantize",
-    "java",
-    "javac",
-    "xdg-open",
-    "tesseract",
-    "pdftotext",
-    "pdftoppm",
-    "nvidia-settings",
-    "sysctl",
-    "ldconfig",
-    "whoami",
-    "wget",
-    "curl",
-    "cmd",
-    "ver",
-    "stty",
-    "conda",
-    "mamba",
-    "uv",
-    "poetry",
-    "npm",
-    "node",
-    "cargo",
-    "rustc",
-    "protoc",
-    "swig",
-    "doxygen",
-    "sphinx-build",
-    "black",
-    "ruff",
-    "pytest",
-    "isort",
-    "flake8",
-    "mypy",
-    "file",
-    "md5sum",
-    "sha256sum",
-    "7z",
-    "gdown",
-    "aria2c",
-    "rm",
-    "export",
-    "source",
-    "set",
-    "env",
-    "sed",
-    "awk",
-    "cut",
-    "tr",
-    "xargs",
-    "tee",
-    "test",
-    "[",
-    "if",
-    "for",
-    "while",
-    "do",
-    "done",
-    "fi",
-    "then",
-    "else",
-    "exit",
-    "printf",
+    "ls", "cd", "pwd", "echo", "cat", "head", "tail", "mkdir", "nvidia-smi", "rocm-smi", "nvcc", "rocminfo", "lscpu", "free", "df", "du",
+    "git", "ffmpeg", "ffprobe", "sox", "which", "where", "gcc", "g++", "cc", "c++", "make", "cmake", "ninja", "espeak", "espeak-ng", "uname",
+    "hostname", "date", "nproc", "lspci", "python --version", "hf", "huggingface-cli", "kaggle", "wc", "tree", "unzip", "tar",
+    "gunzip", "cp", "mv", "ln", "touch", "clear", "true", "sleep", "find", "grep", "sort", "apt", "apt-get", "brew", "tensorboard",
+    "jupyter", "accelerate", "torchrun", "deepspeed", "ollama", "llama-cli", "llama-quantize", "java", "javac", "xdg-open",
+    "tesseract", "pdftotext", "pdftoppm", "nvidia-settings", "sysctl", "ldconfig", "whoami", "wget", "curl", "cmd", "ver", "stty",
+    "conda", "mamba", "uv", "poetry", "npm", "node", "cargo", "rustc", "protoc", "swig", "doxygen", "sphinx-build", "black", "ruff",
+    "pytest", "isort", "flake8", "mypy", "file", "md5sum", "sha256sum", "7z", "gdown", "aria2c", "rm", "export", "source", "set", "env",
+    "sed", "awk", "cut", "tr", "xargs", "tee", "test", "[", "if", "for", "while", "do", "done", "fi", "then", "else", "exit", "printf",
+];
+
+/// Programs that code runs to ask the machine something or to convert media.
+#[rustfmt::skip]
+const TOOLS: &[&str] = &[
+    "nvidia-smi", "rocm-smi", "rocminfo", "nvcc", "lscpu", "lspci", "git", "ffmpeg", "ffprobe", "sox", "which", "where", "gcc", "g++", "cc",
+    "c++", "make", "cmake", "ninja", "espeak", "espeak-ng", "uname", "nproc", "tesseract", "pdftotext", "pdftoppm", "nvidia-settings",
+    "sysctl", "ldconfig", "java", "hipcc", "clang", "swig", "protoc", "gs", "xdg-open",
 ];
 
 /// What a command harms, whoever runs it; each with the words that have to be there together.
@@ -204,40 +94,14 @@ const HARM: &[(&[&str], &str)] = &[
 ];
 
 const FETCHERS: &[&str] = &["curl ", "wget ", "fetch ", "lwp-download ", "aria2c ", "iwr ", "irm "];
+#[rustfmt::skip]
 const INTERPRETERS: &[&str] = &[
-    "sh",
-    "bash",
-    "zsh",
-    "dash",
-    "ksh",
-    "python",
-    "python3",
-    "perl",
-    "ruby",
-    "node",
-    "php",
-    "sudo",
-    "iex",
-    "base64",
-    "osascript",
-    "su",
+    "sh", "bash", "zsh", "dash", "ksh", "python", "python3", "perl", "ruby", "node", "php", "sudo", "iex", "base64", "osascript", "su",
 ];
+#[rustfmt::skip]
 const CREDENTIALS: &[&str] = &[
-    "~/.ssh/id_",
-    "$home/.ssh/id_",
-    "/.ssh/id_rsa",
-    "/.ssh/id_ed25519",
-    ".aws/credentials",
-    ".netrc",
-    ".git-credentials",
-    "/etc/shadow",
-    ".kube/config",
-    ".docker/config.json",
-    "huggingface/token",
-    ".bash_history",
-    "login.keychain",
-    "wallet.dat",
-    ".config/gcloud",
+    "~/.ssh/id_", "$home/.ssh/id_", "/.ssh/id_rsa", "/.ssh/id_ed25519", ".aws/credentials", ".netrc", ".git-credentials", "/etc/shadow",
+    ".kube/config", ".docker/config.json", "huggingface/token", ".bash_history", "login.keychain", "wallet.dat", ".config/gcloud",
 ];
 const SENDERS: &[&str] = &["curl ", "wget ", "nc ", "ncat ", "scp ", "rsync ", "ftp ", "/dev/tcp", "nslookup ", "dig "];
 
@@ -270,19 +134,8 @@ pub(crate) fn judge(command: &str) -> Command {
 }
 
 /// Addresses from which well-known tools are installed by a pipe.
-const INSTALLERS: &[&str] = &[
-    "ollama.com",
-    "ollama.ai",
-    "sh.rustup.rs",
-    "get.docker.com",
-    "deb.nodesource.com",
-    "astral.sh",
-    "install.python-poetry.org",
-    "packagecloud.io",
-    "hf.co",
-    "repo.anaconda.com",
-    "bootstrap.pypa.io",
-];
+#[rustfmt::skip]
+const INSTALLERS: &[&str] = &["ollama.com", "ollama.ai", "sh.rustup.rs", "get.docker.com", "deb.nodesource.com", "astral.sh", "install.python-poetry.org", "packagecloud.io", "hf.co", "repo.anaconda.com", "bootstrap.pypa.io"];
 
 fn addresses(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split_whitespace().filter_map(|word| word.find("http").and_then(|at| word.get(at..)));
@@ -436,6 +289,13 @@ fn ordinary(text: &str) -> bool {
     })
 }
 
+/// Whether one command runs a tool that code has reasons for.
+pub(crate) fn asks(command: &str) -> bool {
+    let first = command.split_whitespace().next().unwrap_or_default();
+    let base = first.rsplit(['/', '\\']).next().unwrap_or(first).trim_end_matches(".exe");
+    TOOLS.contains(&base) && !command.contains([';', '|', '&', '`', '$', '\n']) && !command.contains("-c core.")
+}
+
 /// Inspects a shell, batch or PowerShell script. That it is a script at all is for the one who calls to say.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     scan.steps(text.len() as u64 / 16)?;
@@ -446,25 +306,33 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
         let bare = line.trim_start();
         if !bare.starts_with('#')
             && !bare.to_ascii_lowercase().starts_with("rem ")
-            && let Command::Harmful(how) = judge(line)
+            && let Some(how) = attack(line)
         {
-            let rule = weight(how);
-            scan.found(rule, source, at, format!("A command in this script {how}: `{}`.", shortened(bare)));
+            scan.found(
+                &rules::SHELL_HARM,
+                source,
+                at,
+                format!("A command in this script {how}: `{}`.", shortened(bare)),
+            );
             found = true;
         }
         at += line.len() as u64 + 1;
     }
     // What is spread over lines.
     let commands: Vec<&str> = joined.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-    if !found && let Command::Harmful(how) = judge(&commands.join("\n")) {
-        scan.found(weight(how), source, 0, format!("The commands of this script together do harm: it {how}."));
+    if !found && let Some(how) = attack(&commands.join("\n")) {
+        scan.found(&rules::SHELL_HARM, source, 0, format!("The commands of this script together do harm: it {how}."));
     }
     Ok(())
 }
 
-/// People do install programs by running what they download; that is for somebody to look at, not an attack by itself.
-fn weight(how: &str) -> &'static rules::Rule {
-    if how.starts_with("downloads text") { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM }
+/// How a command harms. People do install programs by running what they download: that a script does it is a finding of
+/// its own, and no attack by itself.
+fn attack(command: &str) -> Option<&'static str> {
+    match judge(command) {
+        Command::Harmful(how) if !how.starts_with("downloads text") => Some(how),
+        _ => None,
+    }
 }
 
 /// The first hundred characters.

@@ -12,55 +12,20 @@ use super::{
 };
 
 /// Methods that call the functions they are given.
+#[rustfmt::skip]
 const CALLERS: &[&str] = &[
-    "map",
-    "submit",
-    "apply_async",
-    "starmap",
-    "start_new_thread",
-    "call_soon",
-    "run_in_executor",
-    "imap",
-    "starmap_async",
+    "map", "submit", "apply_async", "starmap", "start_new_thread", "call_soon", "run_in_executor", "imap", "starmap_async",
 ];
 /// Functions that call the functions they are given, now or when the program ends.
+#[rustfmt::skip]
 const CALLING: &[&str] = &[
-    "builtins.map",
-    "builtins.filter",
-    "builtins.sorted",
-    "builtins.min",
-    "builtins.max",
-    "builtins.next",
-    "builtins.iter",
-    "builtins.sum",
-    "functools.reduce",
-    "itertools.starmap",
-    "itertools.accumulate",
-    "itertools.takewhile",
-    "atexit.register",
-    "threading.Thread",
-    "threading.Timer",
-    "_thread.start_new_thread",
-    "multiprocessing.Process",
-    "asyncio.run",
-    "asyncio.create_task",
-    "signal.signal",
-    "sys.settrace",
-    "sys.setprofile",
-    "threading.settrace",
-    "sys.addaudithook",
-    "weakref.finalize",
-    "timeit.timeit",
-    "operator.call",
-    "contextvars.copy_context().run",
-    "types.new_class",
-    "types.coroutine",
-    "functools.singledispatch",
-    "functools.cached_property",
-    "sched.scheduler().enter",
-    "os.register_at_fork",
-    "concurrent.futures.ThreadPoolExecutor().submit",
-    "concurrent.futures.ProcessPoolExecutor().submit",
+    "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "builtins.next", "builtins.iter",
+    "builtins.sum", "functools.reduce", "itertools.starmap", "itertools.accumulate", "itertools.takewhile", "atexit.register",
+    "threading.Thread", "threading.Timer", "_thread.start_new_thread", "multiprocessing.Process", "asyncio.run",
+    "asyncio.create_task", "signal.signal", "sys.settrace", "sys.setprofile", "threading.settrace", "sys.addaudithook",
+    "weakref.finalize", "timeit.timeit", "operator.call", "contextvars.copy_context().run", "types.new_class", "types.coroutine",
+    "functools.singledispatch", "functools.cached_property", "sched.scheduler().enter", "os.register_at_fork",
+    "concurrent.futures.ThreadPoolExecutor().submit", "concurrent.futures.ProcessPoolExecutor().submit",
 ];
 
 impl<'a> Walk<'a> {

@@ -246,7 +246,7 @@ pub(super) fn joined(first: &Value, more: &[Value]) -> Value {
         if part.starts_with('/') || part.starts_with('~') {
             out = part;
         } else {
-            if !out.ends_with('/') {
+            if !out.is_empty() && !out.ends_with('/') {
                 out.push('/');
             }
             out.push_str(&part);

@@ -206,6 +206,9 @@ impl<'a> Walk<'a> {
                 return Value::path(path);
             }
         }
+        if let Some(value) = self.attributes.get(format!("builtins.{name}").as_str()) {
+            return value.clone();
+        }
         match &*name {
             "__builtins__" => Value::path("builtins"),
             "get_ipython" => Value::path("get_ipython"),

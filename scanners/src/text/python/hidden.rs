@@ -12,25 +12,8 @@ use super::{
 use crate::rules;
 
 /// Encodings in which a comment or a string can hold code that an editor does not show.
-const STRANGE: &[&str] = &[
-    "utf-7",
-    "utf7",
-    "u7",
-    "unicode_escape",
-    "unicode-escape",
-    "raw_unicode_escape",
-    "raw-unicode-escape",
-    "rot13",
-    "rot_13",
-    "hex",
-    "base64",
-    "uu",
-    "zlib",
-    "bz2",
-    "punycode",
-    "idna",
-    "undefined",
-];
+#[rustfmt::skip]
+const STRANGE: &[&str] = &["utf-7", "utf7", "u7", "unicode_escape", "unicode-escape", "raw_unicode_escape", "raw-unicode-escape", "rot13", "rot_13", "hex", "base64", "uu", "zlib", "bz2", "punycode", "idna", "undefined"];
 
 pub(super) fn look(text: &str, tokens: &Tokens, account: &mut Account) {
     if let Some(coding) = coding(text).filter(|coding| STRANGE.contains(&coding.as_str())) {

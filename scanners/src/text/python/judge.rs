@@ -12,188 +12,45 @@ use crate::{
 };
 
 /// Parts of paths where credentials lie.
+#[rustfmt::skip]
 const CREDENTIAL_FILES: &[&str] = &[
-    "/.ssh/",
-    "/.aws/credentials",
-    "/.aws/config",
-    "/.netrc",
-    "/_netrc",
-    "/.git-credentials",
-    "/.kube/config",
-    "/.docker/config.json",
-    "/.config/gcloud",
-    "/.azure/",
-    "/.pypirc",
-    "/.npmrc",
-    "/huggingface/token",
-    "/.huggingface/token",
-    "/huggingface/stored_tokens",
-    "/etc/shadow",
-    "/etc/passwd",
-    "/.bash_history",
-    "/.zsh_history",
-    "/.python_history",
-    "/.gnupg/",
-    "/login data",
-    "/local state",
-    "/cookies.sqlite",
-    "/logins.json",
-    "/key4.db",
-    "/wallet.dat",
-    "/.ethereum/",
-    "/.bitcoin/",
-    "/.electrum/",
-    "/exodus/",
-    "/metamask",
-    "/keychains/",
-    "/.vault-token",
-    "/.config/gh/hosts.yml",
-    "/.config/hub",
-    "/.pgpass",
-    "/.my.cnf",
-    "/.config/solana/",
-    "/leveldb",
-    "/proc/self/environ",
-    "/proc/1/environ",
-    "/var/run/secrets/",
-    "/.terraform.d/credentials",
-    "/.cargo/credentials",
-    "/id_rsa",
-    "/id_ed25519",
+    "/.ssh/", "/.aws/credentials", "/.aws/config", "/.netrc", "/_netrc", "/.git-credentials", "/.kube/config", "/.docker/config.json",
+    "/.config/gcloud", "/.azure/", "/.pypirc", "/.npmrc", "/huggingface/token", "/.huggingface/token", "/huggingface/stored_tokens",
+    "/etc/shadow", "/etc/passwd", "/.bash_history", "/.zsh_history", "/.python_history", "/.gnupg/", "/login data", "/local state",
+    "/cookies.sqlite", "/logins.json", "/key4.db", "/wallet.dat", "/.ethereum/", "/.bitcoin/", "/.electrum/", "/exodus/", "/metamask",
+    "/keychains/", "/.vault-token", "/.config/gh/hosts.yml", "/.config/hub", "/.pgpass", "/.my.cnf", "/.config/solana/", "/leveldb",
+    "/proc/self/environ", "/proc/1/environ", "/var/run/secrets/", "/.terraform.d/credentials", "/.cargo/credentials", "/id_rsa", "/id_ed25519",
 ];
 /// Parts of paths from which programs start by themselves.
+#[rustfmt::skip]
 const START_PLACES: &[&str] = &[
-    "/.bashrc",
-    "/.bash_profile",
-    "/.zshrc",
-    "/.profile",
-    "/.zprofile",
-    "/etc/profile",
-    "/.ssh/authorized_keys",
-    "/.ssh/config",
-    "/etc/cron",
-    "/var/spool/cron",
-    "/etc/systemd",
-    "/.config/systemd",
-    "/.config/autostart",
-    "/launchagents/",
-    "/launchdaemons/",
-    "/startup/",
-    "\\startup\\",
-    "/etc/rc.local",
-    "/etc/init.d",
-    "/etc/ld.so.preload",
-    "/etc/sudoers",
-    "/etc/passwd",
-    "/etc/hosts",
-    "site-packages/",
-    "dist-packages/",
-    "sitecustomize",
-    "usercustomize",
-    "/.ipython/profile_default/startup",
-    "/.pythonrc",
-    "/.gitconfig",
-    "/.git/hooks/",
-    "/usr/bin/",
-    "/usr/local/bin/",
-    "/usr/lib/",
-    "/bin/",
-    "/system32/",
-    ".pth",
+    "/.bashrc", "/.bash_profile", "/.zshrc", "/.profile", "/.zprofile", "/etc/profile", "/.ssh/authorized_keys", "/.ssh/config", "/etc/cron",
+    "/var/spool/cron", "/etc/systemd", "/.config/systemd", "/.config/autostart", "/launchagents/", "/launchdaemons/", "/startup/",
+    "\\startup\\", "/etc/rc.local", "/etc/init.d", "/etc/ld.so.preload", "/etc/sudoers", "/etc/passwd", "/etc/hosts", "site-packages/",
+    "dist-packages/", "sitecustomize", "usercustomize", "/.ipython/profile_default/startup", "/.pythonrc", "/.gitconfig", "/.git/hooks/",
+    "/usr/bin/", "/usr/local/bin/", "/usr/lib/", "/system32/",
 ];
 /// Hosts to which model code ordinarily talks.
+#[rustfmt::skip]
 const KNOWN_HOSTS: &[&str] = &[
-    "huggingface.co",
-    "hf.co",
-    "github.com",
-    "githubusercontent.com",
-    "localhost",
-    "127.0.0.1",
-    "0.0.0.0",
-    "pytorch.org",
-    "openai.com",
-    "anthropic.com",
-    "googleapis.com",
-    "google.com",
-    "wikimedia.org",
-    "wikipedia.org",
-    "cocodataset.org",
-    "amazonaws.com",
-    "example.com",
-    "modelscope.cn",
-    "modelscope.oss-cn-beijing.aliyuncs.com",
-    "aliyuncs.com",
-    "fbaipublicfiles.com",
-    "azureedge.net",
-    "azure.com",
-    "windows.net",
-    "microsoft.com",
-    "kaggle.com",
-    "zenodo.org",
-    "arxiv.org",
-    "wandb.ai",
-    "nvidia.com",
-    "stanford.edu",
-    "jsdelivr.net",
-    "cohere.com",
-    "mistral.ai",
-    "together.xyz",
-    "replicate.com",
-    "unsplash.com",
-    "imgur.com",
-    "ultralytics.com",
-    "python.org",
+    "huggingface.co", "hf.co", "github.com", "githubusercontent.com", "localhost", "127.0.0.1", "0.0.0.0", "pytorch.org", "openai.com",
+    "anthropic.com", "googleapis.com", "google.com", "wikimedia.org", "wikipedia.org", "cocodataset.org", "amazonaws.com", "example.com",
+    "modelscope.cn", "modelscope.oss-cn-beijing.aliyuncs.com", "aliyuncs.com", "fbaipublicfiles.com", "azureedge.net", "azure.com",
+    "windows.net", "microsoft.com", "kaggle.com", "zenodo.org", "arxiv.org", "wandb.ai", "nvidia.com", "stanford.edu", "jsdelivr.net",
+    "cohere.com", "mistral.ai", "together.xyz", "replicate.com", "unsplash.com", "imgur.com", "ultralytics.com", "python.org",
 ];
 /// Endings of what is fetched only to be looked at or computed with.
+#[rustfmt::skip]
 const DATA: &[&str] = &[
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".gif",
-    ".webp",
-    ".bmp",
-    ".wav",
-    ".mp3",
-    ".flac",
-    ".mp4",
-    ".txt",
-    ".json",
-    ".csv",
-    ".safetensors",
-    ".gguf",
-    ".parquet",
-    ".jsonl",
-    ".pdf",
-    ".npz",
-    ".tar.gz",
-    ".zip",
-    ".tsv",
-    ".ogg",
-    ".svg",
+    ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".wav", ".mp3", ".flac", ".mp4", ".txt", ".json", ".csv", ".safetensors", ".gguf",
+    ".parquet", ".jsonl", ".pdf", ".npz", ".tar.gz", ".zip", ".tsv", ".ogg", ".svg",
 ];
 /// Variables whose value is somebody's key.
+#[rustfmt::skip]
 const KEYS: &[&str] = &[
-    "HF_TOKEN",
-    "HUGGING_FACE_HUB_TOKEN",
-    "HUGGINGFACE_TOKEN",
-    "HUGGINGFACE_HUB_TOKEN",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SESSION_TOKEN",
-    "GITHUB_TOKEN",
-    "GH_TOKEN",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "WANDB_API_KEY",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "AZURE_CLIENT_SECRET",
-    "DATABASE_URL",
-    "KUBECONFIG",
-    "NPM_TOKEN",
-    "PYPI_TOKEN",
-    "SSH_AUTH_SOCK",
-    "SLACK_TOKEN",
-    "GOOGLE_API_KEY",
+    "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "HUGGINGFACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID",
+    "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "WANDB_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS",
+    "AZURE_CLIENT_SECRET", "DATABASE_URL", "KUBECONFIG", "NPM_TOKEN", "PYPI_TOKEN", "SSH_AUTH_SOCK", "SLACK_TOKEN", "GOOGLE_API_KEY",
 ];
 
 /// What `os.environ[name]` comes to.
@@ -276,6 +133,7 @@ impl Walk<'_> {
                     self.weigh_connection(path, &said(&args.at(0)), at);
                 }
             }
+            Deed::Resolve => self.resolved(path, args, at),
             Deed::Fetch | Deed::Send => {
                 self.transferred(deed, path, args, at);
                 return Value::path(format!("{path}()")).tainted(args.taint().with(Taint::NETWORK));
@@ -345,6 +203,9 @@ impl Walk<'_> {
             command.as_pattern().map(str::to_owned)
         };
         let judged = text.as_deref().map_or(Command::Other, shell::judge);
+        // What people type is not what code runs: there only tools that answer a question are ordinary.
+        let tool = text.as_deref().is_some_and(shell::asks);
+        let judged = if judged == Command::Ordinary && !tool { Command::Other } else { judged };
         let leaks = args.taint().has(Taint::SECRET);
         match judged {
             Command::Harmful(how) => {
@@ -386,6 +247,28 @@ impl Walk<'_> {
         let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_RISKY_CALL };
         let to = if to.is_empty() || to == "…" { String::new() } else { format!(" to {to}") };
         self.note(rule, format!("connects{to} with `{path}`"), at);
+    }
+
+    /// A name that holds what the machine is called, or what was read, carries it away.
+    fn resolved(&mut self, path: &str, args: &Args, at: u32) {
+        let taint = args.taint();
+        if [Taint::SECRET, Taint::ENVIRONMENT, Taint::MACHINE].into_iter().any(|taken| taint.has(taken)) {
+            let own = args.at(0).is_unknown() || args.at(0).as_path().is_some();
+            // Asking for one's own address is ordinary.
+            if !(own && taint == Taint::MACHINE) {
+                self.note(
+                    &rules::PYTHON_CREDENTIALS,
+                    format!("tells a name server about the machine with `{path}`"),
+                    at,
+                );
+            }
+        } else if self.at_import() {
+            self.note(
+                &rules::PYTHON_RISKY_CALL,
+                format!("asks a name server for {} with `{path}`", said(&args.at(0))),
+                at,
+            );
+        }
     }
 
     fn transferred(&mut self, deed: Deed, path: &str, args: &Args, at: u32) {
@@ -541,7 +424,7 @@ impl Walk<'_> {
     pub(super) fn attribute_unknown(&mut self, on: &Value, name: &Value, at: u32) -> Option<Value> {
         let module = on.as_path()?;
         let tells = matches!(module, "os" | "subprocess" | "builtins" | "ctypes" | "pty" | "?");
-        if tells && (name.taint.has(Taint::DECODED) || module == "builtins" || module == "?") {
+        if tells && (name.taint.has(Taint::DECODED) || self.at_import() && matches!(module, "builtins" | "?")) {
             self.note(
                 &rules::PYTHON_OBFUSCATED,
                 format!("takes something from `{module}` whose name cannot be read in the code"),
@@ -554,7 +437,7 @@ impl Walk<'_> {
     /// `object.__subclasses__()` and its kind.
     pub(super) fn every_class(&mut self, at: u32) {
         self.note(
-            &rules::PYTHON_OBFUSCATED,
+            &rules::PYTHON_ATTACK,
             "goes from any object to all classes there are, as code does that must not import".to_owned(),
             at,
         );

@@ -3,6 +3,7 @@
 //! The text is parsed and walked on a thread with a large stack, after its depth is known to be bounded. Nothing is run,
 //! nothing is imported; names are followed as far as constants lead.
 
+pub(crate) mod bytecode;
 mod calls;
 mod constants;
 mod decode;

@@ -185,8 +185,12 @@ impl Value {
                 }
             }
             What::Either(choices) => {
+                // What is either is not itself one of several.
                 for choice in choices.iter() {
                     taint = taint.with(choice.taint);
+                    if !matches!(choice.what, What::Either(_)) {
+                        taint = taint.with(choice.deep_taint());
+                    }
                 }
             }
             _ => {}

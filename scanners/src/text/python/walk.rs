@@ -466,7 +466,7 @@ impl<'a> Walk<'a> {
             self.call_method(base, "__init_subclass__");
         }
         if let Some(metaclass) = metaclass {
-            for method in ["__prepare__", "__new__", "__init__"] {
+            for method in ["__prepare__", "__new__", "__init__", "__call__"] {
                 self.call_method(&metaclass, method);
             }
             if matches!(metaclass.what, What::Function(..) | What::Lambda(_)) {
