@@ -98,7 +98,9 @@ impl<'a> Walk<'a> {
         {
             return value;
         }
+        self.charge(receiver);
         if let Some(value) = constants::method(receiver, name, args) {
+            self.charge(&value);
             return value.tainted(args.taint());
         }
         if matches!(name, "__getattribute__" | "__getattr__")
@@ -142,7 +144,11 @@ impl<'a> Walk<'a> {
         if let Some(value) = self.found_by_name(path, args, at) {
             return value;
         }
+        for given in &args.given {
+            self.charge(given);
+        }
         if let Some(value) = constants::function(path, args) {
+            self.charge(&value);
             return value;
         }
         if let Some(method) = path.strip_prefix("builtins.str.").or_else(|| path.strip_prefix("builtins.bytes.")) {
@@ -248,7 +254,7 @@ impl<'a> Walk<'a> {
                 value
             }
             "builtins.map" | "itertools.starmap" | "builtins.filter" => {
-                let items = args.at(1).items().filter(|items| items.len() <= 4096)?;
+                let items = self.items(&args.at(1)).filter(|items| items.len() <= 4096)?;
                 let mut made = Vec::new();
                 for item in items {
                     let one = match (&item.what, path) {

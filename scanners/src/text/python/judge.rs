@@ -176,7 +176,7 @@ impl Walk<'_> {
     /// A finding, with when it happens.
     fn note(&mut self, rule: &'static rules::Rule, what: String, at: u32) {
         let when = if self.at_import() { "Importing this file" } else { "Calling into this code" };
-        self.found(rule, at, format!("{when} {what}"));
+        self.found(rule, at, format!("{when} {}", what.replace("`builtins.", "`")));
     }
 
     fn ran(&mut self, path: &str, args: &Args, at: u32) {
