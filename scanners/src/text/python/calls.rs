@@ -28,7 +28,7 @@ const CALLING: &[&str] = &[
     "concurrent.futures.ThreadPoolExecutor().submit", "concurrent.futures.ProcessPoolExecutor().submit",
 ];
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     /// `function(arguments)`.
     pub(super) fn call(&mut self, function: &Value, args: &Args, at: u32) -> Value {
         match &function.what {
@@ -181,6 +181,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Functions that find things by names, or bind arguments to them.
+    #[expect(clippy::too_many_lines, reason = "a table of functions")]
     fn found_by_name(&mut self, path: &str, args: &Args, at: u32) -> Option<Value> {
         let first = args.at(0);
         Some(match path {
@@ -291,12 +292,11 @@ impl<'a> Walk<'a> {
             if !callable {
                 continue;
             }
-            let rest = match args.named("args").and_then(Value::items) {
-                Some(items) => items,
-                None => {
-                    let others = args.given.iter().enumerate().filter(|(other, _)| *other != place);
-                    others.map(|(_, value)| value.clone()).collect()
-                }
+            let rest = if let Some(items) = args.named("args").and_then(Value::items) {
+                items
+            } else {
+                let others = args.given.iter().enumerate().filter(|(other, _)| *other != place);
+                others.map(|(_, value)| value.clone()).collect()
             };
             made = made.or(self.call(&function, &Args { given: rest, named: Vec::new() }, at));
         }

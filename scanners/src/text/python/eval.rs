@@ -38,6 +38,7 @@ impl<'a> Walk<'a> {
         out
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of expression")]
     fn evaluate(&mut self, expr: &'a Expr) -> Value {
         match expr {
             Expr::StringLiteral(e) => Value::text(e.value.to_str()),
@@ -94,15 +95,14 @@ impl<'a> Walk<'a> {
                 value
             }
             Expr::Lambda(e) => {
-                let number = match self.lambda_numbers.get(&e.range.start().to_u32()) {
-                    Some(number) => *number,
-                    None => {
-                        let number = self.lambdas.len();
-                        self.lambdas.push(e);
-                        self.lambda_numbers.insert(e.range.start().to_u32(), number);
-                        self.as_called(|walk| walk.call_lambda(number, &Args::default()));
-                        number
-                    }
+                let number = if let Some(number) = self.lambda_numbers.get(&e.range.start().to_u32()) {
+                    *number
+                } else {
+                    let number = self.lambdas.len();
+                    self.lambdas.push(e);
+                    self.lambda_numbers.insert(e.range.start().to_u32(), number);
+                    self.as_called(|walk| walk.call_lambda(number, &Args::default()));
+                    number
                 };
                 Value::new(What::Lambda(number))
             }
@@ -305,10 +305,10 @@ impl<'a> Walk<'a> {
             }
             return found;
         }
-        if let (Some(path), Some(key)) = (value.as_path(), place.as_pattern()) {
-            if let Some(found) = self.item_of_path(path, key) {
-                return found;
-            }
+        if let (Some(path), Some(key)) = (value.as_path(), place.as_pattern())
+            && let Some(found) = self.item_of_path(path, key)
+        {
+            return found;
         }
         self.charge(value);
         if let Some(found) = constants::index(value, place) {

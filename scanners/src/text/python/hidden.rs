@@ -24,7 +24,7 @@ pub(super) fn look(text: &str, tokens: &Tokens, account: &mut Account) {
         });
     }
     let ascii = text.is_ascii();
-    for token in tokens.iter() {
+    for token in tokens {
         let at = token.range().start().to_u32();
         let slice = || text.get(token.range().start().to_usize()..token.range().end().to_usize()).unwrap_or_default();
         match token.kind() {

@@ -82,16 +82,11 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, plac
             scan.found(&rules::PYTHON_RISKY_CALL, source, place(0), message);
         }
     }
-    if let Some(why) = judged.broken {
-        if mode == Mode::Module {
-            scan.found(
-                &rules::UNREADABLE,
-                source,
-                place(0),
-                format!("Not all of it could be read as Python 3: {why}."),
-            );
-            scan.left_out(source, format!("not all of it is Python 3: {why}"));
-        }
+    if let Some(why) = judged.broken
+        && mode == Mode::Module
+    {
+        scan.found(&rules::UNREADABLE, source, place(0), format!("Not all of it could be read as Python 3: {why}."));
+        scan.left_out(source, format!("not all of it is Python 3: {why}"));
     }
     if judged.too_deep {
         let message =

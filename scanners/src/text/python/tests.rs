@@ -1,6 +1,6 @@
 //! What is seen in small programs: ways to name the same thing, what is ordinary, and input that is made to break readers.
 
-#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+#![allow(clippy::panic, clippy::format_collect, reason = "tests say what went wrong by panicking")]
 
 use std::sync::Arc;
 

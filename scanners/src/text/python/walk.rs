@@ -8,7 +8,6 @@ use std::{
 };
 
 use ruff_python_ast::{ExceptHandler, Expr, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef};
-use ruff_text_size::Ranged;
 
 use super::{
     names,
@@ -185,6 +184,7 @@ impl<'a> Walk<'a> {
         last
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of statement")]
     fn statement(&mut self, statement: &'a Stmt) -> Value {
         match statement {
             Stmt::Expr(s) => return self.eval(&s.value),
@@ -635,7 +635,7 @@ fn is_program_guard(test: &Expr) -> bool {
     let Expr::Compare(compare) = test else { return false };
     let ([ruff_python_ast::CmpOp::Eq], [right]) = (&*compare.ops, &*compare.comparators) else { return false };
     let name = |e: &Expr| matches!(e, Expr::Name(name) if name.id.as_str() == "__name__");
-    let main = |e: &Expr| matches!(e, Expr::StringLiteral(text) if text.value.to_str() == "__main__");
+    let main = |e: &Expr| matches!(e, Expr::StringLiteral(literal) if literal.value.to_str() == "__main__");
     name(&compare.left) && main(right) || main(&compare.left) && name(right)
 }
 
