@@ -3,6 +3,7 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod carried;
 pub(crate) mod coreml;
 mod engine;
 mod executorch;
@@ -19,11 +20,13 @@ mod paddle;
 pub(crate) mod paths;
 mod pdf;
 mod program;
+pub(crate) mod r_script;
 mod raw;
 mod rdata;
 pub(crate) mod safetensors;
 pub(crate) mod safetensors_index;
 mod sniff;
+mod strict;
 pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
@@ -100,7 +103,6 @@ const FORMATS: &[Format] = &[
     program::LLAMAFILE,
     program::NATIVE,
     program::PORTABLE,
-    program::SHELL,
     pdf::FORMAT,
     Format { name: "zip", recognise: zip::recognise, inspect: zip::inspect },
     Format { name: "tar", recognise: tar::recognise, inspect: tar::inspect },
@@ -140,11 +142,7 @@ const FORMATS: &[Format] = &[
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
-    Format {
-        name: "python bytecode",
-        recognise: text::python::bytecode::recognise,
-        inspect: text::python::bytecode::inspect,
-    },
+    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
     inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
@@ -152,9 +150,15 @@ const FORMATS: &[Format] = &[
 
 /// Every format that consists of letters is text too, so that text beside another format is no polyglot.
 const TEXT: &str = "text";
-
+/// TensorFlow's own tool puts a model's labels behind it, as a zip.
+const LABELS_BEHIND: (&str, &str) = ("zip", "tflite");
 /// A block of bytes that nobody knows is worth telling from this size on.
-const BLOB: u64 = 64 << 10;
+const BLOB: u64 = 16 << 10;
+
+/// The words for formats that there is a reader for, in the order in which they are asked.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
+}
 
 /// Inspects the bytes as everything that they are.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -172,6 +176,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
     if let [first, second, ..] = by_content[..]
         && second.name != TEXT
+        && (first.name, second.name) != LABELS_BEHIND
     {
         let message = format!(
             "The same bytes are a {} and a {}: what they do depends on who opens them.",
@@ -188,6 +193,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     for (format, _) in matches.iter().filter(|(_, m)| *m == Match::Name) {
         inspect_as(scan, source, format);
+        strict::only_named(scan, &probe, format, &by_content);
     }
     match by_content.first() {
         Some(format) => scan.is_unless_named(format.name),
@@ -205,9 +211,18 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     Ok(())
 }
 
+/// Whether any reader knows the bytes, by their content alone. Nothing is inspected.
+pub(crate) fn knows(source: &Source) -> Scanned<bool> {
+    let len = source.len();
+    let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(len.saturating_sub(TAIL)..len)?);
+    let probe = Probe { source, head, tail };
+    Ok(FORMATS.iter().any(|format| (format.recognise)(&probe) == Match::Content))
+}
+
 /// One reader's trouble is not another's: each is run to its own end.
 fn inspect_as(scan: &mut Scan<'_>, source: &Source, format: &Format) {
     if let Err(stop) = (format.inspect)(scan, source) {
+        strict::told(scan, source, format, &stop);
         scan.stopped(source, stop);
     }
 }

@@ -23,6 +23,7 @@ mod unpack;
 
 pub use coverage::{Coverage, CoverageState, Extent, Seen};
 pub use facts::{Facts, GlobalFact, TemplateFact, TensorFact};
+pub use formats::names as formats;
 pub use limits::Limits;
 pub use report::{Finding, Place, Report, Verdict, unread};
 pub use rules::{Rule, Severity};

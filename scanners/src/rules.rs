@@ -109,6 +109,7 @@ rules! {
     LIMIT_REACHED = "WB-GEN-003", Medium, Note, "The scan stopped at a limit", [400], "";
     UNREADABLE = "WB-GEN-004", Medium, Note, "The file could not be read as what it is", [20], "";
     BLOB_UNKNOWN = "WB-GEN-005", Low, Note, "A large block of bytes is nothing that is known", [506], "";
+    STRUCTURE_BROKEN = "WB-GEN-006", Medium, Suspicious, "A model breaks its own format", [20], "";
     SCRIPT_FILE_OP = "WB-TOR-001", Critical, Malicious, "TorchScript reads or writes files", [73], "AML.T0011.000";
     SCRIPT_UNKNOWN_OP = "WB-TOR-002", Medium, Suspicious, "TorchScript calls an operation nobody vouches for", [829], "AML.T0011.000";
     TORCH_PACKAGE = "WB-TOR-003", High, Suspicious, "A torch package carries Python source", [94], "AML.T0011.000";
@@ -118,7 +119,7 @@ rules! {
     OTHER_PICKLE = "WB-TOR-007", Medium, Suspicious, "A checkpoint carries a pickle where none belongs", [502], "AML.T0074";
     OBJECT_ARRAY = "WB-NPY-001", High, Suspicious, "An array of Python objects is a pickle", [502], "AML.T0011.000";
     ARRAY_HEADER = "WB-NPY-002", Critical, Malicious, "An array's header is code instead of a description", [95], "AML.T0011.000";
-    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's shape does not fit its data", [190], "AML.T0029";
+    ARRAY_SHAPE = "WB-NPY-003", Medium, Suspicious, "An array's description is malformed or does not fit its data", [190], "AML.T0029";
     TENSORS_HEADER = "WB-STS-001", High, Suspicious, "The safetensors header is invalid", [20], "AML.T0074";
     TENSORS_EXTENT = "WB-STS-002", High, Suspicious, "Tensors leave gaps, overlap or end early", [130], "AML.T0074";
     TENSORS_DUPLICATE = "WB-STS-003", High, Suspicious, "The safetensors header names something twice", [694], "AML.T0074";
@@ -145,13 +146,15 @@ rules! {
     KERAS_EXTERNAL = "WB-KER-005", Critical, Malicious, "A Keras layer loads another model format that can carry code", [502], "AML.T0011.000";
     KERAS_CUSTOM = "WB-KER-006", Medium, Suspicious, "A Keras config needs a custom class", [829], "";
     KERAS_DUPLICATE = "WB-KER-007", High, Suspicious, "A Keras config names a key twice", [694], "AML.T0074";
+    KERAS_ESCAPE = "WB-KER-008", Critical, Malicious, "A Keras layer reads a secret place or an address when it is loaded", [73, 918], "AML.T0011.000";
     H5_EXTERNAL = "WB-H5-001", Critical, Malicious, "An HDF5 file takes data from another file", [73], "AML.T0011.000";
     H5_MALFORMED = "WB-H5-002", Medium, Suspicious, "An HDF5 structure is malformed", [20], "";
     GRAPH_FILE_OP = "WB-TFM-001", Critical, Malicious, "A TensorFlow graph reads or writes files", [73], "AML.T0011.000";
     GRAPH_PYTHON_OP = "WB-TFM-002", Critical, Malicious, "A TensorFlow graph calls Python", [94], "AML.T0011.000";
     GRAPH_UNKNOWN_OP = "WB-TFM-003", Medium, Suspicious, "A TensorFlow graph has an operation nobody vouches for", [829], "";
     GRAPH_LIBRARY = "WB-TFM-004", High, Suspicious, "A TensorFlow model loads a library of its own", [829], "AML.T0011.000";
-    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom operation that runtimes do not bring", [829], "";
+    LITE_CUSTOM_OP = "WB-TFL-001", Medium, Suspicious, "A TFLite model needs a custom or Flex operation", [829], "";
+    LITE_NUMBERS = "WB-TFL-002", Medium, Suspicious, "A TFLite model names an operation or tensor that it does not have", [129], "";
     ONNX_ESCAPE = "WB-ONX-001", Critical, Malicious, "An ONNX tensor takes its data from outside the model's folder", [22], "AML.T0011.000";
     ONNX_EXTERNAL_MISSING = "WB-ONX-002", Medium, Suspicious, "An ONNX tensor's external data is missing or too short", [125], "";
     ONNX_PYTHON = "WB-ONX-003", Critical, Malicious, "An ONNX graph calls Python", [94], "AML.T0011.000";

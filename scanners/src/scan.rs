@@ -166,6 +166,11 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether all of these bytes were looked at, and all that belongs with them.
+    pub(crate) fn is_complete(&self, made: &Source) -> bool {
+        self.sheets[made.sheet].complete()
+    }
+
     /// Notes what was seen.
     pub(crate) fn found(&mut self, rule: &'static Rule, source: &Source, offset: u64, message: impl Into<String>) {
         let message = readable(&message.into());

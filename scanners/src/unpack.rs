@@ -45,6 +45,10 @@ pub(crate) struct Unpacked {
     pub(crate) bytes: Arc<dyn ReadAt>,
     /// How many packed bytes were used; what follows them is not part of the stream.
     pub(crate) used: u64,
+    /// Where in the made bytes each further member of the stream begins; the first few of them.
+    pub(crate) starts: Vec<u64>,
+    /// Where the packed bytes hold what no program reads: comments, skipped frames.
+    pub(crate) unread: Vec<Range<u64>>,
     /// The checksum of the made bytes, where they were made whole.
     pub(crate) crc: Option<u32>,
     /// Why the stream ended before its end. What was made until then is in `bytes`, and has to be inspected: loaders read it
@@ -109,6 +113,8 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
             }
         }
     }
+    let starts = stream.starts().iter().copied().filter(|start| *start < made.size).collect();
+    let unread = stream.unread().to_vec();
     let used = if stop.is_some() { packed.end - packed.start } else { stream.position() - packed.start };
     let crc = stop.is_none().then(|| made.crc.sum());
     let (coarse, size) = (made.coarse.unwrap_or(made.size), made.size);
@@ -116,7 +122,7 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
         Some(held) => in_memory(held),
         None => Arc::new(Again::new(source.clone(), packed, codec, size, coarse, made.edges, scan.limits)),
     };
-    Ok(Unpacked { bytes, used, crc, stop })
+    Ok(Unpacked { bytes, used, starts, unread, crc, stop })
 }
 
 /// The first `most` bytes that the stream makes, to see whether it is one at all. Costs no more than they do.

@@ -112,3 +112,19 @@ fn every_page_and_case_belongs_to_a_rule() {
         .collect();
     assert!(strays.is_empty(), "belongs to no rule: {strays:?}");
 }
+
+/// A reader that nobody fuzzes would be the one that breaks.
+#[test]
+fn every_reader_is_fuzzed() {
+    let listed = fs::read_to_string(here().join("fuzz/readers.txt")).unwrap();
+    let listed: Vec<&str> = listed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(':'))
+        .map(|(format, _)| format)
+        .collect();
+    let missing: Vec<_> = weighbridge_scanners::formats().filter(|format| !listed.contains(format)).collect();
+    assert!(missing.is_empty(), "not in fuzz/readers.txt: {missing:?}");
+    let strays: Vec<_> = listed.iter().filter(|name| !weighbridge_scanners::formats().any(|f| f == **name)).collect();
+    assert!(strays.is_empty(), "in fuzz/readers.txt, and no format: {strays:?}");
+}

@@ -3,7 +3,7 @@
 //! A member can have several readings, one for each program that would unpack it differently; all of them are inspected.
 //! Nothing is ever written to disk, and a member's bytes are read only when somebody inspects it.
 
-mod names;
+pub(crate) mod names;
 pub(crate) mod sevenz;
 pub(crate) mod single;
 pub(crate) mod tar;
@@ -11,11 +11,9 @@ pub(crate) mod zip;
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use crate::{
     rules,
-    scan::{Scan, Scanned, Stop},
+    scan::{Scan, Scanned},
     source::Source,
     unpack::{Codec, Unpacked, checksum, unpack},
 };
@@ -79,24 +77,6 @@ impl Archive {
     /// The member with exactly this name; the first, where there are two.
     pub(crate) fn find(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.name == name)
-    }
-
-    /// The content of a member in its usual reading, if it is no longer than `most`. Nothing is marked: whoever inspects the
-    /// member does that.
-    pub(crate) fn read(&self, scan: &mut Scan<'_>, member: &Member, most: u64) -> Scanned<Bytes> {
-        let Some(reading) = member.readings.first() else {
-            return Ok(Bytes::new());
-        };
-        match reading.packing {
-            Packing::Stored => self.source.member(&member.name, reading.packed.clone()).read_all(most),
-            Packing::Packed(codec) => {
-                let made = unpack(scan, &self.source, reading.packed.clone(), codec)?;
-                Source::new(&member.name, made.bytes, 0).read_all(most)
-            }
-            Packing::Unknown(_) | Packing::Encrypted => {
-                Err(Stop::Unreadable(format!("{} is packed in a way that is not known", member.name)))
-            }
-        }
     }
 
     /// Recognises and inspects every reading of the member, and accounts for its bytes.

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// Whether a member of this name would be written outside the folder that it is unpacked to.
-pub(super) fn escapes(name: &str) -> bool {
+pub(crate) fn escapes(name: &str) -> bool {
     let mut letters = name.chars();
     let drive = matches!((letters.next(), letters.next()), (Some(letter), Some(':')) if letter.is_ascii_alphabetic());
     if drive || name.starts_with(['/', '\\']) {

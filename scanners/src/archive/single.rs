@@ -120,6 +120,16 @@ fn stream(scan: &mut Scan<'_>, source: &Source, start: u64, codec: Codec) -> Sca
     let made = unpack(scan, source, start..source.len(), codec)?;
     let child = scan.made(source, &inner_name(source.file_name()), made.bytes);
     scan.inner(&child);
+    if !scan.is_complete(&child) {
+        // As one it is nothing that is known. Programs that take the members one by one see each of them.
+        let ends = made.starts.iter().skip(1).copied().chain([child.len()]);
+        for (start, end) in made.starts.iter().zip(ends) {
+            scan.inner(&child.part(*start..end));
+        }
+    }
+    for range in made.unread {
+        scan.inner(&source.member("field of a header", range));
+    }
     let whole = made.stop.is_none();
     if let Some(stop) = made.stop {
         scan.stopped(&child, stop);

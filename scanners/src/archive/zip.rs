@@ -25,28 +25,8 @@ use members::Views;
 pub(super) use records::u64_at;
 use records::{Central, END, LOCAL_BYTES, Local};
 
-/// Names that loaders open as a zip, whatever stands at the start.
-const NAMES: &[&str] = &[
-    ".zip",
-    ".keras",
-    ".npz",
-    ".mar",
-    ".skops",
-    ".nemo",
-    ".whl",
-    ".jar",
-    ".pt",
-    ".pth",
-    ".pt2",
-    ".ptl",
-    ".bin",
-    ".ckpt",
-    ".mlpackage",
-    ".egg",
-    ".apk",
-    ".docx",
-    ".xlsx",
-];
+/// Names that loaders open as a zip, whatever stands at the start. torch and numpy look at the start.
+const NAMES: &[&str] = &[".zip", ".keras", ".mar", ".skops", ".whl", ".jar", ".egg", ".apk"];
 
 /// The space between two members within which headers are expected.
 const HEADER_ROOM: u64 = 4096;
@@ -61,9 +41,10 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
         end.len() >= 22 && size > 0 && size < end_at && (offset == 0xffff_ffff || offset + size <= end_at)
     });
     if ends_so {
-        return Match::Content;
+        // TensorFlow's description of TFLite puts a zip of labels behind the model: that is no second meaning.
+        return if carries(&probe.head) { Match::Name } else { Match::Content };
     }
-    if probe.named(NAMES) { Match::Name } else { Match::No }
+    if probe.named(NAMES) && !probe.has_at(257, b"ustar") { Match::Name } else { Match::No }
 }
 
 /// Inspects an archive, and its members as the kind of archive that they make it.
@@ -90,6 +71,11 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 fn begins(head: &[u8]) -> bool {
     let marks = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK\x06\x06"];
     marks.iter().any(|mark| head.starts_with(*mark)) || head.starts_with(b"PK00PK\x03\x04")
+}
+
+/// Whether this is a format that has a zip behind it by its own rules.
+fn carries(head: &[u8]) -> bool {
+    head.get(4..8) == Some(b"TFL3")
 }
 
 /// Everything that is known of one archive's structure.
@@ -143,6 +129,7 @@ impl<'a> Zip<'a> {
             scan.found(&rules::ZIP_VIEWS_DIFFER, self.source, 0, message);
             self.told = true;
         }
+        self.views.look_into_fields(scan, self.source);
         let extents = self.views.compare(scan, self.source, &mut self.told)?;
         self.structure.extend(extents.structure);
         self.data.extend(extents.data);
@@ -177,7 +164,11 @@ impl<'a> Zip<'a> {
         // A member that calls itself shorter than the directory does leaves room for others to be read from the start.
         let hidden = self.views.room_within(self.source.len());
         let mut missing = false;
+        let carried = carries(&self.source.read_up_to(0, 8)?);
         for gap in gaps::between(&mut claimed, self.source.len()) {
+            if carried && gap.start == 0 {
+                continue;
+            }
             match gaps::look(scan, self.source, &gap, &mut self.views, &mut self.structure, gaps::Where::Between) {
                 Ok(told) => self.told |= told,
                 Err(Stop::NotHere) => missing = true,
@@ -235,4 +226,4 @@ fn local_of(source: &Source, directory: &Directory, entry: &Central) -> Scanned<
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -83,6 +83,10 @@ pub(crate) fn licences(scan: &mut Scan<'_>, tree: &Tree) {
 fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: &str, value: usize) -> Scanned<()> {
     let at = tree.at(value);
     let text = tree.text(value);
+    scan.steps(2)?;
+    if text.is_some() && WEIGHED.contains(&key) {
+        scan.steps(200)?;
+    }
     match (key, text) {
         ("auto_map", _) => auto_map(scan, source, tree, value),
         ("custom_pipelines", _) => {
@@ -158,6 +162,22 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
     }
     Ok(())
 }
+
+/// Keys whose values are weighed against long lists.
+const WEIGHED: &[&str] = &[
+    "_target_",
+    "__target__",
+    "_target",
+    "class_path",
+    "target",
+    "loader_module",
+    "parent_library",
+    "py/object",
+    "py/reduce",
+    "py/function",
+    "py/type",
+    "py/repr",
+];
 
 /// Keys whose value a loader opens as a file of the repository.
 const OPENED: &[&str] = &[
@@ -327,9 +347,10 @@ fn expression(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) {
 }
 
 /// Tags of a YAML file that make its loader build objects.
-pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, text: &str) {
+pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, text: &str) -> Scanned<()> {
     const PYTHON: &str = "tag:yaml.org,2002:python/";
     for tag in &document.tags {
+        scan.steps(100)?;
         let (kind, class) = if let Some(rest) = tag.name.strip_prefix(PYTHON) {
             let (kind, class) = rest.split_once(':').unwrap_or((rest, ""));
             (kind.to_owned(), class)
@@ -351,7 +372,7 @@ pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, te
         let shown = format!("the tag `{}`", tag.name.replace("tag:yaml.org,2002:", "!!"));
         weigh_tag(scan, source, tag.at, &shown, class, kind == "module");
     }
-    hidden_tags(scan, source, document, text);
+    hidden_tags(scan, source, document, text)
 }
 
 /// Tags of hyperpyyaml, which speech models use.
@@ -382,16 +403,18 @@ fn weigh_tag(scan: &mut Scan<'_>, source: &Source, at: u64, shown: &str, name: &
 }
 
 /// Text that would be a tag to a reader that takes the file apart differently.
-fn hidden_tags(scan: &mut Scan<'_>, source: &Source, document: &Document, text: &str) {
+fn hidden_tags(scan: &mut Scan<'_>, source: &Source, document: &Document, text: &str) -> Scanned<()> {
     const SIGN: &str = "!!python/";
     let mut from = 0;
     while let Some(found) = text.get(from..).and_then(|rest| rest.find(SIGN)) {
         let at = from + found;
+        scan.steps(100)?;
         from = at + SIGN.len();
-        if document.tags.iter().any(|tag| tag.at == at as u64) {
+        if document.tags.binary_search_by_key(&(at as u64), |tag| tag.at).is_ok() {
             continue;
         }
-        let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |nl| nl + 1);
+        let near = (at.saturating_sub(2000)..=at).find(|near| text.is_char_boundary(*near)).unwrap_or(at);
+        let line_start = text.get(near..at).and_then(|before| before.rfind('\n')).map_or(near, |nl| near + nl + 1);
         if text.get(line_start..at).is_some_and(|lead| lead.trim_start().starts_with('#') || lead.contains(" #")) {
             continue;
         }
@@ -406,4 +429,5 @@ fn hidden_tags(scan: &mut Scan<'_>, source: &Source, document: &Document, text: 
             scan.found(&rules::CLASS_UNKNOWN, source, at as u64, message);
         }
     }
+    Ok(())
 }

@@ -16,7 +16,7 @@ mod tests;
 mod yaml;
 
 use crate::{
-    formats::{coreml, safetensors_index, trees},
+    formats::{coreml, keras, safetensors_index, trees},
     read::json::{Json, Tree},
     rules,
     scan::{Scan, Scanned, Stop},
@@ -75,6 +75,9 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
     if source.file_name().to_ascii_lowercase().ends_with(".index.json") {
         safetensors_index::index(scan, source, &tree)?;
     }
+    if keras::is_config(&tree) {
+        keras::tree_of(scan, source, 0, &tree)?;
+    }
     trees::xgboost(scan, source, text)?;
     coreml::manifest(scan, source, &tree);
     judge::judge(scan, source, &tree)?;
@@ -129,7 +132,7 @@ fn without_comments(text: &str) -> String {
 pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     let document = yaml::read(text, MOST_VALUES)?;
     scan.steps(document.tree.all().count() as u64 + document.tags.len() as u64)?;
-    judge::tags(scan, source, &document, text);
+    judge::tags(scan, source, &document, text)?;
     if document.expanded > yaml::MOST_EXPANDED {
         let message = format!(
             "Aliases in this YAML make {} values out of {}: whoever walks through them does not come to an end.",
@@ -139,6 +142,20 @@ pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
         scan.found(&rules::CONFIG_BOMB, source, 0, message);
     }
     judge::judge(scan, source, &document.tree)
+}
+
+/// What NeMo does with its config besides what every reader of YAML does: it imports and builds every `target`.
+pub(crate) fn nemo_targets(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let document = yaml::read(text, MOST_VALUES)?;
+    for (id, _) in document.tree.all() {
+        scan.steps(1)?;
+        for value in document.tree.get_all(id, "target") {
+            if let Some(name) = document.tree.text(value).filter(|name| name.contains('.')) {
+                judge::named(scan, source, document.tree.at(value), "target", name, &rules::HYDRA_TARGET);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Inspects TOML.
@@ -178,7 +195,7 @@ pub(crate) fn front_matter(scan: &mut Scan<'_>, source: &Source, text: &str) -> 
     // The hub reads this with a safe loader, and a card that it cannot read harms nobody.
     if let Ok(document) = yaml::read(front, MOST_VALUES) {
         judge::licences(scan, &document.tree);
-        judge::tags(scan, source, &document, front);
+        judge::tags(scan, source, &document, front)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Lenient: what is not YAML becomes text. Quoted text, block text and comments hold no tags.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use crate::{
     read::json::{Kind, Tree, Value},
@@ -50,6 +50,10 @@ struct Reader<'a> {
     steps: usize,
     /// Where the value that is being read began.
     began: usize,
+    line_start: Cell<usize>,
+    line_end: Cell<usize>,
+    /// The next text is a key: `? key`.
+    explicit: bool,
 }
 
 /// Reads a stream of documents.
@@ -69,6 +73,9 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Document> {
         most,
         steps: 0,
         began: 0,
+        line_start: Cell::new(1),
+        line_end: Cell::new(0),
+        explicit: false,
     };
     while reader.at < text.len() {
         reader.line()?;
@@ -98,9 +105,19 @@ impl Reader<'_> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// The rest of this line. Where it ends is looked up once for each line: a file can be one line.
     fn line_rest(&self) -> &str {
-        let rest = self.rest();
-        rest.split(['\n', '\r']).next().unwrap_or(rest)
+        let known = self.line_end.get();
+        let end = if self.line_start.get() <= self.at && self.at <= known {
+            known
+        } else {
+            let rest = self.rest().as_bytes();
+            let end = self.at + memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            self.line_start.set(self.at);
+            self.line_end.set(end);
+            end
+        };
+        self.text.get(self.at..end).unwrap_or_default()
     }
 
     fn next_line(&mut self) {
@@ -195,11 +212,13 @@ impl Reader<'_> {
                 '?' if self.line_rest().get(1..).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) => {
                     self.at += 1;
                     self.enter(column, true)?;
+                    self.explicit = true;
                     node = None;
                     continue;
                 }
                 ':' if self.line_rest().get(1..).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) => {
                     self.at += 1;
+                    self.explicit = false;
                     node = None;
                     continue;
                 }
@@ -256,7 +275,13 @@ impl Reader<'_> {
                 self.alias(&text)?;
             } else {
                 let text = if quoted { text } else { self.continued(text) };
-                self.add(Kind::String(text))?;
+                if std::mem::take(&mut self.explicit) {
+                    if let Some(open) = self.open.last_mut() {
+                        open.key = Some(text);
+                    }
+                } else {
+                    self.add(Kind::String(text))?;
+                }
             }
             if !quoted && !alias {
                 return Ok(());

@@ -86,7 +86,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
                     }
                 }
                 (Inside::File, content) => file(scan, source, at, content)?,
-                (Inside::Known, _) => {}
+                (Inside::Known, content) => skipped.content(content),
                 _ => skipped.unknown(scan, source, &field),
             }
         }

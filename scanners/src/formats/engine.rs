@@ -1,4 +1,4 @@
-//! Models compiled for one processor: TensorRT plans. What is in them is native code of the runtime's own form.
+//! Models compiled for one processor: TensorRT plans, OpenVINO's blobs. What is in them is native code of the runtime's own form.
 //!
 //! They are recognised and named, not read: nobody outside of the runtime knows what they do.
 
@@ -23,7 +23,7 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
     let places = [Some(0), behind];
     if places.into_iter().flatten().any(|at| MAGIC.iter().any(|magic| probe.has_at(at, magic))) {
         Match::Content
-    } else if probe.named(&[".engine", ".plan", ".trt"]) {
+    } else if probe.named(&[".engine", ".plan", ".trt", ".blob"]) {
         Match::Name
     } else {
         Match::No
@@ -31,7 +31,10 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
 }
 
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    let message = "This is a compiled TensorRT engine, or is named as one: native code that its runtime loads and that cannot \
+    if scan.is_named() {
+        return Ok(());
+    }
+    let message = "This is a compiled engine, or is named as one: native code that its runtime loads and that cannot \
                    be looked into.";
     scan.found(&rules::ENGINE_OPAQUE, source, 0, message);
     scan.unsupported(source, "a compiled engine cannot be looked into");

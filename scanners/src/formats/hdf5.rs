@@ -17,7 +17,10 @@ use self::{
     heap::Fractal,
 };
 use crate::{
-    formats::{Format, Match, Probe, gap},
+    formats::{
+        Format, Match, Probe, gap,
+        sniff::{self, Family},
+    },
     rules,
     scan::{Scan, Scanned, Stop},
     source::Source,
@@ -28,8 +31,10 @@ pub(crate) const FORMAT: Format = Format { name: "hdf5", recognise, inspect };
 const NAMES: &[&str] = &[".h5", ".hdf5", ".hdf", ".he5"];
 
 fn recognise(probe: &Probe<'_>) -> Match {
-    let near = [0, 512, 1024, 2048].iter().any(|at| probe.has_at(*at, file::SIGNATURE));
-    if near {
+    let behind = [512, 1024, 2048].iter().any(|at| probe.has_at(*at, file::SIGNATURE));
+    // In an archive an HDF5 file may well begin at such a place; only who is told by the name looks for it there.
+    let archive = sniff::of(&probe.head).is_some_and(|family| matches!(family, Family::Zip | Family::Tar));
+    if probe.starts_with(file::SIGNATURE) || (behind && (!archive || probe.named(NAMES))) {
         Match::Content
     } else if probe.named(NAMES) && !super::inert::is_pointer(&probe.head) {
         Match::Name

@@ -45,6 +45,12 @@ pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes:
     }
 }
 
+/// Whether a JSON document is a config of Keras: a class with its own config.
+pub(crate) fn is_config(tree: &Tree) -> bool {
+    let has = |key: &'static str| tree.get_all(tree.root(), key).next().is_some();
+    has("class_name") && (has("config") || has("module"))
+}
+
 /// The same for a config that somebody has read.
 pub(crate) fn tree_of(scan: &mut Scan<'_>, source: &Source, at: u64, tree: &Tree) -> Scanned<()> {
     let mut nested = 0;
@@ -306,7 +312,8 @@ impl<'a> Object<'a> {
                     scan.facts.references.insert(path.to_owned());
                     let class = classes.first().unwrap_or(&"?");
                     let message = format!("The layer `{class}` reads its `{key}` from `{path}` when it is loaded.");
-                    self.found(scan, &rules::KERAS_PATH, message);
+                    let rule = if names::is_secret(path) { &rules::KERAS_ESCAPE } else { &rules::KERAS_PATH };
+                    self.found(scan, rule, message);
                 }
             }
         }

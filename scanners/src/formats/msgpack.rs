@@ -2,10 +2,10 @@
 //!
 //! Walks with a list of open containers; the bodies of strings and of bytes are left out.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use crate::{
-    formats::{Match, Probe},
+    formats::{Match, Probe, carried::carried, gap},
     read::cursor::Cursor,
     rules,
     scan::{Scan, Scanned, Stop},
@@ -14,6 +14,8 @@ use crate::{
 
 /// The longest key or type name that is read.
 const WORD: u64 = 256;
+/// Deeper than any checkpoint, and less than what readers that recurse can take.
+const DEEP: usize = 1000;
 
 /// A map at the top whose first key is a word. A longer look costs nothing to anybody else: no text begins like this.
 pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
@@ -50,9 +52,30 @@ struct Open {
     /// `kind: O` of the numpy extension: an array of objects.
     objects: bool,
     data: Option<Range<u64>>,
+    keys: HashSet<String>,
+    /// Of an array: its dimensions and its type.
+    shape: Vec<u64>,
+    dtype: String,
+}
+
+impl Open {
+    fn of(left: u64, map: bool, body: Option<u64>) -> Self {
+        Self {
+            left,
+            map,
+            body,
+            key: String::new(),
+            objects: false,
+            data: None,
+            keys: HashSet::new(),
+            shape: Vec::new(),
+            dtype: String::new(),
+        }
+    }
 }
 
 enum Value {
+    Number(u64),
     Word(String),
     Bytes(Range<u64>),
     Open { count: u64, map: bool },
@@ -90,32 +113,48 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             Value::Bytes(range) => {
                 scan.inspected(source, from..range.start);
                 from = range.end;
+                if let Some(last) = open.last().filter(|last| last.body.is_some()) {
+                    fits(scan, source, last, &range);
+                }
                 if let Some(last) = open.last_mut()
                     && (last.key == "data" || last.body.is_some())
                 {
                     last.data = Some(range.clone());
                 }
-                scan.inert(source, range);
+                scan.inert(source, range.clone());
+                // Numbers lie in an extension; bytes elsewhere are small.
+                if !arrays {
+                    carried(scan, source, range, "the bytes of a value")?;
+                }
             }
             Value::Open { count, map } => {
                 let left = if map { count.saturating_mul(2) } else { count };
                 if left > cursor.left() {
                     return Err(Stop::broken(at, format!("{count} values are announced where fewer bytes are left")));
                 }
-                open.push(Open { left, map, body: None, key: String::new(), objects: false, data: None });
+                if open.len() >= DEEP {
+                    return Err(Stop::broken(at, format!("containers lie in one another deeper than {DEEP}")));
+                }
+                open.push(Open::of(left, map, None));
             }
             Value::Extension { kind, body } => {
                 extension(scan, source, &mut cursor, at, kind, body, &mut open)?;
+            }
+            Value::Number(number) => {
+                if let [.., array, dimensions] = open.as_mut_slice()
+                    && array.body.is_some()
+                    && !dimensions.map
+                    && array.shape.len() < 64
+                {
+                    array.shape.push(number);
+                }
             }
             Value::Other => {}
         }
     }
     let end = cursor.position();
     scan.inspected(source, from..end);
-    if end < source.len() && !source.file_name().ends_with(".msgpack") {
-        scan.left_out(source, format!("{} bytes follow the MessagePack value", source.len() - end));
-    }
-    Ok(())
+    gap::look(scan, source, end..source.len(), "behind the MessagePack value")
 }
 
 /// Flax writes arrays (1) and numpy scalars (3) as `(shape, dtype, bytes)` and complex numbers (2) as two numbers; -1 is a time.
@@ -136,9 +175,7 @@ fn extension(
             if count > 16 {
                 return Err(message("holds too much"));
             }
-            let one =
-                Open { left: count, map: false, body: Some(body.end), key: String::new(), objects: false, data: None };
-            open.push(one);
+            open.push(Open::of(count, false, Some(body.end)));
         }
         -1 if matches!(body.end - body.start, 4 | 8 | 12) => cursor.go(body.end),
         _ => {
@@ -156,6 +193,19 @@ fn extension(
         }
     }
     Ok(())
+}
+
+/// An array's dimensions and type have to come to the bytes that it has.
+fn fits(scan: &mut Scan<'_>, source: &Source, array: &Open, bytes: &Range<u64>) {
+    let bits: String = array.dtype.chars().filter(char::is_ascii_digit).collect();
+    let plain = ["float", "bfloat", "int", "uint", "complex"].contains(&array.dtype.trim_end_matches(char::is_numeric));
+    let Some(width) = bits.parse::<u64>().ok().filter(|bits| plain && bits % 8 == 0) else { return };
+    let wanted = array.shape.iter().try_fold(width / 8, |all, size| all.checked_mul(*size));
+    let held = bytes.end - bytes.start;
+    if wanted != Some(held) {
+        let message = format!("An array of {} with the shape {:?} has {held} bytes.", array.dtype, array.shape);
+        scan.found(&rules::ARRAY_SHAPE, source, bytes.start, message);
+    }
 }
 
 /// A container ends.
@@ -187,6 +237,10 @@ fn word_read(
 ) {
     let Some(last) = open.last_mut() else { return };
     if is_key {
+        if last.keys.len() < 100_000 && !last.keys.insert(word.clone()) {
+            let message = format!("The key {word:?} is there twice, and programs differ in which of them they take.");
+            scan.found(&rules::CONFIG_DUPLICATE, source, at, message);
+        }
         last.key = word;
     } else if last.map && last.key == "kind" && word == "O" {
         last.objects = true;
@@ -194,6 +248,8 @@ fn word_read(
         let message = format!("An array's type is `{word}`: its bytes would become Python objects.");
         scan.found(&rules::MSGPACK_EXTENSION, source, at, message);
         last.objects = true;
+    } else if in_extension {
+        last.dtype = word;
     }
 }
 
@@ -202,7 +258,12 @@ fn value(cursor: &mut Cursor<'_>) -> Scanned<Value> {
     let at = cursor.position();
     let byte = cursor.u8()?;
     Ok(match byte {
-        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => Value::Other,
+        0x00..=0x7f => Value::Number(byte.into()),
+        0xcc => Value::Number(cursor.u8()?.into()),
+        0xcd => Value::Number(cursor.u16_be()?.into()),
+        0xce => Value::Number(cursor.u32_be()?.into()),
+        0xcf => Value::Number(cursor.u64_be()?),
+        0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => Value::Other,
         0x80..=0x8f => Value::Open { count: u64::from(byte & 15), map: true },
         0x90..=0x9f => Value::Open { count: u64::from(byte & 15), map: false },
         0xa0..=0xbf => text(cursor, u64::from(byte & 31))?,
@@ -218,10 +279,10 @@ fn value(cursor: &mut Cursor<'_>) -> Scanned<Value> {
             let length = u64::from(cursor.u32_be()?);
             bytes(cursor, length)?
         }
-        0xca | 0xce | 0xd2 => skip(cursor, 4)?,
-        0xcb | 0xcf | 0xd3 => skip(cursor, 8)?,
-        0xcc | 0xd0 => skip(cursor, 1)?,
-        0xcd | 0xd1 => skip(cursor, 2)?,
+        0xca | 0xd2 => skip(cursor, 4)?,
+        0xcb | 0xd3 => skip(cursor, 8)?,
+        0xd0 => skip(cursor, 1)?,
+        0xd1 => skip(cursor, 2)?,
         0xd4..=0xd8 => ext(cursor, 1 << (byte - 0xd4))?,
         0xc7 => {
             let length = u64::from(cursor.u8()?);
@@ -265,7 +326,11 @@ fn text(cursor: &mut Cursor<'_>, length: u64) -> Scanned<Value> {
         let range = cursor.skip(length)?;
         return Ok(Value::Bytes(range));
     }
-    Ok(Value::Word(String::from_utf8_lossy(&cursor.bytes(length)?).into_owned()))
+    let at = cursor.position();
+    match String::from_utf8(cursor.bytes(length)?.to_vec()) {
+        Ok(word) => Ok(Value::Word(word)),
+        Err(_) => Err(Stop::broken(at, "a text is not UTF-8")),
+    }
 }
 
 /// Short bytes are read: the numpy extension writes its keys so.

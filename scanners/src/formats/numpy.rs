@@ -20,6 +20,8 @@ mod literal;
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// numpy itself refuses headers above 10,000 bytes unless it is told otherwise.
 const LONGEST_HEADER: u64 = 1 << 20;
+/// No description is nested deeper.
+const DEEPEST: usize = 64;
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
     if probe.starts_with(MAGIC) { Match::Content } else { Match::No }
@@ -48,10 +50,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 
 /// A zip of arrays, as numpy writes it.
 pub(crate) fn is_npz(archive: &Archive) -> bool {
-    let mut names = archive.members.iter().map(|member| member.name.to_ascii_lowercase()).peekable();
-    names.peek().is_some() && names.all(|name| name.ends_with(".npy"))
+    let mut names = archive.members.iter().map(|member| member.name.as_str()).peekable();
+    names.peek().is_some()
+        && names.all(|name| name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("npy")))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every kind has this form")]
 pub(crate) fn inspect_npz(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
     for member in &archive.members {
         archive.inspect(scan, member);
@@ -61,10 +65,17 @@ pub(crate) fn inspect_npz(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()>
 
 /// Inspects one array and says where it ends; nothing if all the rest belongs to it.
 fn array(scan: &mut Scan<'_>, source: &Source) -> Scanned<Option<u64>> {
-    let (text, data) = header(source)?;
+    let (text, data) = match header(source) {
+        Err(Stop::Broken { at, what }) => {
+            malformed(scan, source, at, &what, source.len());
+            return Ok(None);
+        }
+        other => other?,
+    };
     let head = source.read(text.clone())?;
-    let literal = match literal::parse(&head, scan.limits.depth as usize * 8) {
-        Ok(literal) => literal,
+    let described = match literal::parse(&head, DEEPEST) {
+        Ok(literal) => Described::of(&literal),
+        Err(literal::Fault::Broken(what)) => Err(what),
         Err(literal::Fault::Code(what)) => {
             let message =
                 format!("The array's header is not a plain description: it has `{what}`, which old numpy evaluates.");
@@ -73,9 +84,14 @@ fn array(scan: &mut Scan<'_>, source: &Source) -> Scanned<Option<u64>> {
             scan.left_out(source, "the array's header is not a description");
             return Ok(None);
         }
-        Err(literal::Fault::Broken(what)) => return Err(Stop::broken(text.start, what)),
     };
-    let described = Described::of(&literal).map_err(|what| Stop::broken(text.start, what))?;
+    let described = match described {
+        Ok(described) => described,
+        Err(what) => {
+            malformed(scan, source, text.start, &what, data);
+            return Ok(None);
+        }
+    };
     scan.inspected(source, 0..data);
     if described.objects {
         let message = "The array holds Python objects: its elements are a pickle, which numpy loads with allow_pickle.";
@@ -83,20 +99,31 @@ fn array(scan: &mut Scan<'_>, source: &Source) -> Scanned<Option<u64>> {
         pickle::inspect_as(scan, &source.part(data..source.len()), Loader::Numpy)?;
         return Ok(None);
     }
+    Ok(elements(scan, source, text.start, &described, data))
+}
+
+/// Accounts for elements that are numbers or text, and says where they end.
+fn elements(scan: &mut Scan<'_>, source: &Source, at: u64, described: &Described, data: u64) -> Option<u64> {
     let there = source.len() - data;
-    match described.bytes() {
-        Some(bytes) if bytes <= there => {
-            scan.inert(source, data..data + bytes);
-            Ok(Some(data + bytes))
-        }
-        said => {
-            let said = said.map_or_else(|| "more bytes than any file has".into(), |bytes| format!("{bytes} bytes"));
-            let message = format!("The array's shape asks for {said}, and {there} are there.");
-            scan.found(&rules::ARRAY_SHAPE, source, text.start, message);
-            // Elements that are numbers or text are never run, however many there are.
-            scan.inert(source, data..source.len());
-            Ok(None)
-        }
+    let said = described.bytes();
+    if let Some(bytes) = said.filter(|bytes| *bytes <= there) {
+        scan.inert(source, data..data + bytes);
+        return Some(data + bytes);
+    }
+    let said = said.map_or_else(|| "more bytes than any file has".into(), |bytes| format!("{bytes} bytes"));
+    let message = format!("The array's shape asks for {said}, and {there} are there.");
+    scan.found(&rules::ARRAY_SHAPE, source, at, message);
+    // Elements that are numbers or text are never run, however many there are.
+    scan.inert(source, data..source.len());
+    None
+}
+
+/// What follows a header that nobody understands could be anything, a pickle too.
+fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, what: &str, data: u64) {
+    scan.found(&rules::ARRAY_SHAPE, source, at, format!("The array's description is not what numpy writes: {what}."));
+    scan.left_out(source, format!("{}: {what}", source.path()));
+    if data < source.len() {
+        scan.inner(&source.part(data..source.len()));
     }
 }
 
@@ -111,11 +138,11 @@ fn header(source: &Source) -> Scanned<(Range<u64>, u64)> {
         other => return Err(Stop::broken(6, format!("version {other} of the array format does not exist"))),
     };
     let length = length.ok_or_else(broken)?;
-    if length > LONGEST_HEADER {
-        return Err(Stop::Spent(format!("an array's header of {length} bytes")));
-    }
     if from + length > source.len() {
         return Err(broken());
+    }
+    if length > LONGEST_HEADER {
+        return Err(Stop::broken(8, format!("a header of {length} bytes")));
     }
     Ok((from..from + length, from + length))
 }
@@ -202,6 +229,10 @@ impl Element {
 /// `<f4`, `|O`, `<U12`, `<M8[ns]`: its bytes, and whether it is a Python object.
 fn of_text(text: &str) -> Result<(u64, bool), String> {
     let unknown = || format!("the element kind `{text}` is not known");
+    // `O`, `O8`, `object`, and lists such as `f4,O`: whatever can mean an object is taken for one.
+    if text.contains('O') || text.contains("obj") {
+        return Ok((8, true));
+    }
     let plain = text.trim_start_matches(['<', '>', '|', '=']);
     let mut letters = plain.chars();
     let letter = letters.next().ok_or_else(unknown)?;
@@ -209,7 +240,6 @@ fn of_text(text: &str) -> Result<(u64, bool), String> {
     let digits = rest.split('[').next().unwrap_or_default();
     let number = if digits.is_empty() { None } else { Some(digits.parse::<u64>().map_err(|_| unknown())?) };
     match (letter, number) {
-        ('O', _) => Ok((8, true)),
         ('?' | 'b' | 'B', None) => Ok((1, false)),
         ('h' | 'H' | 'e', None) => Ok((2, false)),
         ('i' | 'I' | 'f', None) => Ok((4, false)),

@@ -12,6 +12,7 @@ use crate::{
     facts::TensorFact,
     formats::{
         Match, Probe,
+        carried::carried,
         paths::{beside, leaves_folder},
         wire::{self, Proto, Skipped},
     },
@@ -50,67 +51,6 @@ const DOMAINS: &[&str] = &[
     "pkg.torch.ops",
     "trt.plugins",
     "trt",
-];
-
-/// Domains whose operations come with onnxruntime-extensions. There, any other name is a Python function's.
-const EXTENSION_DOMAINS: &[&str] = &["ai.onnx.contrib", "com.microsoft.extensions"];
-
-const EXTENSION_OPS: &[&str] = &[
-    "BasicTokenizer",
-    "BertTokenizer",
-    "BertTokenizerDecoder",
-    "BlingFireSentenceBreaker",
-    "BpeDecoder",
-    "CLIPTokenizer",
-    "DecodeImage",
-    "DrawBoundingBoxes",
-    "EncodeImage",
-    "GPT2Tokenizer",
-    "GaussianBlur",
-    "HfBertTokenizer",
-    "HfJsonTokenizer",
-    "ImageReader",
-    "Inverse",
-    "MaskedFill",
-    "MelSpectrogram",
-    "NegPos",
-    "RaggedTensorToDense",
-    "RaggedTensorToSparse",
-    "RobertaTokenizer",
-    "SegmentExtraction",
-    "SegmentSum",
-    "SentencepieceDecoder",
-    "SentencepieceTokenizer",
-    "StftNorm",
-    "STFT",
-    "StringConcat",
-    "StringECMARegexReplace",
-    "StringECMARegexSplitWithOffsets",
-    "StringEqual",
-    "StringHash",
-    "StringHashFast",
-    "StringJoin",
-    "StringLength",
-    "StringLower",
-    "StringMapping",
-    "StringRaggedTensorToDense",
-    "StringRegexReplace",
-    "StringRegexSplitWithOffsets",
-    "StringSlice",
-    "StringSplit",
-    "StringStrip",
-    "StringToVector",
-    "StringUpper",
-    "TrieDetokenizer",
-    "TrieTokenizer",
-    "UnicodeNormalizer",
-    "VectorToString",
-    "WordpieceTokenizer",
-    "AudioDecoder",
-    "XLMRobertaTokenizer",
-    "T5Tokenizer",
-    "SpmTokenizer",
-    "WhisperTokenizer",
 ];
 
 const PYTHON_OPS: &[&str] = &["PyOp", "PythonOp", "PythonOpGrad", "PyCustomOp", "PyFunc", "PyFuncOp"];
@@ -189,12 +129,25 @@ fn walk(scan: &mut Scan<'_>, source: &Source, message: Message, range: Range<u64
                 source.will_read([range.start..range.end.min(range.start + FIRST_OF_PART)]);
                 seen.todo.push((within, range.clone()));
             }
-            (None, _) if known(message, field.number) => {
-                if message == Message::Attribute && matches!(field.number, 4 | 7..=9) {
-                    seen.skipped.content(&field.content);
+            (None, content) if known(message, field.number) => {
+                if field.number == 14 && message == Message::Model {
+                    property(scan, source, content)?;
                 }
+                seen.skipped.content(content);
             }
             _ => seen.skipped.unknown(scan, source, &field),
+        }
+    }
+    Ok(())
+}
+
+/// A property is a word and a text. A program or a pickle in one was put there by no exporter.
+fn property(scan: &mut Scan<'_>, source: &Source, content: &Content) -> Scanned<()> {
+    let Content::Bytes(range) = content else { return Ok(()) };
+    let mut fields = Fields::of(source, range.clone());
+    while let Some(field) = fields.next()? {
+        if let (2, Content::Bytes(range)) = (field.number, field.content) {
+            carried(scan, source, range, "a property of the model")?;
         }
     }
     Ok(())
@@ -224,7 +177,7 @@ fn node(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, seen: &mut Seen
             (4, content) => ops.extend(text(source, content, NAME)?),
             (7, content) => domains.extend(text(source, content, NAME)?),
             (5, Content::Bytes(range)) => attributes.push(range.clone()),
-            (number, _) if known(Message::Node, number) => {}
+            (number, content) if known(Message::Node, number) => seen.skipped.content(content),
             _ => seen.skipped.unknown(scan, source, &field),
         }
     }
@@ -254,12 +207,16 @@ fn engine(scan: &mut Scan<'_>, source: &Source, range: Range<u64>) -> Scanned<()
         match (field.number, &field.content) {
             (1, content) => name = text(source, content, NAME)?.unwrap_or_default(),
             (4, Content::Bytes(bytes)) if bytes.end - bytes.start <= 4096 => {
-                value = text(source, &field.content, 4096)?.unwrap_or_default();
+                value = String::from_utf8_lossy(&source.read(bytes.clone())?).into_owned();
             }
+            (4, Content::Bytes(_)) => value = "\u{fffd}".into(),
             _ => {}
         }
     }
-    if name == "ep_cache_context" && value.bytes().all(|byte| byte >= 0x20) {
+    if name == "ep_cache_context" && value.chars().any(|c| c == '\u{fffd}' || c.is_control()) {
+        let message = "The model carries an engine that is compiled for one processor and that cannot be looked into.";
+        scan.found(&rules::ENGINE_OPAQUE, source, at, message);
+    } else if name == "ep_cache_context" {
         if let Some(why) = leaves_folder(&value) {
             let message = format!("The model loads a compiled engine from {value:?}; {why}.");
             scan.found(&rules::ONNX_ESCAPE, source, at, message);
@@ -277,7 +234,7 @@ fn function(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, seen: &mut 
             (7, Content::Bytes(range)) => seen.todo.push((Message::Node, range.clone())),
             (11, Content::Bytes(range)) => seen.todo.push((Message::Attribute, range.clone())),
             (10, content) => seen.own.extend(text(source, content, NAME)?),
-            (number, _) if known(Message::Function, number) => {}
+            (number, content) if known(Message::Function, number) => seen.skipped.content(content),
             _ => seen.skipped.unknown(scan, source, &field),
         }
     }
@@ -311,7 +268,7 @@ fn tensor(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, seen: &mut Se
                 }
                 seen.skipped.content(content);
             }
-            (number, _) if known(Message::Tensor, number) => {}
+            (number, content) if known(Message::Tensor, number) => seen.skipped.content(content),
             _ => seen.skipped.unknown(scan, source, &field),
         }
     }
@@ -462,16 +419,13 @@ fn dtype(kind: u64) -> &'static str {
 fn judge(scan: &mut Scan<'_>, source: &Source, seen: &Seen) {
     let mut domains: BTreeMap<&str, (u64, Vec<&str>)> = BTreeMap::new();
     for ((domain, op), at) in &seen.ops {
-        let extension = EXTENSION_DOMAINS.contains(&domain.as_str());
         if PYTHON_OPS.contains(&op.as_str()) {
             let message = format!(
                 "The graph runs `{op}` of the domain {domain:?}, which calls a function of the Python process that runs \
                  the model."
             );
             scan.found(&rules::ONNX_PYTHON, source, *at, message);
-        } else if (extension && !EXTENSION_OPS.contains(&op.as_str()))
-            || (!extension && !DOMAINS.contains(&domain.as_str()) && !seen.own.contains(domain))
-        {
+        } else if !DOMAINS.contains(&domain.as_str()) && !seen.own.contains(domain) {
             domains.entry(domain).or_insert((*at, Vec::new())).1.push(op);
         }
     }

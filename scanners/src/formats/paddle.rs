@@ -64,7 +64,7 @@ pub(crate) fn program(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
                     let op = text(source, content, NAME)?.unwrap_or_default();
                     ops.entry(op).or_insert(at);
                 }
-                (_, 0..=20, _) => {}
+                (_, 0..=20, content) => skipped.content(content),
                 _ => skipped.unknown(scan, source, &field),
             }
         }

@@ -4,7 +4,7 @@
 //! touched (CVE-2024-27322); functions and calls run only when somebody calls them.
 
 use crate::{
-    formats::{Match, Probe},
+    formats::{Match, Probe, gap, wire::Skipped},
     read::cursor::Cursor,
     rules,
     scan::{Scan, Scanned, Stop},
@@ -13,6 +13,9 @@ use crate::{
 
 /// The longest name that is read.
 const NAME: u64 = 64 << 10;
+
+/// What R's own reader, which recurses, gives up at.
+const DEEP: usize = 20_000;
 
 /// Functions of R with which code leaves R.
 const RUNS: &[&str] = &[
@@ -59,6 +62,9 @@ const FINDS: &[&str] = &[
     "writeLines",
     "readLines",
 ];
+
+/// Names under which ordinary data and models keep a pointer, which is empty once it is read again.
+const POINTERS: &[&str] = &[".internal.selfref", "handle", "ptr", "pointer", "Pointer", ".pointer", "xptr", "raw_ptr"];
 
 /// Compact vectors that R's own packages make.
 const COMPACT: &[&str] = &[
@@ -118,6 +124,9 @@ struct Walk<'a, 'b> {
     todo: Vec<Todo>,
     /// The names of symbols, by the number by which later ones refer to them.
     names: Vec<Option<String>>,
+    skipped: Skipped,
+    /// The symbol read last: the name of what follows it.
+    last_name: String,
 }
 
 /// Inspects one file.
@@ -132,7 +141,16 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         _ => Form::Little,
     };
     cursor.skip(1)?;
-    let mut walk = Walk { scan, source, cursor, form, todo: vec![Todo::Items(1, Standing::Data)], names: Vec::new() };
+    let mut walk = Walk {
+        scan,
+        source,
+        cursor,
+        form,
+        todo: vec![Todo::Items(1, Standing::Data)],
+        names: Vec::new(),
+        skipped: Skipped::default(),
+        last_name: String::new(),
+    };
     let version = walk.int()?;
     walk.int()?;
     walk.int()?;
@@ -141,15 +159,18 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         walk.text(length)?;
     }
     walk.run()?;
-    let end = walk.cursor.position();
-    scan.inspected(source, 0..end);
-    Ok(())
+    let (end, skipped) = (walk.cursor.position(), std::mem::take(&mut walk.skipped));
+    skipped.mark(scan, source, 0..end);
+    gap::look(scan, source, end..source.len(), "behind the value")
 }
 
 impl Walk<'_, '_> {
     fn run(&mut self) -> Scanned<()> {
         while let Some(todo) = self.todo.pop() {
             self.scan.steps(1)?;
+            if self.todo.len() > DEEP {
+                return Err(Stop::broken(self.cursor.position(), "values lie in one another deeper than R reads"));
+            }
             match todo {
                 Todo::Items(0, _) => {}
                 Todo::Items(left, standing) => {
@@ -189,6 +210,7 @@ impl Walk<'_, '_> {
                 let name = self.characters()?;
                 if let Some(name) = &name {
                     self.named(at, standing, name);
+                    self.last_name.clone_from(name);
                 }
                 self.names.push(name);
             }
@@ -208,6 +230,9 @@ impl Walk<'_, '_> {
             }
             2 | 3 | 5 | 6 | 17 => self.list(at, kind, standing, attributes, tag)?,
             22 => {
+                if !POINTERS.contains(&self.last_name.as_str()) {
+                    self.function(at, "a pointer of the process that wrote it");
+                }
                 self.names.push(None);
                 self.todo.push(Todo::Items(2 + u64::from(attributes), inner));
             }
@@ -315,8 +340,13 @@ impl Walk<'_, '_> {
     fn reference(&mut self, at: u64, flags: i32, standing: Standing) -> Scanned<()> {
         let packed = flags >> 8;
         let number = if packed == 0 { self.int()? } else { packed };
+        let known = usize::try_from(number).is_ok_and(|number| number > 0 && number <= self.names.len());
+        if !known {
+            return Err(Stop::broken(at, format!("value {number} is referred to and was not there before")));
+        }
         if let Some(name) = self.reference_name(i64::from(number)) {
             self.named(at, standing, &name);
+            self.last_name = name;
         }
         Ok(())
     }
@@ -399,7 +429,11 @@ impl Walk<'_, '_> {
         if self.form == Form::Ascii {
             self.escaped(length)?;
         } else {
-            self.cursor.skip(length)?;
+            let text = self.cursor.skip(length)?;
+            // Short ones are not worth a mark of their own.
+            if length > 16 {
+                self.skipped.data(text);
+            }
         }
         Ok(())
     }
@@ -409,6 +443,10 @@ impl Walk<'_, '_> {
             return Err(Stop::broken(self.cursor.position(), format!("a name has {length} bytes")));
         }
         let bytes = if self.form == Form::Ascii { self.escaped(length)? } else { self.cursor.bytes(length)?.to_vec() };
+        // Names can be in the old encodings of other systems; what they hold is shown with marks.
+        if bytes.iter().any(|byte| byte.is_ascii_control()) {
+            return Err(Stop::broken(self.cursor.position(), "a name holds control characters"));
+        }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -465,7 +503,10 @@ impl Walk<'_, '_> {
         }
         let bytes =
             count.checked_mul(size).ok_or_else(|| Stop::broken(self.cursor.position(), "a length overflows"))?;
-        self.cursor.skip(bytes)?;
+        let numbers = self.cursor.skip(bytes)?;
+        if bytes > 16 {
+            self.skipped.data(numbers);
+        }
         Ok(())
     }
 

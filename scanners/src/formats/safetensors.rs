@@ -20,7 +20,7 @@ pub(crate) const FORMAT: Format = Format { name: "safetensors", recognise, inspe
 /// What the reference reader accepts.
 const LONGEST_HEADER: u64 = 100_000_000;
 /// White space and the like in a header that nobody needs.
-const SPARE: u64 = 64 << 10;
+const SPARE: u64 = 16 << 10;
 /// `__metadata__` of real models stays far below: training settings, tags, a thumbnail.
 const LONGEST_METADATA: u64 = 16 << 20;
 /// From here on metadata has to stay smaller than the tensors that it belongs to.

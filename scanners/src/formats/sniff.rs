@@ -104,6 +104,7 @@ pub(crate) fn native(head: &[u8]) -> Option<&'static str> {
     let u32_le = |at: usize| head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
     match head {
         [0x7f, b'E', b'L', b'F', 1 | 2, 1 | 2, 1, ..] => return Some("ELF"),
+        [b'!', b'<', b'a', b'r', b'c', b'h', b'>', b'\n', ..] => return Some("a package or library of object files"),
         [b'M', b'Z', ..] => {
             let at = usize::try_from(u32_le(0x3c)?).ok()?;
             return match head.get(at..at.checked_add(4)?) {
@@ -140,8 +141,17 @@ pub(crate) fn portable(head: &[u8]) -> Option<&'static str> {
         [0, b'a', b's', b'm', 1..=0x0d, 0, 0 | 1, 0, ..] => Some("WebAssembly"),
         [b'd', b'e', b'x', b'\n', b'0', b'0'..=b'9', b'0'..=b'9', 0, ..] => Some("Android dex"),
         [0xca, 0xfe, 0xba, 0xbe, _, _, 0, version @ 45..=100, ..] if *version >= 45 => Some("Java class"),
-        _ => None,
+        _ => is_ptx(head).then_some("CUDA kernels"),
     }
+}
+
+/// CUDA kernels as text: directives behind comments.
+fn is_ptx(head: &[u8]) -> bool {
+    let lines =
+        head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty() && !line.starts_with(b"//"));
+    let mut lines = lines.take(2);
+    lines.next().is_some_and(|line| line.starts_with(b".version "))
+        && lines.next().is_some_and(|line| line.starts_with(b".target sm_"))
 }
 
 pub(crate) fn is_llamafile(head: &[u8]) -> bool {

@@ -8,6 +8,7 @@ use crate::{
     facts::TensorFact,
     formats::{
         Match, Probe,
+        sniff::{self, Family},
         tensorflow::ops::{Op, look_up},
     },
     read::flatbuffer::{Flat, Kind, Spec, Table},
@@ -158,11 +159,35 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let mut flat = Flat::of(source, 0..source.len());
     let mut seen: BTreeMap<String, (u64, &'static Rule, String)> = BTreeMap::new();
+    let mut codes = 0;
     let walked = flat.walk(scan, &MODEL, |scan, flat, spec, table| match spec.name {
         "operator code" => code(flat, table, &mut seen),
         "operator" => options(scan, source, flat, table),
-        "buffer" => buffer(source, flat, table),
+        "buffer" => buffer(scan, source, flat, table),
         "tensor" => tensor(scan, flat, table),
+        "model" => {
+            codes = flat.vector(table, 1, 4)?.map_or(0, |(_, count)| count);
+            Ok(())
+        }
+        "subgraph" => {
+            let tensors = flat.vector(table, 0, 4)?.map_or(0, |(_, count)| count);
+            for slot in [1, 2] {
+                numbers(scan, source, flat, table, slot, tensors)?;
+            }
+            let Some((start, count)) = flat.vector(table, 3, 4)? else { return Ok(()) };
+            for place in 0..count {
+                let operator = flat.table_at(start + place * 4)?;
+                for slot in [1, 2] {
+                    numbers(scan, source, flat, operator, slot, tensors)?;
+                }
+                let code = u64::from(flat.u32(operator, 0)?.unwrap_or(0));
+                if code >= codes {
+                    let message = format!("An operator has the operation {code}, and the model has {codes} of them.");
+                    scan.found(&rules::LITE_NUMBERS, source, operator.place(), message);
+                }
+            }
+            Ok(())
+        }
         _ => Ok(()),
     });
     for (at, rule, message) in seen.into_values() {
@@ -171,7 +196,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     walked?;
     let end = flat.end().next_multiple_of(16).min(source.len());
     flat.mark(scan)?;
-    if end < source.len() {
+    if source.len() - end > 64 {
         // Files that go with the model are put behind it as a zip.
         scan.inner(&source.member("trailer", end..source.len()));
     }
@@ -196,7 +221,9 @@ fn code(flat: &mut Flat<'_>, table: Table, seen: &mut BTreeMap<String, (u64, &'s
 fn judge(name: &str) -> Option<(&'static Rule, String)> {
     let flex = name.strip_prefix("Flex");
     let (rule, why) = match flex.map(look_up) {
-        Some(Some(Op::Plain | Op::Path(..))) => return None,
+        Some(Some(Op::Plain | Op::Path(..))) => {
+            (&rules::LITE_CUSTOM_OP, "runs in TensorFlow itself, which has to be there too".to_owned())
+        }
         Some(Some(Op::File(what))) => {
             (&rules::GRAPH_FILE_OP, format!("runs TensorFlow's `{}`, which {what}", flex.unwrap_or_default()))
         }
@@ -217,6 +244,8 @@ fn options(scan: &mut Scan<'_>, source: &Source, flat: &mut Flat<'_>, table: Tab
     }
     let bytes = flat.bytes(start, length)?;
     scan.steps(length / 16)?;
+    // Options that are no TensorFlow node are numbers for an operation that is known.
+    flat.left_out(start..start + length);
     for word in bytes.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_') {
         let Ok(word) = std::str::from_utf8(word) else { continue };
         let (rule, what) = match look_up(word) {
@@ -231,14 +260,55 @@ fn options(scan: &mut Scan<'_>, source: &Source, flat: &mut Flat<'_>, table: Tab
     Ok(())
 }
 
+/// The tensors that an operator or a graph takes and gives have to be there; -1 stands for one that is left out.
+fn numbers(
+    scan: &mut Scan<'_>,
+    source: &Source,
+    flat: &mut Flat<'_>,
+    table: Table,
+    slot: u16,
+    tensors: u64,
+) -> Scanned<()> {
+    let Some((start, count)) = flat.vector(table, slot, 4)? else { return Ok(()) };
+    scan.steps(count)?;
+    for place in 0..count {
+        let bytes = flat.bytes(start + place * 4, 4)?;
+        let number = bytes.as_ref().try_into().map_or(0, i32::from_le_bytes);
+        if number < -1 || i64::from(number) >= tensors.cast_signed() {
+            let message = format!("An operator has the tensor {number}, and its graph has {tensors} of them.");
+            scan.found(&rules::LITE_NUMBERS, source, start + place * 4, message);
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// A large model keeps its data behind the flatbuffer.
-fn buffer(source: &Source, flat: &mut Flat<'_>, table: Table) -> Scanned<()> {
+fn buffer(scan: &mut Scan<'_>, source: &Source, flat: &mut Flat<'_>, table: Table) -> Scanned<()> {
+    if let Some((start, length)) = flat.vector(table, 0, 1)? {
+        flat.forget_last();
+        carried_program(scan, source, start..start + length)?;
+    }
     let (offset, size) = (flat.u64(table, 1)?.unwrap_or(0), flat.u64(table, 2)?.unwrap_or(0));
     if offset > 1 {
         match offset.checked_add(size) {
             Some(end) if end <= source.len() => flat.left_out(offset..end),
             _ => return Err(Stop::broken(table.place(), "a buffer lies outside of the file")),
         }
+    }
+    Ok(())
+}
+
+/// Weights can begin like almost anything, but not like a whole program.
+fn carried_program(scan: &mut Scan<'_>, source: &Source, range: std::ops::Range<u64>) -> Scanned<()> {
+    if range.end - range.start < 64 {
+        return Ok(());
+    }
+    let head = source.read_up_to(range.start, 64)?;
+    if let Some(Family::Program(kind)) = sniff::of(&head) {
+        let message = format!("There is a program ({kind}) in a buffer of the model.");
+        scan.found(&rules::EXECUTABLE_IN_GAP, source, range.start, message);
+        scan.inner(&source.member("buffer", range));
     }
     Ok(())
 }

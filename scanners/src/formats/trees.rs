@@ -3,7 +3,7 @@
 //! None of them can run anything; a reader of theirs can be made to read past its arrays. So structure and bounds are checked.
 
 use crate::{
-    formats::{Match, Probe},
+    formats::{Match, Probe, gap},
     read::{
         cursor::Cursor,
         json::{Event, Json},
@@ -13,6 +13,9 @@ use crate::{
     source::Source,
 };
 
+/// Deeper than any model, and less than what readers that recurse can take.
+const DEEP: usize = 1000;
+
 /// Whether the text is a LightGBM model.
 pub(crate) fn is_lightgbm(text: &str) -> bool {
     text.starts_with("tree\n") || text.starts_with("tree\r\n")
@@ -21,6 +24,9 @@ pub(crate) fn is_lightgbm(text: &str) -> bool {
 /// LightGBM's text: every tree's arrays have the lengths that its number of leaves asks for.
 pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     scan.is("lightgbm");
+    if let Some(at) = text.bytes().position(|byte| byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) {
+        return malformed(scan, source, at as u64, "The model's text holds control characters.");
+    }
     let mut tree: Option<(u64, u64)> = None;
     let mut at = 0_u64;
     for line in text.split_inclusive('\n') {
@@ -29,6 +35,7 @@ pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scan
         at += line.len() as u64;
         let line = line.trim_end();
         let Some((key, value)) = line.split_once('=') else {
+            parameter(scan, source, here, line);
             if line == "end of trees" {
                 tree = None;
             }
@@ -36,6 +43,12 @@ pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scan
         };
         match key {
             "Tree" => tree = Some((here, 0)),
+            "tree_sizes" => {
+                let wrong = value.split(' ').find(|size| size.parse::<u64>().is_err() && !size.is_empty());
+                if let Some(size) = wrong {
+                    return malformed(scan, source, here, &format!("A tree is said to have the size {size:?}."));
+                }
+            }
             "num_leaves" if tree.is_some() => match value.parse() {
                 Ok(leaves) if (1..=1 << 24).contains(&leaves) => tree = tree.map(|(at, _)| (at, leaves)),
                 _ => return malformed(scan, source, here, &format!("A tree is said to have {value:?} leaves.")),
@@ -82,6 +95,19 @@ pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scan
     }
     scan.inspected(source, 0..source.len());
     Ok(())
+}
+
+/// `[input_model: /data/model.txt]`, what the trainer was told. Paths of its own machine are ordinary.
+fn parameter(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
+    let Some((key, value)) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.split_once(": ")) else {
+        return;
+    };
+    let system =
+        ["/etc/", "/root/", "/proc/", "/sys/", "/dev/", "/boot/"].iter().any(|folder| value.starts_with(folder));
+    if system || value.contains("://") {
+        let message = format!("The model's parameter `{key}` is {value:?}, which is no place of a trainer's.");
+        scan.found(&rules::CONFIG_ESCAPE, source, at, message);
+    }
 }
 
 fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, message: &str) -> Scanned<()> {
@@ -197,14 +223,15 @@ fn tree(scan: &mut Scan<'_>, source: &Source, tree: &Counted) {
 
 pub(crate) fn is_ubjson(probe: &Probe<'_>) -> Match {
     let lengths = [&b"{L\0\0\0\0\0\0\0"[..], b"{i", b"{U"];
+    let named = if probe.named(&[".ubj"]) { Match::Name } else { Match::No };
     let (Some(place), true) = (lengths.iter().position(|start| probe.starts_with(start)), probe.len() > 16) else {
-        return Match::No;
+        return named;
     };
     let (length, key) = if place == 0 { (9, 10) } else { (2, 3) };
     let length = probe.head.get(length).copied().map(usize::from).unwrap_or_default();
     let word = probe.head.get(key..key + length).unwrap_or_default();
     let plain = !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    if plain { Match::Content } else { Match::No }
+    if plain { Match::Content } else { named }
 }
 
 /// UBJSON: every length fits what is left, and every container ends.
@@ -240,7 +267,8 @@ pub(crate) fn ubjson(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             }
             if *object {
                 let length = count(&mut cursor)?;
-                cursor.skip(length)?;
+                let key = cursor.skip(length)?;
+                from = unread(scan, source, from, key);
             }
         }
         match cursor.u8()? {
@@ -250,8 +278,13 @@ pub(crate) fn ubjson(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             b'l' | b'd' => drop(cursor.skip(4)?),
             b'L' | b'D' => drop(cursor.skip(8)?),
             b'S' | b'H' => {
+                // Some writers mark the length of a text as they mark a count.
+                if cursor.peek()? == Some(b'#') {
+                    cursor.u8()?;
+                }
                 let length = count(&mut cursor)?;
-                cursor.skip(length)?;
+                let text = cursor.skip(length)?;
+                from = unread(scan, source, from, text);
             }
             mark @ (b'[' | b'{') => {
                 let kind = if cursor.peek()? == Some(b'$') {
@@ -297,6 +330,12 @@ pub(crate) fn ubjson(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
                                 "a container holds more values than bytes are left",
                             ));
                         }
+                        if open.len() >= DEEP {
+                            return Err(Stop::broken(
+                                cursor.position(),
+                                format!("containers lie in one another deeper than {DEEP}"),
+                            ));
+                        }
                         open.push((mark == b'{', many));
                     }
                     _ => return Err(Stop::broken(cursor.position(), "a container has a type and no count")),
@@ -313,7 +352,17 @@ pub(crate) fn ubjson(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     let end = cursor.position();
     scan.inspected(source, from..end);
-    Ok(())
+    gap::look(scan, source, end..source.len(), "behind the UBJSON value")
+}
+
+/// A text that nobody reads. A short one is not worth a mark of its own. Answers from where on nothing is marked yet.
+fn unread(scan: &mut Scan<'_>, source: &Source, from: u64, text: std::ops::Range<u64>) -> u64 {
+    if text.end - text.start <= 16 {
+        return from;
+    }
+    scan.inspected(source, from..text.start);
+    scan.inert(source, text.clone());
+    text.end
 }
 
 /// A length: a number with its type before it.
@@ -330,11 +379,20 @@ fn count(cursor: &mut Cursor<'_>) -> Scanned<u64> {
 }
 
 pub(crate) fn is_catboost(probe: &Probe<'_>) -> Match {
-    if probe.starts_with(b"CBM1") { Match::Content } else { Match::No }
+    if probe.starts_with(b"CBM1") {
+        Match::Content
+    } else if probe.named(&[".cbm"]) {
+        Match::Name
+    } else {
+        Match::No
+    }
 }
 
 /// CatBoost: a length, a flatbuffer of numbers, and parts that the flatbuffer names.
 pub(crate) fn catboost(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    if source.read_up_to(0, 4)?.as_ref() != b"CBM1" {
+        return Err(Stop::broken(0, "it does not begin as a model of CatBoost"));
+    }
     let mut cursor = Cursor::at(source, 4);
     let core = u64::from(cursor.u32_le()?);
     if core < 8 || core > cursor.left() {
@@ -350,10 +408,7 @@ pub(crate) fn catboost(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     scan.inspected(source, 0..12);
     scan.inert(source, 12..8 + core);
     let rest = 8 + core..source.len();
-    if rest.start < rest.end {
-        scan.inner(&source.member("parts", rest));
-    }
-    Ok(())
+    gap::look(scan, source, rest, "behind the trees")
 }
 
 /// XGBoost's old binary form, with and without its mark: the name of an objective stands behind a block of numbers.
@@ -380,7 +435,9 @@ pub(crate) fn xgboost_binary(scan: &mut Scan<'_>, source: &Source) -> Scanned<()
     if source.read_up_to(0, 4)?.as_ref() == b"binf" {
         cursor.skip(4)?;
     }
-    cursor.skip(LEARNER as u64)?;
+    let numbers = cursor.skip(LEARNER as u64)?;
+    scan.inspected(source, 0..numbers.start);
+    scan.inert(source, numbers.clone());
     for _ in 0..2 {
         let length = cursor.u64_le()?;
         if length > 64 {
@@ -395,8 +452,9 @@ pub(crate) fn xgboost_binary(scan: &mut Scan<'_>, source: &Source) -> Scanned<()
         cursor.skip(length)?;
     }
     let trees = cursor.u32_le()?;
-    cursor.skip(156)?;
-    scan.inspected(source, 0..cursor.position());
+    let more = cursor.skip(156)?;
+    scan.inspected(source, numbers.end..more.start);
+    scan.inert(source, more);
     for _ in 0..trees {
         scan.steps(1)?;
         let at = cursor.position();
@@ -414,16 +472,15 @@ pub(crate) fn xgboost_binary(scan: &mut Scan<'_>, source: &Source) -> Scanned<()
             return Err(Stop::broken(at, "a tree does not fit the file"));
         };
         let data = cursor.skip(bytes)?;
-        scan.inspected(source, at..data.start);
-        scan.inert(source, data);
+        scan.inspected(source, at..at + 8);
+        scan.inert(source, at + 8..data.end);
     }
     let groups = cursor.skip(u64::from(trees) * 4)?;
     let end = groups.end;
-    scan.inspected(source, groups);
+    scan.inert(source, groups);
     // Attributes and names of metrics: short texts.
     if source.len() - end <= 64 << 10 {
-        source.read(end..source.len())?;
-        scan.inspected(source, end..source.len());
+        scan.inert(source, end..source.len());
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::{
     formats::Probe,
     read::proto::{Content, Field},
+    rules,
     scan::Scan,
     source::Source,
 };
@@ -27,7 +28,8 @@ pub(crate) enum Proto {
 
 /// What the head of the file says it is.
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Proto> {
-    let top = Top::of(&probe.head, probe.len())?;
+    let mut top = Top::of(&probe.head, probe.len())?;
+    top.named = probe.named(&["fingerprint.pb"]);
     KNOWN.iter().find(|(_, is)| is(&top)).map(|(proto, _)| *proto)
 }
 
@@ -35,10 +37,10 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Proto> {
 const KNOWN: &[(Proto, fn(&Top<'_>) -> bool)] = &[
     (Proto::CoreMl, is_core_ml),
     (Proto::Onnx, is_onnx),
+    (Proto::KerasMetadata, is_keras_metadata),
     (Proto::Paddle, is_paddle),
     (Proto::SavedModel, is_saved_model),
     (Proto::Fingerprint, is_fingerprint),
-    (Proto::KerasMetadata, is_keras_metadata),
     (Proto::MetaGraph, is_meta_graph),
     (Proto::Graph, is_graph),
     (Proto::CoreMl, is_core_ml_begun),
@@ -87,7 +89,7 @@ fn is_saved_model(top: &Top<'_>) -> bool {
 fn is_fingerprint(top: &Top<'_>) -> bool {
     let hashes = top.seen.iter().filter(|field| field.number <= 5 && field.varint.is_some()).count();
     let others = top.seen.iter().filter(|field| matches!(field.number, 6 | 7) && field.body.is_some()).count();
-    top.whole && hashes >= 3 && hashes + others == top.seen.len()
+    top.whole && hashes >= if top.named { 1 } else { 3 } && hashes + others == top.seen.len()
 }
 
 fn is_keras_metadata(top: &Top<'_>) -> bool {
@@ -117,6 +119,8 @@ struct Top<'a> {
     seen: Vec<Seen<'a>>,
     /// Whether the head holds all of them.
     whole: bool,
+    /// Whether the file has the name of a fingerprint, which can be too short to say it by itself.
+    named: bool,
 }
 
 /// One field, with as much of its content as the head holds.
@@ -137,7 +141,7 @@ struct Inner<'a> {
 impl<'a> Top<'a> {
     fn of(head: &'a [u8], length: u64) -> Option<Self> {
         let (seen, reached) = walk(head, length, 64)?;
-        Some(Self { whole: reached == length, seen })
+        Some(Self { whole: reached == length, named: false, seen })
     }
 
     fn only(&self, known: impl Fn(u64) -> bool) -> bool {
@@ -340,6 +344,12 @@ impl Skipped {
         if let Content::Bytes(range) = &field.content
             && range.end - range.start > SMALL
         {
+            let message = format!(
+                "The model has a field {} of {} bytes, which its format does not have.",
+                field.number,
+                range.end - range.start
+            );
+            scan.found(&rules::STRUCTURE_BROKEN, source, field.at, message);
             let inner = source.member(&format!("field {}", field.number), range.clone());
             self.0.push((range.clone(), false));
             scan.inner(&inner);

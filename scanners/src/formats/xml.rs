@@ -21,18 +21,23 @@ const DEEP: usize = 1024;
 const KNOWN_TYPES: &[&str] =
     &["\"http://www.apple.com/DTDs/", "\"http://www.w3.org/", "\"https://www.w3.org/", "\"http://www.apple.com/"];
 
-/// Whether the text is XML.
-pub(crate) fn recognise(text: &str) -> bool {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let begins = |name: &str| {
-        let rest = text.strip_prefix('<').and_then(|rest| rest.strip_prefix(name));
-        rest.and_then(|rest| rest.chars().next()).is_some_and(|next| next.is_whitespace() || next == '>')
-    };
-    text.starts_with("<?xml") || ["net", "PMML", "plist", "svg", "annotation"].iter().any(|name| begins(name))
+/// Inspects a document. A model's description that is broken is worth telling; any other document harms nobody so.
+pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let walked = walk(scan, source, text);
+    if let Err(Stop::Broken { at, what }) = &walked
+        && (text.contains("<PMML") || text.contains("<net "))
+    {
+        let message = format!("The description of the model breaks at byte {at}: {what}. No library writes this.");
+        scan.found(&rules::STRUCTURE_BROKEN, source, *at, message);
+    }
+    walked
 }
 
-/// Inspects a document.
-pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+fn walk(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    // XML has no place for these, whatever encoding it is in.
+    if let Some(at) = text.bytes().position(|byte| byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) {
+        return Err(Stop::broken(at as u64, "the XML holds control characters"));
+    }
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().check_end_names = true;
     let mut net = Net::default();
@@ -46,7 +51,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
             Event::Start(tag) => {
                 depth += 1;
                 if depth > DEEP {
-                    return Err(Stop::Spent(format!("elements deeper than {DEEP}")));
+                    return Err(Stop::broken(at, format!("elements lie in one another deeper than {DEEP}")));
                 }
                 element(scan, source, at, &tag, &mut net)?;
                 root = true;
@@ -144,6 +149,12 @@ fn element(scan: &mut Scan<'_>, source: &Source, at: u64, tag: &BytesStart<'_>, 
     Ok(())
 }
 
+/// The sets of operations that the runtime brings itself.
+fn is_opset(version: &str) -> bool {
+    let digits = version.strip_prefix("opset").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    digits || matches!(version, "experimental" | "ie_internal_opset" | "util" | "")
+}
+
 /// What an OpenVINO description says of the weights file beside it.
 struct Net {
     first: bool,
@@ -178,7 +189,8 @@ impl Net {
             }
         }
         let library = [".so", ".dll", ".dylib"].iter().any(|end| value.trim().to_ascii_lowercase().ends_with(end));
-        if library || key == "extension_path" {
+        let foreign = element == "layer" && key == "version" && !is_opset(value);
+        if library || foreign || key == "extension_path" {
             self.extensions.push((at, value.to_owned()));
         }
     }
@@ -186,7 +198,11 @@ impl Net {
     /// The constants have to lie in the weights file that has the same name.
     fn end(self, scan: &mut Scan<'_>, source: &Source) {
         for (at, library) in &self.extensions {
-            let message = format!("The model names the native library {library:?}, which its runtime would load.");
+            let message = if library.contains('.') {
+                format!("The model names the native library {library:?}, which its runtime would load.")
+            } else {
+                format!("A layer belongs to the operations {library:?}, which a native library has to bring.")
+            };
             scan.found(&rules::VINO_EXTENSION, source, *at, message);
         }
         let stem = source.file_name().rsplit_once('.').map_or(source.file_name(), |(stem, _)| stem);

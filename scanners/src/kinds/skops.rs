@@ -2,12 +2,12 @@
 //! built.
 
 use crate::{
-    archive::Archive,
+    archive::{Archive, names::escapes},
     facts::GlobalFact,
     pickle::tables::{Tier, look_up},
     read::json::Tree,
     rules,
-    scan::{Scan, Scanned},
+    scan::{Scan, Scanned, Stop},
     source::Source,
 };
 
@@ -98,7 +98,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
 
 fn schema(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let bytes = source.read_all(scan.limits.text_bytes)?;
-    let tree = Tree::parse(&bytes, MOST_VALUES)?;
+    let tree = Tree::parse(&bytes, MOST_VALUES).inspect_err(|stop| {
+        if matches!(stop, Stop::Broken { .. }) {
+            let message = "The schema cannot be read, so that nobody can say what loading the file would build.";
+            scan.found(&rules::SKOPS_UNKNOWN, source, 0, message);
+        }
+    })?;
     for (id, _) in tree.all() {
         scan.steps(1)?;
         if let Some(key) = tree.duplicate(id) {
@@ -121,6 +126,10 @@ fn node(scan: &mut Scan<'_>, source: &Source, tree: &Tree, id: usize) {
                 named(scan, source, tree.at(id), module, name);
             }
         }
+    }
+    for file in texts("file").into_iter().filter(|file| escapes(file)) {
+        let message = format!("The schema takes a part of the model from `{file}`, outside the file.");
+        scan.found(&rules::CONFIG_ESCAPE, source, tree.at(id), message);
     }
     for loader in texts("__loader__") {
         let at = tree.at(id);

@@ -10,7 +10,8 @@ use std::{
 
 use crate::{
     archive::{Archive, Member},
-    pickle::{self, Loader, Storage},
+    formats,
+    pickle::{self, Loader, Pickled, Storage},
     rules,
     scan::{Scan, Scanned, Stop},
     source::Source,
@@ -105,7 +106,8 @@ impl<'a> Layout<'a> {
             self.archive.inspect_as(scan, member, |scan, source| {
                 let pickled = pickle::inspect_as(scan, source, Loader::TorchZip);
                 missing |= matches!(pickled, Err(Stop::NotHere));
-                named.extend(pickled?.storages.into_iter().map(|storage| (folder.clone(), storage)));
+                let Pickled { storages } = pickled?;
+                named.extend(storages.into_iter().map(|storage| (folder.clone(), storage)));
                 if name == "bytecode.pkl" { script::inspect_bytecode(scan, source) } else { Ok(()) }
             });
         }
@@ -116,7 +118,7 @@ impl<'a> Layout<'a> {
     /// Whether torch loads this member as a pickle.
     fn loads(&self, name: &str) -> bool {
         match self.form {
-            Form::Package => name.ends_with(".pkl") && !name.starts_with(".data/"),
+            Form::Package => ending(name) == "pkl" && !name.starts_with(".data/"),
             _ => matches!(name, "data.pkl" | "constants.pkl" | "bytecode.pkl" | "attributes.pkl"),
         }
     }
@@ -143,8 +145,11 @@ impl<'a> Layout<'a> {
                 scan.found(&rules::STORAGE_EXTENT, &place, storage.at, message);
                 continue;
             };
-            referenced.insert((*name).to_owned());
-            let needed = storage.count.checked_mul(element_bytes(&storage.kind));
+            // Torch numbers its storages. What has another name is looked at, whatever the pickle calls it.
+            if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()) {
+                referenced.insert((*name).to_owned());
+            }
+            let needed = storage.count.checked_mul(pickle::element_size(&storage.kind).unwrap_or(1));
             if needed.is_none_or(|needed| needed > member.size) {
                 let message = format!(
                     "The pickle says that storage `{}` has {} elements of {}, and its member has {} bytes.",
@@ -164,6 +169,8 @@ impl<'a> Layout<'a> {
             }
             if referenced.contains(name) {
                 self.archive.inert(scan, member);
+            } else if self.form != Form::Export && storage_folder(name).is_some() {
+                self.archive.inspect_as(scan, member, forgotten);
             } else if WORDS.contains(&name.as_str()) && member.size <= LONGEST_WORD {
                 self.archive.inspect_as(scan, member, word);
             } else if self.form == Form::Script && is_code(name) {
@@ -197,7 +204,7 @@ impl<'a> Layout<'a> {
         let sources: Vec<&str> = self
             .members
             .iter()
-            .filter(|(name, _)| self.form == Form::Package && name.ends_with(".py"))
+            .filter(|(name, _)| self.form == Form::Package && ending(name) == "py")
             .map(|(_, member)| member.name.as_str())
             .collect();
         if let Some(first) = sources.first() {
@@ -220,7 +227,7 @@ fn form(names: &[String]) -> Option<(Form, String)> {
         // Old packages have only a version beside their sources, and no `data.pkl` at the root.
         let root = root_of(".data/version")?;
         let bare = !names.contains(&format!("{root}data.pkl"));
-        (bare && names.iter().any(|name| name.ends_with(".pkl") || name.ends_with(".py"))).then_some(root)
+        (bare && names.iter().any(|name| matches!(ending(name), "pkl" | "py"))).then_some(root)
     });
     if let Some(root) = package {
         return Some((Form::Package, root));
@@ -254,17 +261,22 @@ const WORDS: &[&str] = &[
     "extra/producer_info.json",
 ];
 
+/// What stands behind the last dot of a folded name.
+fn ending(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
+}
+
 fn is_list(name: &str) -> bool {
     name == ".data/extern_modules" || name == ".data/dependencies"
 }
 
 fn is_code(name: &str) -> bool {
-    name.starts_with("code/") && name.ends_with(".py")
+    name.starts_with("code/") && ending(name) == "py"
 }
 
 /// Where a script's lines came from, in a pickle of its own; `torch.jit` reads it when an error is shown.
 fn is_debug(name: &str) -> bool {
-    name.ends_with(".debug_pkl") || matches!(name, "mobile_debug_handles.pkl" | "callstack_debug_map.pkl")
+    ending(name) == "debug_pkl" || matches!(name, "mobile_debug_handles.pkl" | "callstack_debug_map.pkl")
 }
 
 /// The folder of a storage by its name alone.
@@ -277,6 +289,17 @@ fn storage_folder(name: &str) -> Option<&str> {
 
 fn start(member: &Member) -> u64 {
     member.readings.first().map_or(0, |reading| reading.packed.start)
+}
+
+/// A storage that no pickle names: torch never looks at it, so that numbers there are as good as none. What is more than
+/// numbers is inspected.
+fn forgotten(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    if source.len() > 0 && formats::knows(source)? {
+        scan.inner(source);
+    } else {
+        scan.inert(source, 0..source.len());
+    }
+    Ok(())
 }
 
 /// One word, which torch compares and nothing runs.
@@ -321,17 +344,6 @@ fn native(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 fn other_pickle(scan: &mut Scan<'_>, source: &Source) {
     let message = format!("`{}` is a pickle, and torch puts none of this name into its files.", source.name());
     scan.found(&rules::OTHER_PICKLE, source, 0, message);
-}
-
-/// The bytes of one element of a storage.
-fn element_bytes(kind: &str) -> u64 {
-    match kind.trim_end_matches("Storage") {
-        "Half" | "BFloat16" | "Short" => 2,
-        "Float" | "Int" | "QInt32" => 4,
-        "Double" | "Long" | "ComplexFloat" => 8,
-        "ComplexDouble" => 16,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

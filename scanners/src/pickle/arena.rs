@@ -147,8 +147,10 @@ impl Arena {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
+    /// How many nodes and how many values there are.
+    #[cfg(test)]
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.nodes.len(), self.values.len())
     }
 
     /// Puts values in. Those of a dict are keys and values in turn.
@@ -264,9 +266,5 @@ impl Value {
 
     pub(crate) fn is_bytes(self) -> bool {
         matches!(self, Value::Piece { form: Form::Bytes, .. })
-    }
-
-    pub(crate) fn is_number(self) -> bool {
-        matches!(self, Value::Bool(_) | Value::Int(_) | Value::Float | Value::Piece { form: Form::Long, .. })
     }
 }

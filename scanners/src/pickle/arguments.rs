@@ -3,7 +3,6 @@
 //! Never lets a call pass because its arguments could not be understood.
 
 use super::{
-    View,
     arena::{Form, Id, Kind, NONE, NOT_PLAIN, NOT_TO_KEEP, Value},
     halt::Step,
     judge::Judge,
@@ -53,7 +52,7 @@ impl Judge<'_> {
         if fault.is_none() && !own && self.arena.of(args).is_some_and(|(_, node)| node.taint & NOT_TO_KEEP != 0) {
             fault = Some((&rules::DEFERRED_CALL, "and hands it a function that it may call".into()));
         }
-        if let Some((rule, what)) = fault {
+        if let Some((rule, what)) = fault.filter(|_| !self.has_said_enough()) {
             let path = self.globals.get(number).map(Global::path).unwrap_or_default();
             let call = self.call_text(&path, args)?;
             self.say(rule, at, format!("Loading this pickle calls `{call}` {what}."));
@@ -62,6 +61,7 @@ impl Judge<'_> {
     }
 
     fn fault(&mut self, arguments: Arguments, args: Value, at: u64) -> Step<Fault> {
+        self.charge(self.arena.of(args).map_or(1, |(_, node)| node.count))?;
         let Some((id, count)) = self.arena.tuple(args) else {
             return Ok(Some((&rules::STACK_ODDITY, "with arguments that are no tuple".into())));
         };
@@ -72,9 +72,9 @@ impl Judge<'_> {
             Arguments::Any => None,
             Arguments::None if count == 0 => None,
             Arguments::None => unvouched("with arguments, which it never has"),
-            Arguments::Plain if self.is_plain(id) => None,
+            Arguments::Plain if self.is_plain(id)? => None,
             Arguments::Plain => unvouched("with more than plain values"),
-            Arguments::SmallSize => self.size_fault(id, first),
+            Arguments::SmallSize => self.size_fault(id, first)?,
             Arguments::Latin1 => self.latin1_fault(first, item(self, 1), count)?,
             Arguments::DtypeText => match self.text(first, 64)? {
                 Some(text) if count <= 3 && is_dtype(&text) => None,
@@ -86,8 +86,15 @@ impl Judge<'_> {
             Arguments::RebuildFromType => self.rebuild_fault(id, at)?,
             Arguments::CopyregReconstructor => self.reconstructor_fault(first, item(self, 1)),
             Arguments::VouchedClass => self.class_fault(first),
-            Arguments::ArrayShell => self.class_fault(first).or_else(|| self.shape_fault(item(self, 1))),
-            Arguments::TensorParts => self.tensor_fault(id, at),
+            Arguments::ArrayShell => {
+                self.charge(self.arena.of(item(self, 1)).map_or(0, |(_, node)| node.count))?;
+                self.class_fault(first).or_else(|| self.shape_fault(item(self, 1)))
+            }
+            Arguments::TensorParts => {
+                self.charge(self.arena.of(item(self, 2)).map_or(0, |(_, node)| node.count))?;
+                self.charge(self.arena.of(item(self, 3)).map_or(0, |(_, node)| node.count))?;
+                self.tensor_fault(id)
+            }
             Arguments::NestedCheckpoint => match first {
                 Value::Piece { form: Form::Bytes, len, at } if count == 1 => {
                     self.checkpoints.push(at..at.saturating_add(len.into()));
@@ -102,24 +109,25 @@ impl Judge<'_> {
     }
 
     /// Only plain values, however deep.
-    fn is_plain(&self, id: Id) -> bool {
+    fn is_plain(&self, id: Id) -> Step<bool> {
         let (mut open, mut looked) = (vec![id], 0);
         while let Some(id) = open.pop() {
             looked += 1;
-            let Some(node) = self.arena.get(id) else { return false };
+            let Some(node) = self.arena.get(id) else { return Ok(false) };
+            self.charge(1_u32.saturating_add(node.count))?;
             let encoded = node.kind == Kind::Made && self.is_encoded(Value::Node(id));
             if encoded {
                 continue;
             }
             if looked > LOOKED_AT || node.taint & NOT_PLAIN != 0 && node.kind == Kind::Made {
-                return node.taint & NOT_PLAIN == 0;
+                return Ok(node.taint & NOT_PLAIN == 0);
             }
             if matches!(node.kind, Kind::Global | Kind::Made | Kind::Persistent | Kind::Extension) {
-                return false;
+                return Ok(false);
             }
             open.extend(self.arena.items(id).filter_map(|value| self.arena.of(value).map(|(id, _)| id)));
         }
-        true
+        Ok(true)
     }
 
     /// Whether it is `_codecs.encode(…)`: bytes, as protocol 2 writes them; or empty bytes as `bytes()`.
@@ -132,16 +140,17 @@ impl Judge<'_> {
         })
     }
 
-    fn size_fault(&self, id: Id, first: Value) -> Fault {
+    fn size_fault(&self, id: Id, first: Value) -> Step<Fault> {
         if let Value::Int(size) = first
             && size > MUCH
         {
-            return Some((&rules::HUGE_VALUE, format!("and so makes {size} bytes")));
+            return Ok(Some((&rules::HUGE_VALUE, format!("and so makes {size} bytes"))));
         }
         if matches!(first, Value::Piece { form: Form::Long, .. }) {
-            return Some((&rules::HUGE_VALUE, "and so makes more than the machine has".into()));
+            return Ok(Some((&rules::HUGE_VALUE, "and so makes more than the machine has".into())));
         }
-        if self.is_plain(id) { None } else { Some((&rules::UNKNOWN_GLOBAL, "with more than plain values".into())) }
+        let plain = self.is_plain(id)?;
+        Ok((!plain).then(|| (&rules::UNKNOWN_GLOBAL, "with more than plain values".into())))
     }
 
     fn latin1_fault(&mut self, text: Value, encoding: Value, count: u32) -> Step<Fault> {
@@ -284,7 +293,7 @@ impl Judge<'_> {
     }
 
     fn shape_fault(&self, shape: Value) -> Fault {
-        let Some((id, _)) = self.arena.tuple(shape) else { return None };
+        let (id, _) = self.arena.tuple(shape)?;
         let product = self.arena.items(id).fold(1_i64, |product, value| match value {
             Value::Int(size) => product.saturating_mul(size),
             _ => i64::MAX,
@@ -306,7 +315,7 @@ impl Judge<'_> {
     }
 
     /// A tensor is a stretch of a storage, which it must not leave.
-    fn tensor_fault(&mut self, id: Id, at: u64) -> Fault {
+    fn tensor_fault(&self, id: Id) -> Fault {
         let item = |place| self.arena.item(id, place).unwrap_or(Value::Absent);
         let (storage, offset, sizes, strides) = (item(0), item(1), item(2), item(3));
         let numbers = |value: Value| -> Option<Vec<u64>> {
@@ -342,13 +351,15 @@ impl Judge<'_> {
                 _ => Some((&rules::STORAGE_EXTENT, "without a storage".into())),
             };
         };
-        // An untyped storage counts bytes; who reads the archive compares those.
-        let fault = (storage.kind != "UntypedStorage" && needed > storage.count).then(|| {
+        // An untyped storage counts bytes; the call says what its elements are.
+        let size = match storage.kind.as_str() {
+            "UntypedStorage" => self.global(item(6)).map_or(1, |dtype| element_size(&dtype.name)),
+            _ => 1,
+        };
+        (needed.saturating_mul(size) > storage.count).then(|| {
             let what = format!("which needs {needed} elements of a storage that has {}", storage.count);
             (&rules::STORAGE_EXTENT, what)
-        });
-        self.views.push(View { key: storage.key, kind: storage.kind, needed, at });
-        fault
+        })
     }
 
     // --- States ---
@@ -356,7 +367,7 @@ impl Judge<'_> {
     /// What a state sets that an object's own class has to say.
     pub(crate) fn check_state(&mut self, target: &super::arena::Node, state: Value, at: u64) -> Step<()> {
         let Some((id, node)) = self.arena.of(state).map(|(id, node)| (id, *node)) else { return Ok(()) };
-        let owner = self.class_of(target).map(Global::path).unwrap_or_else(|| "an object".into());
+        let owner = self.class_of(target).map_or_else(|| "an object".into(), Global::path);
         let mut dicts = vec![];
         match node.kind {
             Kind::Dict => dicts.push(id),
@@ -393,6 +404,7 @@ impl Judge<'_> {
     fn check_keys(&mut self, dict: Id, owner: &str, at: u64, more: Option<&mut Vec<Id>>) -> Step<()> {
         let mut said = Vec::new();
         let mut inner = None;
+        self.charge(self.arena.get(dict).map_or(0, |node| node.count))?;
         for (key, value) in self.arena.pairs(dict) {
             let tier = self.global(value).map(|global| global.tier);
             let short = matches!(key, Value::Piece { len, .. } if len <= 40);
@@ -441,6 +453,17 @@ impl Judge<'_> {
             Value::Piece { .. } => Ok(true),
             _ => Ok(false),
         }
+    }
+}
+
+/// How many bytes an element of a dtype has, at least.
+fn element_size(dtype: &str) -> u64 {
+    match dtype {
+        "float16" | "bfloat16" | "int16" | "uint16" | "half" | "short" => 2,
+        "float32" | "int32" | "uint32" | "float" | "int" => 4,
+        "float64" | "int64" | "uint64" | "complex64" | "double" | "long" => 8,
+        "complex128" => 16,
+        _ => 1,
     }
 }
 

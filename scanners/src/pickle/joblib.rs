@@ -29,9 +29,12 @@ impl Judge<'_> {
         most_ops: u64,
     ) -> Step<Option<u64>> {
         let is_array = |judge: &Self| match target {
-            Value::Node(id) => {
-                judge.callee(id).is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper"))
-            }
+            Value::Node(id) => judge
+                .arena
+                .get(id)
+                .filter(|node| node.kind == Kind::Made)
+                .and_then(|node| judge.class_of(node))
+                .is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper")),
             _ => false,
         };
         if !is_array(self) {

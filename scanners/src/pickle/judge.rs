@@ -4,13 +4,14 @@
 //! scan from here: whoever ran the machine decides whether the bytes were a pickle at all.
 
 use std::{
+    cell::Cell,
     collections::{HashMap, HashSet},
     ops::Range,
 };
 
 use super::{
-    Storage, View,
-    arena::{Arena, Id, Kind, NONE, NOT_TO_KEEP, Node, Value},
+    Storage,
+    arena::{Arena, Id, Kind, NONE, NOT_PLAIN, NOT_TO_KEEP, Node, Value},
     code,
     halt::{Halt, Step},
     names::{self, Global, Globals},
@@ -48,18 +49,29 @@ pub(crate) struct Judge<'a> {
     /// Persistent ids that are no storage of torch.
     pub(crate) strange_ids: Vec<(u64, String)>,
     pub(crate) first_storage: Option<u64>,
-    pub(crate) views: Vec<View>,
     extensions: HashMap<u32, u32>,
     /// How many globals were called, made, or given something.
     pub(crate) uses: u64,
+    /// More bytes that may be a pickle than are looked at.
+    pub(crate) carries_more: bool,
+    /// How many items were looked at to judge arguments and states.
+    work: Cell<u64>,
 }
 
+/// Stands for the module of a name that is not written in the file.
+pub(crate) const COMPUTED: &str = "(computed)";
 /// More findings of one pickle than anybody reads.
 const MOST_DRAFTS: usize = 1000;
+/// So many items of arguments and states are looked at.
+const MOST_WORK: u64 = 200_000_000;
+/// More storages than any checkpoint names.
+const MOST_STORAGES: usize = 4_000_000;
 /// No name of a global is longer.
 const LONG_NAME: u32 = 4096;
 /// No writer nests deeper.
 const DEEP: u16 = 10_000;
+/// A longer run of numbers fills memory when it is written out.
+const LONG_RUN: i64 = 1 << 27;
 /// Written out, no model has so many values.
 const GROWN: f32 = 1e12;
 
@@ -78,9 +90,10 @@ impl<'a> Judge<'a> {
             storages: Vec::new(),
             strange_ids: Vec::new(),
             first_storage: None,
-            views: Vec::new(),
             extensions: HashMap::new(),
             uses: 0,
+            carries_more: false,
+            work: Cell::new(0),
         }
     }
 
@@ -94,6 +107,20 @@ impl<'a> Judge<'a> {
     /// The worst that was said so far.
     pub(crate) fn worst(&self) -> Option<Weight> {
         self.drafts.iter().map(|draft| draft.rule.weight).max()
+    }
+
+    /// Looking at the same values again and again has an end.
+    pub(crate) fn charge(&self, items: u32) -> Step<()> {
+        self.work.set(self.work.get().saturating_add(items.into()));
+        if self.work.get() > MOST_WORK {
+            return Err(Halt::spent(format!("more than {MOST_WORK} values of arguments and states")));
+        }
+        Ok(())
+    }
+
+    /// Whether nobody would read more findings.
+    pub(crate) fn has_said_enough(&self) -> bool {
+        self.drafts.len() >= 2 * MOST_DRAFTS
     }
 
     // --- Names ---
@@ -118,6 +145,9 @@ impl<'a> Judge<'a> {
 
     /// A name that is not written as it seems.
     fn look_of(&mut self, module: &str, name: &str, at: u64) {
+        if module == COMPUTED {
+            return;
+        }
         let (plain_module, plain_name) = (names::normal(module), names::normal(name));
         if plain_module != module || plain_name != name {
             let message = format!(
@@ -141,7 +171,7 @@ impl<'a> Judge<'a> {
         let shown = (self.call_text("", module)?, self.call_text("", name)?);
         let message = format!("The name of what it loads is computed: module {}, name {}.", shown.0, shown.1);
         self.say(&rules::COMPUTED_NAME, at, message);
-        self.named("(computed)", &format!("at {at}"), at)
+        self.named(COMPUTED, &format!("at {at}"), at)
     }
 
     /// The global behind a value.
@@ -240,20 +270,20 @@ impl<'a> Judge<'a> {
         if let Some(entry) = entry
             && tier <= Tier::Framework
         {
-            let either = matches!(op, b'o' | b'i');
-            let fits = entry.vouches_for(kind)
-                || either && entry.vouches_for(UseKind::Call)
-                || entry.vouches_for(UseKind::New) && op == b'R';
+            // OBJ and INST with arguments call the class, which runs its `__init__`.
+            let given = matches!(op, b'o' | b'i') && self.arena.tuple(args).is_none_or(|(_, count)| count > 0);
+            let fits = entry.vouches_for(if given { UseKind::Call } else { kind });
             let taint = self.arena.of(args).map_or(0, |(_, node)| node.taint);
+            if taint & NOT_PLAIN != 0 {
+                self.endless(args, at)?;
+            }
             if fits && entry.arguments == Arguments::Any && taint & NOT_TO_KEEP == 0 && named.is_none() {
                 return Ok(None);
             }
             if !fits {
-                let message = format!(
-                    "Loading this pickle {} `{}`, for which nobody vouches in this use.",
-                    verb(kind),
-                    global.path()
-                );
+                let path = self.globals.get(number).map(Global::path).unwrap_or_default();
+                let message =
+                    format!("Loading this pickle {} `{path}`, for which nobody vouches in this use.", verb(kind));
                 self.say(&rules::UNKNOWN_GLOBAL, at, message);
             }
             return self.check_arguments(number, entry.arguments, args, named, at);
@@ -268,8 +298,11 @@ impl<'a> Judge<'a> {
         let Some(global) = self.globals.get(number) else { return Ok(()) };
         let (path, tier, entry) = (global.path(), global.tier, global.entry);
         let (hop, package) = (global.hop.clone(), package(&global.module).to_owned());
-        let told = global.told;
-        let computed = global.module == "(computed)";
+        let (told, many) = (global.told, self.drafts.len() >= MOST_DRAFTS);
+        if told && (many || tier == Tier::Unknown && hop.is_none() && global.module != COMPUTED) {
+            return Ok(());
+        }
+        let computed = global.module == COMPUTED;
         let call = self.call_text(&path, args)?;
         let why = entry.map_or("", |entry| entry.why);
         if let Some(part) = hop {
@@ -282,7 +315,6 @@ impl<'a> Judge<'a> {
                 (&rules::RESOLVER_CALL, format!("Loading this pickle {} something whose name it computes.", verb(kind)))
             }
             Tier::Inert | Tier::Framework => return Ok(()),
-            Tier::Unknown if told => return Ok(()),
             Tier::Unknown => {
                 let rule = entry.and_then(|entry| entry.rule).unwrap_or(&rules::UNKNOWN_GLOBAL);
                 let why = if why.is_empty() {
@@ -340,10 +372,14 @@ impl<'a> Judge<'a> {
         let callee = self.global(Value::Node(Id(made.a)));
         let Some(class) = self.class_of(made) else { return Ok(()) };
         let vouches = |global: &Global| global.entry.is_some_and(|entry| entry.vouches_for(UseKind::State));
-        let fits = vouches(class) || callee.is_some_and(|callee| callee.is_vouched() && vouches(callee));
-        let (path, vouched, array) = (class.path(), class.is_vouched(), is_far_array(class));
-        if vouched && !fits {
-            let message = format!("Loading this pickle changes the state of `{path}`, for which nobody vouches.");
+        // A function that is vouched for gives an object of its own kind, which knows its state.
+        let rebuilds = |callee: &Global| {
+            callee.entry.is_some_and(|entry| entry.vouches_for(UseKind::Call) && !entry.vouches_for(UseKind::New))
+        };
+        let fits = vouches(class) || callee.is_some_and(|callee| vouches(callee) || rebuilds(callee));
+        let (name, known, array) = (class.path(), class.is_vouched(), is_far_array(class));
+        if known && !fits {
+            let message = format!("Loading this pickle changes the state of `{name}`, for which nobody vouches.");
             self.say(&rules::UNKNOWN_GLOBAL, at, message);
         }
         if array {
@@ -429,6 +465,7 @@ impl<'a> Judge<'a> {
     /// The value under a key of a dict, or of the dicts of a state; the last of several.
     pub(crate) fn entry_of(&self, state: Value, key: &str) -> Step<Option<Value>> {
         let Some((id, node)) = self.arena.of(state) else { return Ok(None) };
+        self.charge(node.count)?;
         let mut found = None;
         if node.kind == Kind::Dict {
             for (name, value) in self.arena.pairs(id) {
@@ -447,6 +484,9 @@ impl<'a> Judge<'a> {
         let storage = self.storage(id, at)?;
         if let Some(storage) = storage {
             self.first_storage.get_or_insert(at);
+            if self.storages.len() >= MOST_STORAGES {
+                return Err(Halt::spent(format!("more than {MOST_STORAGES} storages")));
+            }
             let number = u32::try_from(self.storages.len()).unwrap_or(NONE);
             self.storages.push(storage);
             if let Some(node) = self.arena.get_mut(node) {
@@ -538,6 +578,22 @@ impl<'a> Judge<'a> {
         self.say(&rules::DEEP_STRUCTURE, at, message);
     }
 
+    /// A run of numbers costs nothing until it is written out, as every container does that is given one.
+    fn endless(&mut self, args: Value, at: u64) -> Step<()> {
+        let Some((id, 1)) = self.arena.tuple(args) else { return Ok(()) };
+        let Some(Value::Node(run)) = self.arena.item(id, 0) else { return Ok(()) };
+        let is_run = self.callee(run).is_some_and(|callee| matches!(callee.name.as_str(), "range" | "xrange"));
+        let bounds = self.arena.get(run).map(|node| Id(node.b));
+        let large = |value| {
+            matches!(value, Value::Int(n) if !(-LONG_RUN..=LONG_RUN).contains(&n)) || !matches!(value, Value::Int(_))
+        };
+        if is_run && bounds.is_some_and(|bounds| self.arena.items(bounds).any(large)) {
+            let shown = self.call_text("", args)?;
+            self.huge(at, &format!("a container of every number in {shown}"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn huge(&mut self, at: u64, what: &str) {
         self.say(&rules::HUGE_VALUE, at, format!("Loading this pickle makes {what}."));
     }
@@ -563,8 +619,12 @@ impl<'a> Judge<'a> {
     /// Bytes whose first byte is `first` may be a pickle.
     pub(crate) fn carries(&mut self, first: Option<u8>, at: u64, len: u64) {
         let may = first.is_some_and(|byte| byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95".contains(&byte));
-        if may && self.carried.len() < 1024 {
+        // What begins as protocols 2 to 5 do is always looked at; the others are many by chance.
+        let certain = first == Some(0x80);
+        if may && self.carried.len() < if certain { 1 << 20 } else { 1024 } {
             self.carried.push(at..at.saturating_add(len));
+        } else if certain {
+            self.carries_more = true;
         }
     }
 
@@ -574,7 +634,7 @@ impl<'a> Judge<'a> {
     pub(crate) fn finish(&mut self) {
         let mut said = Vec::new();
         for global in self.globals.iter().filter(|global| !global.called && !global.told && !global.attribute) {
-            if global.is_vouched() || global.module == "(computed)" {
+            if global.is_vouched() || global.module == COMPUTED {
                 continue;
             }
             let (path, why) = (global.path(), global.entry.map_or("", |entry| entry.why));

@@ -99,7 +99,7 @@ fn step_over(
             return Err(Stop::broken(at, format!("the storage {key} belongs to no tensor")));
         };
         let count = source.read(at..at.saturating_add(8))?;
-        let count = count.as_ref().try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
+        let count = count.as_ref().try_into().map_or(u64::MAX, u64::from_le_bytes);
         scan.inspected(source, at..at + 8);
         if count != storage.count {
             let message = format!("The storage {key} is said to have {} elements, and then {count}.", storage.count);

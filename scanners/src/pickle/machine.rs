@@ -10,9 +10,14 @@ use super::{
     halt::{Halt, Step},
     judge::Judge,
     memo::Memo,
-    spelling,
+    spelling::{self, Integer},
 };
-use crate::{read::cursor::Cursor, rules, scan::Stop, source::Source};
+use crate::{
+    read::cursor::Cursor,
+    rules::{self, Weight},
+    scan::Stop,
+    source::Source,
+};
 
 /// How one pickle ended.
 #[derive(Debug)]
@@ -58,21 +63,30 @@ pub(crate) struct Machine<'a> {
     mode: Mode,
     /// Whether arrays lie between the opcodes, as joblib writes them.
     joblib: bool,
+    /// What was done before is only supposed: what the memo holds is unknown.
+    supposed: bool,
+    /// How many arrays were tried as opcodes.
+    tried: u32,
     frame_end: u64,
     ops: u64,
     puts: u64,
     most_ops: u64,
     last: u8,
-    /// Where the last GET of a place lay that was stored to oddly.
-    odd_get: u64,
+    /// What was last taken from places of the memo that were stored to oddly.
+    odd: [Value; 4],
 }
 
 /// A line of a text opcode is no longer than this, a string's excepted.
 const LINE: u64 = 64 << 10;
-/// The longest line of a string.
+/// The longest line of a string, and that of an attempt.
 const LONG_LINE: u64 = 64 << 20;
+const ATTEMPTED_LINE: u64 = 1 << 20;
+/// So many values are held on the stack or in the memo, and no more.
+const MOST_HELD: usize = 40_000_000;
 /// Strings from this length on are stepped over unread, and count as inert.
 const LONG_STRING: u64 = 64 << 10;
+/// So many arrays of a file are tried as opcodes.
+const MOST_TRIED: u32 = 1000;
 /// Marks within marks that no writer reaches.
 const MANY_MARKS: usize = 10_000;
 
@@ -87,12 +101,14 @@ impl<'a> Machine<'a> {
             memo: Memo::default(),
             mode,
             joblib: false,
+            supposed: false,
+            tried: 0,
             frame_end: 0,
             ops: 0,
             puts: 0,
             most_ops,
             last: 0,
-            odd_get: u64::MAX,
+            odd: [Value::Absent; 4],
         }
     }
 
@@ -128,6 +144,9 @@ impl<'a> Machine<'a> {
         self.ops += 1;
         if self.ops > self.most_ops {
             return Err(Halt::spent(format!("more than {} opcodes", self.most_ops)));
+        }
+        if self.stack.len() > MOST_HELD || self.memo.entries() > MOST_HELD as u64 {
+            return Err(Halt::spent(format!("more than {MOST_HELD} values on the stack of a pickle")));
         }
         match op {
             b'.' => return self.pop().map(Some),
@@ -172,15 +191,15 @@ impl<'a> Machine<'a> {
             }
             b'h' => {
                 let place = self.cursor.u8()?;
-                self.fetch(place.into(), at)?;
+                self.fetch(place.into())?;
             }
             b'j' => {
                 let place = self.cursor.u32_le()?;
-                self.fetch(place.into(), at)?;
+                self.fetch(place.into())?;
             }
             b'g' => {
                 let place = self.place(at)?;
-                self.fetch(place, at)?;
+                self.fetch(place)?;
             }
             0x8c | b'U' | b'C' => {
                 let len = self.cursor.u8()?;
@@ -302,10 +321,15 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn fetch(&mut self, place: u64, at: u64) -> Step<()> {
-        let value = self.memo.get(place).ok_or_else(|| Halt::wrong(format!("nothing is stored under {place}")))?;
+    fn fetch(&mut self, place: u64) -> Step<()> {
+        let value = match self.memo.get(place) {
+            Some(value) => value,
+            None if self.supposed => Value::Unknown,
+            None => return Err(Halt::wrong(format!("nothing is stored under {place}"))),
+        };
         if self.memo.was_odd(place) {
-            self.odd_get = at;
+            self.odd.rotate_right(1);
+            self.odd[0] = value;
         }
         self.push(value);
         Ok(())
@@ -314,7 +338,10 @@ impl<'a> Machine<'a> {
     /// A memo number in a line.
     fn place(&mut self, at: u64) -> Step<u64> {
         let line = self.cursor.line(LINE)?;
-        let number = spelling::integer(&line, false).flatten().and_then(|number| u64::try_from(number).ok());
+        let number = match spelling::integer(&line, false) {
+            Some(Integer::Small(number)) => u64::try_from(number).ok(),
+            _ => None,
+        };
         number.ok_or_else(|| Halt::wrong(format!("the memo number at {at} is none")))
     }
 
@@ -401,7 +428,7 @@ impl<'a> Machine<'a> {
     /// The values that are written as a line of text.
     fn line(&mut self, op: u8, at: u64) -> Step<()> {
         let start = self.cursor.position();
-        let line = self.cursor.line(LONG_LINE)?;
+        let line = self.cursor.line(if self.mode == Mode::Sure { LONG_LINE } else { ATTEMPTED_LINE })?;
         let (len, wrong) = (line.len(), |what: &str| Err(Halt::wrong(format!("{what} at {at} is none"))));
         let value = match op {
             b'I' if line.as_ref() == b"00" => Value::Bool(false),
@@ -412,17 +439,15 @@ impl<'a> Machine<'a> {
                     self.judge.huge(at, &format!("an integer of {len} digits"));
                 }
                 match spelling::integer(digits, true) {
-                    Some(Some(number)) => Value::Int(number),
-                    Some(None) => {
+                    Some(Integer::Small(number)) => Value::Int(number),
+                    Some(Integer::Large) => {
                         Value::Piece { form: Form::Long, len: u32::try_from(len).unwrap_or(u32::MAX), at: start }
                     }
                     None => return wrong("the integer"),
                 }
             }
-            b'F' => match spelling::is_float(&line) {
-                true => Value::Float,
-                false => return wrong("the number"),
-            },
+            b'F' if spelling::is_float(&line) => Value::Float,
+            b'F' => return wrong("the number"),
             b'S' => {
                 let end = line.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
                 let quote = line.first().filter(|byte| matches!(byte, b'\'' | b'"'));
@@ -493,15 +518,15 @@ impl<'a> Machine<'a> {
     fn stack_global(&mut self, at: u64) -> Step<()> {
         let name = self.pop()?;
         let module = self.pop()?;
-        self.odd_use(at, "the name of what it loads");
+        self.odd_use(&[module, name], at, "the name of what it loads");
         let value = self.judge.named_by(module, name, at)?;
         self.push(value);
         Ok(())
     }
 
     /// Something important was taken from a place of the memo that no writer would have stored to in this way.
-    fn odd_use(&mut self, at: u64, what: &str) {
-        if self.odd_get != u64::MAX && at - self.odd_get <= 16 {
+    fn odd_use(&mut self, used: &[Value], at: u64, what: &str) {
+        if used.iter().any(|value| *value != Value::Absent && self.odd.contains(value)) {
             let message =
                 format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
             self.judge.say(&rules::STACK_ODDITY, at, message);
@@ -538,6 +563,7 @@ impl<'a> Machine<'a> {
                 (self.judge.named(&module, &name, at)?, Value::Node(args), None)
             }
         };
+        self.odd_use(&[callee], at, "what it calls");
         let value = self.judge.called(callee, args, named, op, at)?;
         self.push(value);
         Ok(())
@@ -552,7 +578,33 @@ impl<'a> Machine<'a> {
         }
         let from = self.cursor.position();
         if let Some(past) = self.judge.array_behind(target, state, from, self.frame_end, self.most_ops)? {
+            self.as_opcodes(from)?;
             self.cursor.go(past);
+        }
+        Ok(())
+    }
+
+    /// `pickle.load` does not step over arrays. Where it would go on into the data and find a payload, that is said.
+    ///
+    /// joblib itself writes a byte from 1 to 16 first, which is no opcode, so that this ends at once.
+    fn as_opcodes(&mut self, from: u64) -> Step<()> {
+        self.tried += 1;
+        if self.tried > MOST_TRIED {
+            return Ok(());
+        }
+        let mut other = Machine::new(self.judge.source, from, Mode::Attempt, 10_000);
+        other.stack = vec![Value::Unknown; self.stack.len().min(1000)];
+        other.supposed = true;
+        let end = other.run();
+        if let Some(Halt::Stop(Stop::NotHere)) = end.trouble {
+            return Err(Halt::Stop(Stop::NotHere));
+        }
+        if other.judge.uses > 0 && other.judge.worst() >= Some(Weight::Malicious) {
+            for draft in other.judge.drafts {
+                self.judge.say(draft.rule, draft.at, draft.message);
+            }
+            let message = "An array's data are opcodes: joblib steps over them, and pickle.load runs them.";
+            self.judge.say(&rules::STACK_ODDITY, from, message.into());
         }
         Ok(())
     }

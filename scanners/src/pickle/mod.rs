@@ -46,11 +46,9 @@ pub(crate) enum Loader {
 /// What a pickle said about data that lies elsewhere.
 #[derive(Debug, Default)]
 pub(crate) struct Pickled {
-    /// Storages that its persistent ids name, each as often as it is named.
+    /// Storages that its persistent ids name, each as often as it is named. That every tensor lies within the counts given
+    /// here is judged already; whoever has the archive compares the counts with the members' sizes.
     pub(crate) storages: Vec<Storage>,
-    /// What its tensors take of their storages. That they fit the counts in `storages` is judged already; whoever has the
-    /// archive compares the counts with the members' sizes.
-    pub(crate) views: Vec<View>,
 }
 
 /// A storage that a torch pickle names.
@@ -66,27 +64,15 @@ pub(crate) struct Storage {
     pub(crate) at: u64,
 }
 
-/// What one tensor takes of its storage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct View {
-    pub(crate) key: String,
-    /// The storage's kind: `FloatStorage`.
-    pub(crate) kind: String,
-    /// How many elements the storage needs to have at least.
-    pub(crate) needed: u64,
-    /// The byte of the pickle where the tensor is built.
-    pub(crate) at: u64,
-}
-
-/// How many bytes one element of a storage has; nothing for kinds that pack several into a byte.
+/// How many bytes one element of a storage has.
 pub(crate) fn element_size(kind: &str) -> Option<u64> {
     Some(match kind {
-        "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" | "UntypedStorage" => 1,
+        "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" | "UntypedStorage"
+        | "QUInt4x2Storage" | "QUInt2x4Storage" => 1,
         "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
         "FloatStorage" | "IntStorage" | "QInt32Storage" => 4,
         "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => 8,
         "ComplexDoubleStorage" => 16,
-        "QUInt4x2Storage" | "QUInt2x4Storage" => 1,
         _ => return None,
     })
 }
@@ -151,7 +137,7 @@ fn accepts(machine: &Machine<'_>, end: &End, len: u64, named: bool) -> bool {
     }
     if end.stopped() {
         let nearly_all = len - end.at.min(len) <= len / 10 + 2;
-        return (named && end.ops > 2) || (nearly_all && end.puts > 0 && end.ops > 4);
+        return (named && (end.ops > 2 || end.at == len)) || (nearly_all && end.puts > 0 && end.ops > 4);
     }
     let enough = judge.uses > 0 || (named && end.ops > 8) || (end.puts > 2 && end.ops > 32);
     end.ran_out() && enough
@@ -186,8 +172,7 @@ pub(crate) fn inspect_as(scan: &mut Scan<'_>, source: &Source, loader: Loader) -
         return legacy::inspect(scan, source, end.at).map(|()| Pickled::default());
     }
     tell::all(scan, source, &mut machine, &end, 0..end.at, loader)?;
-    let judge = machine.judge;
-    let pickled = Pickled { storages: judge.storages, views: judge.views };
+    let pickled = Pickled { storages: machine.judge.storages };
     rest::after(scan, source, end.at, loader, end.stopped())?;
     Ok(pickled)
 }

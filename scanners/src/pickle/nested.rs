@@ -30,6 +30,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, judge: &Judge<'_>) -
     for range in judge.carried.iter().filter(|range| !judge.checkpoints.contains(range)) {
         carried(scan, source, range)?;
     }
+    if judge.carries_more {
+        scan.left_out(source, "more of its bytes may be pickles of their own than are looked at");
+    }
     for text in &judge.spelled {
         spelled(scan, source, *text)?;
     }

@@ -79,8 +79,7 @@ impl Judge<'_> {
         let (open, close) = match node.kind {
             Kind::Tuple => ("(", ")"),
             Kind::List => ("[", "]"),
-            Kind::Dict => ("{", "}"),
-            Kind::Set | Kind::Frozen => ("{", "}"),
+            Kind::Dict | Kind::Set | Kind::Frozen => ("{", "}"),
             Kind::Global => {
                 out.push_str(&self.globals.get(node.a).map(super::names::Global::path).unwrap_or_default());
                 return Ok(());

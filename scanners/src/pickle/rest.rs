@@ -17,7 +17,7 @@ use crate::{
 /// So much of the rest is searched.
 const SEARCHED: u64 = 1 << 20;
 /// So many places in it are tried.
-const TRIED: u32 = 4000;
+const TRIED: u32 = 1000;
 /// The window in which blanks are skipped.
 const WINDOW: u64 = 64 << 10;
 

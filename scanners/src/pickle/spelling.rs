@@ -2,6 +2,14 @@
 
 use super::arena::Form;
 
+/// An integer that was written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Integer {
+    Small(i64),
+    /// More than eight bytes.
+    Large,
+}
+
 /// The text that a loader would make of a piece of the file.
 pub(crate) fn text(form: Form, bytes: &[u8]) -> String {
     match form {
@@ -95,8 +103,8 @@ fn number(digits: &[u8], base: u32) -> Option<u32> {
     if text.bytes().all(|digit| digit.is_ascii_hexdigit()) { u32::from_str_radix(text, base).ok() } else { None }
 }
 
-/// An integer as a line spells it. The outer `None` is no integer; the inner one is too long for eight bytes.
-pub(crate) fn integer(line: &[u8], any_base: bool) -> Option<Option<i64>> {
+/// An integer as a line spells it.
+pub(crate) fn integer(line: &[u8], any_base: bool) -> Option<Integer> {
     let text = std::str::from_utf8(line).ok()?.trim();
     let (minus, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -113,7 +121,10 @@ pub(crate) fn integer(line: &[u8], any_base: bool) -> Option<Option<i64>> {
         return None;
     }
     let plain: String = digits.chars().filter(|c| *c != '_').collect();
-    Some(i64::from_str_radix(&plain, base).ok().map(|number| if minus { -number } else { number }))
+    Some(match i64::from_str_radix(&plain, base) {
+        Ok(number) => Integer::Small(if minus { -number } else { number }),
+        Err(_) => Integer::Large,
+    })
 }
 
 /// Whether the line spells a number with a point, `inf` or `nan`.
@@ -146,9 +157,9 @@ mod tests {
 
     #[test]
     fn integers_in_lines() {
-        assert_eq!(integer(b" 007 ", false), Some(Some(7)));
-        assert_eq!(integer(b"-0x10", true), Some(Some(-16)));
-        assert_eq!(integer(b"99999999999999999999", true), Some(None));
+        assert_eq!(integer(b" 007 ", false), Some(Integer::Small(7)));
+        assert_eq!(integer(b"-0x10", true), Some(Integer::Small(-16)));
+        assert_eq!(integer(b"99999999999999999999", true), Some(Integer::Large));
         assert_eq!(integer(b"1 apple", true), None);
         assert!(is_float(b"1e5") && is_float(b"nan") && !is_float(b"Five"));
     }

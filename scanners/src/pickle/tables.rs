@@ -3,7 +3,11 @@
 //! The names live in `data/globals/*.txt` (vouched for) and `data/gadgets.txt` (warned of), a sentence each. A function is
 //! only ever vouched for by its full name, never by a pattern. Nothing here reads a pickle.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections,
+    hash::{BuildHasherDefault, Hasher},
+    sync::LazyLock,
+};
 
 use crate::rules::{self, Rule};
 
@@ -125,7 +129,7 @@ pub(crate) fn look_up(module: &str, name: &str) -> Option<&'static Entry> {
     }
     // A module's global can be another module: `collections` has `_sys`, `random` has `_os`.
     let first = name.split('.').next().unwrap_or(name);
-    if HOPS.contains(&first) {
+    if tables.hops.contains(first) {
         return Some(&HOP);
     }
     tables.warned(module, name)
@@ -134,6 +138,25 @@ pub(crate) fn look_up(module: &str, name: &str) -> Option<&'static Entry> {
 /// The package that a reader would have to trust: `torch` of `torch._utils`.
 pub(crate) fn package(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
+}
+
+/// A table of ours. Nobody else puts names into it, so that its hash can be quick instead of hard to predict.
+type HashMap<K, V> = collections::HashMap<K, V, BuildHasherDefault<Quick>>;
+
+#[derive(Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let word = chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 29
+    }
 }
 
 /// Everything that the data files say, ready to be looked up.
@@ -145,6 +168,7 @@ struct Tables {
     below: HashMap<&'static str, HashMap<&'static str, Entry>>,
     /// Modules of Python's standard library, all of which no model needs but for what is vouched for.
     library: HashMap<&'static str, Entry>,
+    hops: collections::HashSet<&'static str, BuildHasherDefault<Quick>>,
     old: HashMap<&'static str, Old>,
     /// Lines that could not be read. A test says that there are none.
     faults: Vec<String>,
@@ -163,6 +187,8 @@ static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
 /// Every file of globals that are vouched for.
 const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "accelerate", include_str!("../../data/globals/accelerate.txt")),
+    (Tier::Framework, "agents", include_str!("../../data/globals/agents.txt")),
+    (Tier::Framework, "audio", include_str!("../../data/globals/audio.txt")),
     (Tier::Inert, "builtins", include_str!("../../data/globals/builtins.txt")),
     (Tier::Framework, "catboost", include_str!("../../data/globals/catboost.txt")),
     (Tier::Framework, "clustering", include_str!("../../data/globals/clustering.txt")),
@@ -182,6 +208,7 @@ const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "prophet", include_str!("../../data/globals/prophet.txt")),
     (Tier::Framework, "scipy", include_str!("../../data/globals/scipy.txt")),
     (Tier::Framework, "sentence_transformers", include_str!("../../data/globals/sentence_transformers.txt")),
+    (Tier::Framework, "settings", include_str!("../../data/globals/settings.txt")),
     (Tier::Framework, "sklearn", include_str!("../../data/globals/sklearn.txt")),
     (Tier::Framework, "spacy", include_str!("../../data/globals/spacy.txt")),
     (Tier::Framework, "speechbrain", include_str!("../../data/globals/speechbrain.txt")),
@@ -191,6 +218,7 @@ const VOUCHED: &[(Tier, &str, &str)] = &[
     (Tier::Framework, "torch", include_str!("../../data/globals/torch.txt")),
     (Tier::Framework, "torchmetrics", include_str!("../../data/globals/torchmetrics.txt")),
     (Tier::Framework, "torchvision", include_str!("../../data/globals/torchvision.txt")),
+    (Tier::Framework, "training", include_str!("../../data/globals/training.txt")),
     (Tier::Framework, "transformers", include_str!("../../data/globals/transformers.txt")),
     (Tier::Framework, "trl", include_str!("../../data/globals/trl.txt")),
     (Tier::Framework, "ultralytics", include_str!("../../data/globals/ultralytics.txt")),
@@ -265,14 +293,15 @@ static HOP: LazyLock<Entry> =
 impl Tables {
     fn read() -> Self {
         let mut tables = Self {
-            vouched: HashMap::new(),
-            warned: HashMap::new(),
-            below: HashMap::new(),
-            library: HashMap::new(),
-            old: HashMap::new(),
+            vouched: HashMap::default(),
+            warned: HashMap::default(),
+            below: HashMap::default(),
+            library: HashMap::default(),
+            hops: HOPS.iter().copied().collect(),
+            old: HashMap::default(),
             faults: Vec::new(),
         };
-        let mut uses = HashMap::new();
+        let mut uses = HashMap::default();
         for (tier, file, text) in VOUCHED {
             tables.each(file, text, |tables, line| tables.read_vouched(*tier, line, &mut uses));
         }
@@ -303,12 +332,11 @@ impl Tables {
     ) -> Option<()> {
         let [path, words, arguments, why] = columns(line)?;
         let (module, name) = path.split_once(' ')?;
-        let uses = match known.get(words) {
-            Some(uses) => uses,
-            None => {
-                let uses: Option<Vec<UseKind>> = words.split(' ').map(use_kind).collect();
-                known.entry(words).or_insert(uses?.leak())
-            }
+        let uses = if let Some(uses) = known.get(words) {
+            uses
+        } else {
+            let uses: Option<Vec<UseKind>> = words.split(' ').map(use_kind).collect();
+            known.entry(words).or_insert(uses?.leak())
         };
         let entry = Entry { tier, uses, arguments: arguments_named(arguments)?, rule: None, why: sentence(why)? };
         self.vouched.entry(module).or_default().insert(name, entry).is_none().then_some(())

@@ -35,14 +35,14 @@ pub(crate) fn all(
     if matches!(loader, Loader::TorchZip | Loader::TorchLegacy) {
         tensors::note(scan, machine, end)?;
     }
-    let worst = machine.judge.worst();
+    let harmed = machine.judge.uses > 0 && machine.judge.worst() >= Some(Weight::Suspicious);
     for draft in std::mem::take(&mut machine.judge.drafts) {
         scan.found(draft.rule, source, draft.at, draft.message);
     }
     coverage(scan, source, machine.unread(), range);
     nested::inspect(scan, source, &machine.judge)?;
     if let Some(halt) = &end.trouble {
-        broken(scan, source, halt, end.at, worst >= Some(Weight::Suspicious));
+        broken(scan, source, halt, end.at, harmed);
     }
     Ok(())
 }
@@ -64,7 +64,9 @@ fn persistent_ids(scan: &mut Scan<'_>, source: &Source, machine: &Machine<'_>, l
 fn facts(scan: &mut Scan<'_>, source: &Source, machine: &Machine<'_>, loader: Loader) {
     let known: HashSet<(String, String)> =
         scan.facts.globals.iter().map(|fact| (fact.module.clone(), fact.name.clone())).collect();
-    for global in machine.judge.globals.iter().filter(|global| global.module != "(computed)" && !global.attribute) {
+    for global in
+        machine.judge.globals.iter().filter(|global| global.module != super::judge::COMPUTED && !global.attribute)
+    {
         let package = super::judge::package(&global.module).to_owned();
         neighbour(scan, source, &global.module, &global.path(), global.at);
         scan.facts.imports.insert(package.clone());
@@ -149,6 +151,8 @@ fn is_weights_only(module: &str, name: &str) -> bool {
         "torch.serialization" => name == "_get_layout",
         "torch" => !name.contains('.') && !matches!(name, "load" | "save" | "compile"),
         "_codecs" => name == "encode",
+        // Names of compiled classes, which TorchScript's own loader resolves.
+        _ if module.starts_with("__torch__") => true,
         "builtins" | "__builtin__" => {
             matches!(
                 name,

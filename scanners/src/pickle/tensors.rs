@@ -26,7 +26,7 @@ pub(crate) fn note(scan: &mut Scan<'_>, machine: &Machine<'_>, end: &End) -> Sca
         if scan.facts.tensors.len() as u64 >= scan.limits.tensors || seen.len() > LOOKED_AT {
             return Ok(());
         }
-        if let Some(tensor) = tensor(machine, &name, id).map_err(stop)? {
+        if let Some(tensor) = tensor(machine, &name, id) {
             scan.facts.tensors.push(tensor);
             continue;
         }
@@ -62,29 +62,29 @@ fn stop(halt: Halt) -> Stop {
 }
 
 /// The tensor that a call builds, parameters looked through.
-fn tensor(machine: &Machine<'_>, name: &str, id: Id) -> Result<Option<TensorFact>, Halt> {
+fn tensor(machine: &Machine<'_>, name: &str, id: Id) -> Option<TensorFact> {
     let arena = machine.arena();
     let mut id = id;
     for _ in 0..3 {
-        let Some(callee) = machine.judge.callee(id) else { return Ok(None) };
-        let Some(args) = arena.get(id).map(|node| Id(node.b)) else { return Ok(None) };
+        let callee = machine.judge.callee(id)?;
+        let args = arena.get(id).map(|node| Id(node.b))?;
         let item = |place| arena.item(args, place).unwrap_or(Value::Absent);
         match callee.name.as_str() {
             "_rebuild_parameter" | "_rebuild_parameter_with_state" | "Parameter" | "Buffer" => match item(0) {
                 Value::Node(inner) => id = inner,
-                _ => return Ok(None),
+                _ => return None,
             },
             "_rebuild_from_type_v2" => {
-                let Some((inner, _)) = arena.tuple(item(2)) else { return Ok(None) };
-                return Ok(fact(machine, name, inner));
+                let (inner, _) = arena.tuple(item(2))?;
+                return fact(machine, name, inner);
             }
             "_rebuild_tensor_v2" | "_rebuild_tensor_v3" | "_rebuild_tensor" | "_rebuild_qtensor" => {
-                return Ok(fact(machine, name, args));
+                return fact(machine, name, args);
             }
-            _ => return Ok(None),
+            _ => return None,
         }
     }
-    Ok(None)
+    None
 }
 
 fn fact(machine: &Machine<'_>, name: &str, args: Id) -> Option<TensorFact> {

@@ -1,1 +1,264 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what went wrong by panicking")]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
 use super::*;
+use crate::{Limits, Neighbours, Outcome, Ranges, ReadAt, Report, Verdict, scan};
+
+fn whole(name: &str, bytes: &[u8]) -> Report {
+    match scan(name, Arc::new(Bytes::copy_from_slice(bytes)), &Limits::default(), None) {
+        Outcome::Judged(report) => *report,
+        Outcome::Needs(ranges) => panic!("all is here, and yet {ranges:?} is asked for"),
+    }
+}
+
+fn from_ranges(name: &str, bytes: &Bytes) -> (Report, u64) {
+    let mut held = Ranges::new(bytes.len() as u64);
+    for _ in 0..100 {
+        let shared = Arc::new(held);
+        let outcome = scan(name, shared.clone(), &Limits::default(), None);
+        held = Arc::into_inner(shared).expect("nobody keeps it");
+        match outcome {
+            Outcome::Judged(report) => return (*report, held.held()),
+            Outcome::Needs(ranges) => {
+                for range in ranges {
+                    held.hold(range.start, bytes.read_at(range).expect("it is within"));
+                }
+            }
+        }
+    }
+    panic!("{name} asks without end");
+}
+
+fn said(report: &Report) -> Vec<String> {
+    report.findings.iter().map(|finding| format!("{} {}", finding.rule.id, finding.message)).collect()
+}
+
+fn rules_of(bytes: &[u8]) -> Vec<&'static str> {
+    whole("model.pkl", bytes).findings.iter().map(|finding| finding.rule.id).collect()
+}
+
+fn two(body: &[u8]) -> Vec<u8> {
+    [b"\x80\x02", body, b"."].concat()
+}
+
+fn text(value: &str) -> Vec<u8> {
+    let len = u32::try_from(value.len()).expect("it is short");
+    [b"X", len.to_le_bytes().as_slice(), value.as_bytes()].concat()
+}
+
+const SHELL: &[u8] = b"cos\nsystem\n(U\x04echotR";
+
+#[test]
+fn every_way_to_spell_a_call_is_seen() {
+    let ways: &[&[u8]] = &[
+        b"(U\x04echoios\nsystem\n",
+        b"(cos\nsystem\nU\x04echoo",
+        b"csubprocess\nPopen\n(U\x04echot\x81",
+        b"\x8c\x02os\x8c\x06system\x93(U\x04echotR",
+        b"V\\u006f\\u0073\nS'\\x73ystem'\n\x93(U\x04echotR",
+        b"\x8c\x02os\x940\x8c\x06system\x94h\0h\x01\x93(U\x04echotR",
+        b"\x8c\x02os(0q\0\x8c\x06system\x93(U\x04echotR",
+        b"ccopyreg\nadd_extension\n(U\x02osU\x06systemK\xc8tR0\x82\xc8(U\x04echotR",
+        b"ctorch\nserialization.os.system\n(U\x04echotR",
+        b"cos\r\nsystem\r\n(U\x04echotR",
+    ];
+    for body in ways {
+        let report = whole("model.pkl", &two(body));
+        assert_eq!(report.verdict, Verdict::Malicious, "{:?}: {:?}", body.escape_ascii().to_string(), said(&report));
+    }
+}
+
+#[test]
+fn text_that_is_no_pickle_is_left_alone() {
+    let texts = [
+        "import os\nos.system('ls')\n",
+        "cos\nsystem\nare two words on lines of their own\n",
+        "class Net:\n    pass\n",
+        "{\"a\": [1, 2, {\"b\": null}]}",
+        "id,name\n1,cat\n2,dog\n",
+        "Verse one\nNo more\n(I think) so it goes.\n",
+        "I1\nF2.5\n",
+        "(dog\nand cat)\n.\n",
+        "]} a b c",
+        "N.\n",
+        "0.5 0.25\n1.5 2.5\n",
+    ];
+    for name in ["notes.txt", "model.bin", "data.dat", "x.pkl"] {
+        for text in texts {
+            let report = whole(name, text.as_bytes());
+            assert!(report.findings.is_empty(), "{name} {text:?}: {:?}", said(&report));
+        }
+    }
+}
+
+#[test]
+fn a_cut_file_is_never_called_clean() {
+    let mut body = text("weights");
+    body.extend_from_slice(b"]q\0(K\x01K\x02e\x86ccollections\nOrderedDict\n)R\x86");
+    let bytes = two(&body);
+    assert_eq!(whole("model.pkl", &bytes).verdict, Verdict::Clean);
+    for end in 1..bytes.len() {
+        let report = whole("model.pkl", &bytes[..end]);
+        assert_eq!(report.verdict, Verdict::Unjudged, "cut at {end}: {:?}", said(&report));
+    }
+    let evil = two(&[SHELL, b"0N"].concat());
+    for end in 0..evil.len() {
+        let report = whole("model.pkl", &evil[..end]);
+        let ran = end >= 2 + SHELL.len();
+        assert!(!ran || report.verdict == Verdict::Malicious, "cut at {end}: {:?}", said(&report));
+        assert!(end == 0 || report.verdict != Verdict::Clean, "cut at {end}");
+    }
+}
+
+#[test]
+fn frames_pops_and_marks_mean_what_they_mean_to_cpython() {
+    assert!(rules_of(b"\x80\x02K\x01(K\x02K\x031.").is_empty());
+    assert!(rules_of(b"]p0\n0g0\n.").is_empty());
+    assert!(rules_of(b"\x80\x04\x95\x01\0\0\0\0\0\0\0].").is_empty());
+    let broken = whole("model.pkl", b"\x80\x02K\x01(\x85.");
+    assert_eq!(broken.verdict, Verdict::Unjudged, "TUPLE1 does not reach below a mark");
+}
+
+#[test]
+fn arrays_of_joblib_are_stepped_over_and_what_follows_is_not() {
+    let state = |end: &[u8]| {
+        let mut out = b"}(".to_vec();
+        out.extend(text("shape"));
+        out.extend(b"K\x04\x85");
+        out.extend(text("dtype"));
+        out.extend(b"cnumpy\ndtype\n(U\x02f8\x89\x88tRu");
+        [b"\x80\x02](cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81".as_slice(), &out, b"b", end].concat()
+    };
+    let mut data = *b"\0cos\nsystem\n(U\x04echotR.0000000000";
+    assert_eq!(data.len(), 32);
+    let benign = whole("model.joblib", &state(&[data.as_slice(), b"e."].concat()));
+    assert_eq!((benign.verdict, benign.coverage.inert), (Verdict::Clean, 32), "{:?}", said(&benign));
+    let evil = whole("model.joblib", &state(&[data.as_slice(), SHELL, b"e."].concat()));
+    assert_eq!(evil.verdict, Verdict::Malicious);
+    // What pickle.load would go on to, though joblib does not.
+    data.rotate_left(1);
+    let other = whole("model.joblib", &state(&[data.as_slice(), b"e."].concat()));
+    assert_eq!((other.verdict, other.coverage.inert), (Verdict::Malicious, 32), "{:?}", said(&other));
+}
+
+#[test]
+fn long_strings_are_not_fetched_and_the_report_is_the_same() {
+    let mut bytes = b"\x80\x04](".to_vec();
+    for _ in 0..3 {
+        bytes.extend(b"B\x00\x00\x80\x00");
+        bytes.resize(bytes.len() + (8 << 20), 7);
+    }
+    bytes.extend(SHELL);
+    bytes.extend(b"e.");
+    let bytes = Bytes::from(bytes);
+    let (report, held) = from_ranges("model.pkl", &bytes);
+    let at_once = whole("model.pkl", &bytes);
+    assert_eq!((said(&report), report.verdict), (said(&at_once), Verdict::Malicious));
+    assert_eq!(report.coverage.inert, at_once.coverage.inert);
+    assert!(held < 1 << 20, "{held} bytes were fetched");
+}
+
+#[test]
+fn a_module_beside_the_file_is_said() {
+    let neighbours = Neighbours::from([("a/model.pkl".into(), 9), ("a/net/__init__.py".into(), 9)]);
+    let bytes = Bytes::from(two(b"cnet\nNet\n)\x81"));
+    let Outcome::Judged(report) = scan("a/model.pkl", Arc::new(bytes), &Limits::default(), Some(&neighbours)) else {
+        panic!("all is here")
+    };
+    assert!(said(&report).iter().any(|line| line.contains("a/net/__init__.py")), "{:?}", said(&report));
+}
+
+/// Runs on a stack so small that recursion by depth would end it.
+fn on_a_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::Builder::new().stack_size(256 << 10).spawn(work).expect("a thread").join().expect("it does not panic")
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    let leaf = prop_oneof![
+        Just(b"N".to_vec()),
+        any::<u8>().prop_map(|n| vec![b'K', n]),
+        "[a-z ]{0,12}".prop_map(|word| text(&word)),
+        Just(b"ccollections\nOrderedDict\n)R".to_vec()),
+    ];
+    leaf.prop_recursive(6, 60, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5)
+                .prop_map(|all| [b"](".to_vec(), all.concat(), b"e".to_vec()].concat()),
+            prop::collection::vec(inner.clone(), 0..5)
+                .prop_map(|all| [b"(".to_vec(), all.concat(), b"t".to_vec()].concat()),
+            (inner.clone(), inner).prop_map(|(a, b)| [
+                b"}".to_vec(),
+                text("k"),
+                a,
+                b"sq\x05".to_vec(),
+                b"0".to_vec(),
+                b
+            ]
+            .concat()),
+        ]
+    })
+}
+
+/// Ways to call something harmful, each leaving one value.
+fn harmful() -> impl Strategy<Value = &'static [u8]> {
+    prop::sample::select(vec![
+        SHELL,
+        b"(U\x04echoios\nsystem\n".as_slice(),
+        b"(csubprocess\nPopen\nU\x04echoo",
+        b"\x8c\x08builtins\x8c\x04eval\x93(U\x011tR",
+        b"cposix\nsystem\n(U\x04echotR",
+        b"cnumpy\nf2py.os.system\n(U\x04echotR",
+        b"cimportlib\nimport_module\n(U\x02ostR",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_soup_of_opcodes_ends_the_reader(soup in prop::collection::vec(
+        prop::sample::select(b"(.0123NKGIFLSVXUTBC)]}[tlduaseRbocipqrghjPQ\x80\x81\x82\x85\x86\x87\x88\x8a\x8c\x8f\x90\x91\x92\x93\x94\x95\x96\n\x01\x00os".to_vec()), 0..600,
+    )) {
+        let report = on_a_small_stack(move || {
+            let source = Source::new("soup", in_memory(soup.clone()), 0);
+            let mut machine = Machine::new(&source, 0, Mode::Sure, 1 << 20).with_arrays();
+            let end = machine.run();
+            let (nodes, values) = machine.arena().size();
+            assert!(nodes as u64 <= 2 * end.ops + 8 && values as u64 <= 2 * end.ops + 8, "{nodes} {values} {}", end.ops);
+            whole("model.pkl", &two(&soup))
+        });
+        prop_assert!(report.coverage.inspected + report.coverage.inert + report.coverage.unscanned > 0);
+    }
+
+    #[test]
+    fn what_is_harmless_stays_clean(value in value()) {
+        let report = whole("model.pkl", &two(&value));
+        prop_assert_eq!(report.verdict, Verdict::Clean, "{:?}", said(&report));
+    }
+
+    #[test]
+    fn a_planted_call_is_always_malicious(values in prop::collection::vec(value(), 1..6), evil in harmful(), place in any::<prop::sample::Index>()) {
+        let mut parts = values;
+        parts.insert(place.index(parts.len() + 1), evil.to_vec());
+        let bytes = Bytes::from(two(&[b"(".to_vec(), parts.concat(), b"t".to_vec()].concat()));
+        let report = whole("model.pkl", &bytes);
+        prop_assert_eq!(report.verdict, Verdict::Malicious, "{:?}", said(&report));
+        prop_assert_eq!(said(&from_ranges("model.pkl", &bytes).0), said(&report));
+    }
+}
+
+#[test]
+fn depth_and_width_cost_nothing() {
+    on_a_small_stack(|| {
+        let deep = [b"\x80\x02".to_vec(), vec![b']'; 200_000], vec![b'a'; 199_999], b".".to_vec()].concat();
+        assert!(whole("deep.pkl", &deep).findings.iter().any(|finding| finding.rule.id == "WB-PKL-022"));
+        let doubled = [b"\x80\x02)".to_vec(), b"2\x86".repeat(200), b".".to_vec()].concat();
+        assert!(whole("doubled.pkl", &doubled).findings.iter().any(|finding| finding.rule.id == "WB-PKL-022"));
+        let cycle = whole("cycle.pkl", b"\x80\x02]q\0(h\0h\0e.");
+        assert_eq!(cycle.verdict, Verdict::Clean);
+    });
+}

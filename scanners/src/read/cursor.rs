@@ -140,7 +140,8 @@ impl<'a> Cursor<'a> {
             if looked as u64 >= most || looked as u64 >= self.left() {
                 return Err(Stop::broken(self.position(), "a line has no end"));
             }
-            self.fill(looked as u64 + 1)?;
+            // Twice as much each time, so that a long line is not read again for each of its bytes.
+            self.fill((looked as u64).saturating_mul(2).min(self.left()).max(looked as u64 + 1))?;
         }
     }
 

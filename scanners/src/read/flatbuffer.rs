@@ -29,7 +29,6 @@ pub(crate) enum Kind {
     /// Numbers of so many bytes each.
     Numbers(u64),
     Text,
-    Texts,
     Table(&'static Spec),
     Tables(&'static Spec),
     /// Bytes that no loader runs.
@@ -98,30 +97,32 @@ impl<'a> Flat<'a> {
                             todo.push((self.follow(start + place * 4)?, *inner));
                         }
                     }
-                    Kind::Texts => {
-                        let (start, count) = self.vector_at(field, 4)?;
-                        scan.steps(count)?;
-                        for place in 0..count {
-                            let (start, length) = self.vector_at(start + place * 4, 1)?;
-                            self.touched.push(start..start + length);
-                        }
-                    }
-                    Kind::Text => {
-                        self.vector_at(field, 1)?;
-                    }
-                    Kind::Numbers(width) => {
-                        self.vector_at(field, *width)?;
-                    }
-                    Kind::Data => {
-                        let (start, length) = self.vector_at(field, 1)?;
-                        self.touched.pop();
-                        self.touched.push(start - 4..start);
-                        self.data.push(start..start + length);
-                    }
+                    Kind::Text | Kind::Data => self.unread(field, 1)?,
+                    Kind::Numbers(width) => self.unread(field, *width)?,
                 }
             }
         }
         Ok(())
+    }
+
+    /// A vector whose content nobody asked for.
+    fn unread(&mut self, field: u64, width: u64) -> Scanned<()> {
+        let (start, count) = self.vector_at(field, width)?;
+        self.touched.pop();
+        self.touched.push(start - 4..start);
+        self.data.push(start..start + count * width);
+        Ok(())
+    }
+
+    /// The table that the offset at `at` leads to.
+    pub(crate) fn table_at(&mut self, at: u64) -> Scanned<Table> {
+        let to = self.follow(at)?;
+        self.table(to)
+    }
+
+    /// The vector that was looked up last was not read.
+    pub(crate) fn forget_last(&mut self) {
+        self.touched.pop();
     }
 
     /// A text field, if it is there.
@@ -131,7 +132,10 @@ impl<'a> Flat<'a> {
         if length > most {
             return Err(Stop::broken(start, format!("a name has {length} bytes")));
         }
-        Ok(Some(String::from_utf8_lossy(&self.bytes(start, length)?).into_owned()))
+        match std::str::from_utf8(&self.bytes(start, length)?) {
+            Ok(text) => Ok(Some(text.to_owned())),
+            Err(_) => Err(Stop::broken(start, "a name is not UTF-8")),
+        }
     }
 
     /// Where the content of a vector of bytes lies.
@@ -197,11 +201,10 @@ impl<'a> Flat<'a> {
         // A string ends with a zero, and the whole is filled up to a multiple of sixteen.
         let end = at.saturating_add(16).min(base.end);
         gaps.push(at..if end == base.end { end } else { at.saturating_add(1).min(base.end) });
-        source.will_read(gaps.iter().filter(|gap| gap.end - gap.start <= GAP).cloned());
         for gap in gaps {
+            // Options of built-in operations, and bytes between two parts: numbers, or nothing.
             if gap.end - gap.start <= GAP {
-                source.read(gap.clone())?;
-                scan.inspected(source, gap);
+                scan.inert(source, gap);
             } else {
                 scan.inner(&source.member(&format!("gap at {}", gap.start), gap));
             }

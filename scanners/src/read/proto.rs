@@ -87,11 +87,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A short string field as text; what is not UTF-8 is shown with marks.
+/// A short string field as text. What is not UTF-8 is refused, as by protobuf's own readers.
 pub(crate) fn text(source: &Source, content: &Content, most: u64) -> Scanned<Option<String>> {
     match content {
         Content::Bytes(range) if range.end - range.start <= most => {
-            Ok(Some(String::from_utf8_lossy(&source.read(range.clone())?).into_owned()))
+            let bytes = source.read(range.clone())?;
+            match std::str::from_utf8(&bytes) {
+                Ok(text) => Ok(Some(text.to_owned())),
+                Err(_) => Err(Stop::broken(range.start, "a text is not UTF-8")),
+            }
         }
         Content::Bytes(range) => {
             Err(Stop::broken(range.start, format!("a name has {} bytes, more than {most}", range.end - range.start)))

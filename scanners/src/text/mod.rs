@@ -15,7 +15,7 @@ mod tests;
 
 use crate::{
     configs,
-    formats::{Match, Probe, tensorflow::pbtxt, trees, xml},
+    formats::{Match, Probe, r_script, tensorflow::pbtxt, trees, xml},
     scan::{Scan, Scanned, Stop},
     source::Source,
 };
@@ -125,6 +125,8 @@ fn read_as(scan: &mut Scan<'_>, source: &Source, kind: Kind, text: &str) -> Scan
             page::html(scan, source, text)?;
         }
         Kind::Shell => shell::inspect(scan, source, text)?,
+        Kind::Plain if pbtxt::is_state(source, text) => return pbtxt::state(scan, source, text),
+        Kind::Plain if r_script::is(source.file_name()) => return r_script::inspect(scan, source, text),
         Kind::Plain if trees::is_lightgbm(text) => return trees::lightgbm(scan, source, text),
         Kind::Plain => {
             scan.inert(source, 0..source.len());

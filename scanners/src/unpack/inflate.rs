@@ -2,11 +2,18 @@
 //!
 //! Not the decoder's own readers: those take a stream that breaks off for one that has ended.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    io::{self, BufRead, Read},
+    ops::Range,
+};
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::unpack::packed::Packed;
+
+/// The extra field of an ordinary header says how long a block is, if it is there at all.
+const SHORT_FIELD: u64 = 16;
+const LONG_NAME: u64 = 256;
 
 /// One deflate stream; with the header and the trailer of gzip around it, or of zlib, or with neither.
 pub(super) struct Inflate {
@@ -15,15 +22,17 @@ pub(super) struct Inflate {
     /// What gzip's trailer has to say.
     crc: Option<Crc>,
     done: bool,
+    /// Where the header's extra field and texts stand.
+    pub(super) fields: Vec<Range<u64>>,
 }
 
 impl Inflate {
     pub(super) fn deflate(packed: Packed) -> Self {
-        Self { packed, raw: Decompress::new(false), crc: None, done: false }
+        Self { packed, raw: Decompress::new(false), crc: None, done: false, fields: Vec::new() }
     }
 
     pub(super) fn zlib(packed: Packed) -> Self {
-        Self { packed, raw: Decompress::new(true), crc: None, done: false }
+        Self { packed, raw: Decompress::new(true), crc: None, done: false, fields: Vec::new() }
     }
 
     /// Reads the header.
@@ -33,20 +42,30 @@ impl Inflate {
         let [0x1f, 0x8b, 8, flags, ..] = head else {
             return Err(io::Error::other("the gzip header is invalid"));
         };
+        let mut fields = Vec::new();
         if flags & 4 != 0 {
             let mut length = [0; 2];
             packed.read_exact(&mut length)?;
-            packed.skip(u64::from(u16::from_le_bytes(length)));
+            let length = u64::from(u16::from_le_bytes(length));
+            if length > SHORT_FIELD {
+                fields.push(packed.position()..packed.position() + length);
+            }
+            packed.skip(length);
         }
+        let start = packed.position();
         for flag in [8, 16] {
             if flags & flag != 0 {
                 text(&mut packed)?;
             }
         }
+        let end = packed.position();
+        if flags & 16 != 0 || end - start > LONG_NAME {
+            fields.push(start..end);
+        }
         if flags & 2 != 0 {
             packed.skip(2);
         }
-        Ok(Self { packed, raw: Decompress::new(false), crc: Some(Crc::new()), done: false })
+        Ok(Self { packed, raw: Decompress::new(false), crc: Some(Crc::new()), done: false, fields })
     }
 
     fn trailer(&mut self) -> io::Result<()> {

@@ -27,6 +27,11 @@ pub(super) const LZ4: &[u8] = b"\x04\x22\x4d\x18";
 pub(super) const LZ4_LEGACY: &[u8] = b"\x02\x21\x4c\x18";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
+/// Skipped frames up to this length say how long blocks are.
+const SEEK_TABLE: u64 = 32;
+/// So many starts of members are remembered.
+const MOST_STARTS: usize = 64;
+
 /// A packed stream that is being decoded.
 pub(super) struct Stream {
     codec: Codec,
@@ -37,6 +42,11 @@ pub(super) struct Stream {
     /// Where the stream ended, once it has.
     position: u64,
     first: bool,
+    /// How much has been made, and where further members began.
+    made: u64,
+    starts: Vec<u64>,
+    /// Where headers hold what no program reads.
+    unread: Vec<Range<u64>>,
 }
 
 enum State {
@@ -61,7 +71,17 @@ impl Stream {
         let trouble = Trouble::default();
         let packed = Packed::new(source, packed, trouble.clone());
         let position = packed.position();
-        Self { codec, state: State::Between(Box::new(packed)), trouble, memory, position, first: true }
+        Self {
+            codec,
+            state: State::Between(Box::new(packed)),
+            trouble,
+            memory,
+            position,
+            first: true,
+            made: 0,
+            starts: Vec::new(),
+            unread: Vec::new(),
+        }
     }
 
     /// How far the packed bytes have been used. Decoders read ahead, so that it is exact only at a member's end.
@@ -73,6 +93,16 @@ impl Stream {
         }
     }
 
+    /// Where the packed bytes hold what no program reads.
+    pub(super) fn unread(&self) -> &[Range<u64>] {
+        &self.unread
+    }
+
+    /// Where in what was made each further member began.
+    pub(super) fn starts(&self) -> &[u64] {
+        &self.starts
+    }
+
     /// The next bytes; none at the end. After an error the stream must not be read again.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Scanned<usize> {
         let start = self.position();
@@ -80,7 +110,10 @@ impl Stream {
         // and must not end the scan of the file around it.
         let read = catch_unwind(AssertUnwindSafe(|| self.read_on(into)));
         match read {
-            Ok(Ok(count)) => Ok(count),
+            Ok(Ok(count)) => {
+                self.made += count as u64;
+                Ok(count)
+            }
             Ok(Err(why)) => Err(self.why(start, &why)),
             Err(_) => {
                 self.state = State::Ended;
@@ -96,8 +129,17 @@ impl Stream {
                 State::Between(mut packed) => {
                     let position = packed.position();
                     if self.member_follows(&mut packed)? {
+                        if !self.first && self.starts.len() < MOST_STARTS {
+                            self.starts.push(self.made);
+                        }
                         self.first = false;
-                        self.state = State::Within(Box::new(Decoder::new(self.codec, *packed, self.memory)?));
+                        let decoder = Decoder::new(self.codec, *packed, self.memory)?;
+                        if let Decoder::Inflate(inflate) = &decoder
+                            && self.unread.len() < MOST_STARTS
+                        {
+                            self.unread.extend_from_slice(&inflate.fields);
+                        }
+                        self.state = State::Within(Box::new(decoder));
                     } else {
                         self.position = position.max(packed.position());
                         return Ok(0);
@@ -118,7 +160,7 @@ impl Stream {
     }
 
     /// Whether a loader would read on here. Goes over padding and over what loaders skip.
-    fn member_follows(&self, packed: &mut Packed) -> io::Result<bool> {
+    fn member_follows(&mut self, packed: &mut Packed) -> io::Result<bool> {
         loop {
             let start = packed.peek(8)?;
             if !self.first && start.is_empty() {
@@ -127,6 +169,10 @@ impl Stream {
             if matches!(self.codec, Codec::Zstd | Codec::Lz4Frame)
                 && let Some(length) = skippable(start)
             {
+                if length > SEEK_TABLE && self.unread.len() < MOST_STARTS {
+                    let content = packed.position() + 8;
+                    self.unread.push(content..content.saturating_add(length - 8));
+                }
                 packed.skip(length);
                 continue;
             }

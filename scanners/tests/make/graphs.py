@@ -159,6 +159,10 @@ def onnx():
         onnx_model((1, onnx_node("FancyNorm", ["x"], ["y"], "com.acme.kernels")), more=[(25, own)]))
 
     put("WB-ONX-005", "bad", "model.onnx", onnx_model(add, (5, onnx_tensor("w", [1 << 40, 1 << 40], floats))))
+    whole = onnx_model(add, (5, onnx_tensor("w", [2, 2], floats)))
+    put("WB-GEN-006", "bad", "cut.onnx", whole[:-20])
+    put("WB-GEN-006", "bad", "wide.onnx", whole + message((99, bytes(5000))))
+    put("WB-GEN-006", "good", "model.onnx", whole)
     put("WB-ONX-005", "good", "model.onnx", onnx_model(add, (5, onnx_tensor("w", [2, 2], floats))))
 
 
@@ -247,14 +251,14 @@ class Flat:
         return bytes(self.out)
 
 
-def lite(custom):
+def lite(custom, input_number=0):
     flat = Flat(b"TFL3")
     if custom:
         code = lambda: flat.table(s0=32, s1=lambda: flat.text(custom), s2=1, s3=32)
     else:
         code = lambda: flat.table(s0=9, s2=1, s3=9)
     tensor = lambda: flat.table(s0=lambda: flat.numbers(1, 4), s2=1, s3=lambda: flat.text("x"))
-    operator = lambda: flat.table(s0=0, s1=lambda: flat.numbers(0), s2=lambda: flat.numbers(0))
+    operator = lambda: flat.table(s0=0, s1=lambda: flat.numbers(input_number), s2=lambda: flat.numbers(0))
     graph_of = lambda: flat.table(s0=lambda: flat.tables(tensor), s1=lambda: flat.numbers(0), s2=lambda: flat.numbers(0),
                                   s3=lambda: flat.tables(operator), s4=lambda: flat.text("main"))
     buffers = lambda: flat.tables(lambda: flat.table(), lambda: flat.table(s0=lambda: flat.numbers(0x3F800000)))
@@ -268,6 +272,8 @@ def tflite():
     put("WB-TFL-001", "good", "model.tflite", lite(None))
     put("WB-TFL-001", "good", "detection.tflite", lite("TFLite_Detection_PostProcess"))
     put("WB-TFM-001", "bad", "flex.tflite", lite("FlexWriteFile"))
+    put("WB-TFL-002", "bad", "model.tflite", lite(None, input_number=70000))
+    put("WB-TFL-002", "good", "model.tflite", lite(None))
 
 
 # R.

@@ -93,7 +93,7 @@ fn what_no_member_holds_is_found() {
     let behind = [&good[..], payload].concat();
     let second = [&good[..], &tar(&[member("b", b'0', "", payload)])].concat();
     for bytes in [padded, behind, second] {
-        assert_eq!(rules_of(&judge(&bytes)).first(), Some(&"WB-ZIP-010"));
+        assert!(rules_of(&judge(&bytes)).contains(&"WB-ZIP-010"));
     }
 }
 

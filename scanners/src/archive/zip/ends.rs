@@ -60,6 +60,12 @@ pub(super) fn find(scan: &mut Scan<'_>, source: &Source) -> Scanned<Ends> {
     for at in candidates(&tail) {
         claims_at(source, start + at as u64, &tail, at, &mut ends, &mut claims)?;
     }
+    if claims.is_empty() {
+        // The usual ends lead nowhere. Some programs go on looking.
+        for at in memmem::rfind_iter(&tail, END).filter(|at| at + 22 <= tail.len()).take(16) {
+            claims_at(source, start + at as u64, &tail, at, &mut ends, &mut claims)?;
+        }
+    }
     claims.dedup();
     for claim in &claims {
         read_directories(scan, source, *claim, &mut ends)?;

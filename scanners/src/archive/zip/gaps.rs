@@ -110,6 +110,10 @@ fn loose(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) {
     } else {
         "between the members of the archive"
     };
+    // TensorFlow's own tool puts a model's labels behind it, as a zip; the model is inspected as one.
+    if range.start == 0 && source.read_up_to(4, 4).is_ok_and(|mark| mark.as_ref() == b"TFL3") {
+        return;
+    }
     let message = format!("{length} bytes lie {place} and belong to no member.");
     scan.found(&rules::ZIP_EXTRA_DATA, source, range.start, message);
     if *range == (0..source.len()) {
@@ -202,15 +206,10 @@ pub(super) fn comment(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) 
     let bytes = source.read(range.clone())?;
     let words = std::str::from_utf8(&bytes)
         .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')));
-    // A pickle of the oldest form is text, and ends in a full stop.
-    let could_be_pickle = bytes.contains(&b'\n') && bytes.contains(&b'.');
-    if words && !could_be_pickle {
-        return Ok(());
-    }
     if !words {
         let message = format!("The archive's comment is {} bytes of something that is not text.", bytes.len());
         scan.found(&rules::ZIP_EXTRA_DATA, source, range.start, message);
     }
-    scan.inner(&source.part(range.clone()));
+    scan.inner(&source.member("comment", range.clone()));
     Ok(())
 }

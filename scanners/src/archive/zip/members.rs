@@ -92,6 +92,16 @@ impl Views {
         self.headers.contains(&at)
     }
 
+    /// Looks at what headers hold besides what programs read: a place to keep something in.
+    pub(super) fn look_into_fields(&self, scan: &mut Scan<'_>, source: &Source) {
+        for entry in &self.entries {
+            let both = [entry.central.as_ref().map(|c| &c.said), entry.local.as_ref().map(|l| &l.said)];
+            for range in both.into_iter().flatten().flat_map(|said| &said.unread) {
+                scan.inner(&source.member("field of a header", range.clone()));
+            }
+        }
+    }
+
     /// Compares what the directory says of each member with what the member says of itself.
     pub(super) fn compare(&mut self, scan: &mut Scan<'_>, source: &Source, told: &mut bool) -> Scanned<Extents> {
         let mut extents = Extents::default();

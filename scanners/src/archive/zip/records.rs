@@ -1,6 +1,8 @@
 //! The records of a zip: members' own headers, the directory's entries, and the ends. Each is decoded as it is written;
 //! nobody here believes it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::{
@@ -34,6 +36,8 @@ pub(super) struct Said {
     /// The name that the extra field for Unicode names gives.
     pub(super) unicode: Option<String>,
     pub(super) zip64: bool,
+    /// Where fields stand that no program looks at: extra ones that are not known, and comments.
+    pub(super) unread: Vec<Range<u64>>,
 }
 
 /// A member's own header.
@@ -103,8 +107,9 @@ impl Local {
             size: u64::from(u32_at(&head, 22)),
             unicode: None,
             zip64: false,
+            unread: Vec::new(),
         };
-        read_extra(&extra, &mut said, None);
+        read_extra(&extra, data - extra.len() as u64, &mut said, None);
         Ok(Some(Self { at, data, said }))
     }
 }
@@ -131,10 +136,16 @@ impl Central {
             size: u64::from(u32_at(bytes, 24)),
             unicode: None,
             zip64: false,
+            unread: Vec::new(),
         };
         let mut header = u64::from(u32_at(bytes, 42));
         let extras = bytes.slice(CENTRAL_BYTES + name..CENTRAL_BYTES + name + extra);
-        read_extra(&extras, &mut said, Some(&mut header));
+        let extras_at = at + (CENTRAL_BYTES + name) as u64;
+        read_extra(&extras, extras_at, &mut said, Some(&mut header));
+        if comment > 0 {
+            let end = at + length as u64;
+            said.unread.push(end - comment as u64..end);
+        }
         let mode = u32_at(bytes, 38) >> 16;
         let system = bytes.get(5).copied().unwrap_or_default();
         Some(Self { at, end: at + length as u64, header, mode, system, said })
@@ -158,12 +169,16 @@ impl Central {
 }
 
 /// The extra fields that change what the header says: sizes above 4 GiB, and the name in Unicode.
-fn read_extra(extra: &[u8], said: &mut Said, header: Option<&mut u64>) {
+fn read_extra(extra: &[u8], start: u64, said: &mut Said, header: Option<&mut u64>) {
     let mut rest = extra;
     let mut header = header;
     while let [a, b, c, d, after @ ..] = rest {
         let (id, length) = (u16::from_le_bytes([*a, *b]), usize::from(u16::from_le_bytes([*c, *d])));
-        let Some(field) = after.get(..length) else { return };
+        let place = start + (extra.len() - after.len()) as u64;
+        let Some(field) = after.get(..length) else {
+            said.unread.push(place..place + after.len() as u64);
+            return;
+        };
         match id {
             0x0001 => {
                 said.zip64 = true;
@@ -183,11 +198,23 @@ fn read_extra(extra: &[u8], said: &mut Said, header: Option<&mut u64>) {
             0x7075 if length > 5 && u32_at(field, 1) == checksum(&said.name) => {
                 said.unicode = field.get(5..).map(|name| String::from_utf8_lossy(name).into_owned());
             }
-            _ => {}
+            id => {
+                let filler = field.iter().all(|byte| Some(byte) == field.first());
+                if !filler && (length > LARGE_FIELD || !KNOWN_FIELDS.contains(&id)) {
+                    said.unread.push(place..place + length as u64);
+                }
+            }
         }
         rest = after.get(length..).unwrap_or_default();
     }
 }
+
+/// Extra fields of known writers: times, owners, systems, encryption, alignment. None of them is long.
+const KNOWN_FIELDS: &[u16] = &[
+    0x0007, 0x0009, 0x000a, 0x000d, 0x0014, 0x0015, 0x0016, 0x0017, 0x0019, 0x07c8, 0x2605, 0x334d, 0x4341, 0x4453,
+    0x4d49, 0x5455, 0x5855, 0x6375, 0x7075, 0x7855, 0x7875, 0x9901, 0xa11e, 0xa220, 0xcafe, 0xd935,
+];
+const LARGE_FIELD: usize = 64;
 
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     match bytes.get(at..) {

@@ -50,7 +50,8 @@ fn end(count: u16, size: usize, at: usize, comment: &[u8]) -> Vec<u8> {
     [&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &number(size), &number(at), &length, comment].concat()
 }
 
-fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+/// An ordinary archive of these members, stored.
+pub(crate) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in members {
         directory.extend(central(name, data, out.len()));

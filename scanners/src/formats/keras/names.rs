@@ -309,3 +309,16 @@ pub(crate) fn is_foreign(module: &str) -> bool {
     let package = module.split('.').next().unwrap_or(module);
     FOREIGN.contains(&package)
 }
+
+/// Places that no vocabulary lies in: addresses, the system's own files, credentials, folders above the model.
+pub(crate) fn is_secret(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let systems = ["/etc/", "/proc/", "/dev/", "/sys/", "/root/.", "/var/run/", "/run/", "c:\\windows", "\\\\"];
+    let secrets = [".ssh", ".aws", ".netrc", ".env", "credential", "id_rsa", "huggingface/token", "shadow"];
+    // Buckets are where people who train in the cloud keep their vocabularies.
+    let address = lower.contains("://") && !lower.starts_with("gs://");
+    address
+        || systems.iter().any(|place| lower.starts_with(place))
+        || secrets.iter().any(|part| lower.contains(part))
+        || path.split(['/', '\\']).any(|part| part == "..")
+}

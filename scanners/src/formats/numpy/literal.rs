@@ -131,22 +131,41 @@ impl Open {
     }
 }
 
-/// A text with the escapes that field names can have.
+/// A text, with what its escapes stand for.
 fn string(text: &[u8], at: &mut usize, quote: u8) -> Option<String> {
     let mut out = Vec::new();
     loop {
         let byte = *text.get(*at)?;
         *at += 1;
         match byte {
-            b'\\' => {
-                out.push(byte);
-                out.push(*text.get(*at)?);
-                *at += 1;
-            }
+            b'\\' => out.extend(escape(text, at)?.encode_utf8(&mut [0; 4]).bytes()),
             byte if byte == quote => return Some(String::from_utf8_lossy(&out).into_owned()),
             byte => out.push(byte),
         }
     }
+}
+
+/// What an escape stands for: by code, or the character itself.
+fn escape(text: &[u8], at: &mut usize) -> Option<char> {
+    let byte = *text.get(*at)?;
+    *at += 1;
+    let (radix, most) = match byte {
+        b'x' => (16, 2),
+        b'u' => (16, 4),
+        b'U' => (16, 8),
+        b'0'..=b'7' => {
+            *at -= 1;
+            (8, 3)
+        }
+        other => return Some(char::from(other)),
+    };
+    let mut code = 0;
+    for _ in 0..most {
+        let Some(digit) = text.get(*at).and_then(|byte| char::from(*byte).to_digit(radix)) else { break };
+        code = code * radix + digit;
+        *at += 1;
+    }
+    char::from_u32(code)
 }
 
 /// A whole number; Python 2 put an `L` behind long ones.

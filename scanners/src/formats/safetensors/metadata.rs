@@ -61,7 +61,7 @@ fn active(text: &str) -> Option<(&'static str, usize)> {
         "subprocess.run(",
     ];
     if let Some(at) = SCRIPTS.iter().find_map(|mark| text.find(mark)) {
-        return Some(("a script for a browser", at));
+        return Some(("a script for a browser", text.find("<script").unwrap_or(at)));
     }
     if text.contains('<')
         && let Some(at) = HANDLERS.iter().find_map(|mark| text.find(mark))

@@ -5,7 +5,10 @@
 use std::{collections::HashMap, ops::Range};
 
 use crate::{
-    formats::wire::Skipped,
+    formats::{
+        tensorflow::ops::{Op, look_up},
+        wire::Skipped,
+    },
     read::proto::{Content, Field, Fields, text},
     scan::{Scan, Scanned},
     source::Source,
@@ -72,7 +75,7 @@ pub(crate) fn read(
         match (field.number, &field.content) {
             (1, Content::Bytes(range)) => main.push(node(scan, source, range.clone(), skipped)?),
             (2, Content::Bytes(range)) => libraries.push(range.clone()),
-            (3, _) | (4 | 5, Content::Bytes(_)) => {}
+            (3..=5, content) => skipped.content(content),
             _ => skipped.unknown(scan, source, &field),
         }
     }
@@ -84,7 +87,7 @@ pub(crate) fn read(
             match (field.number, &field.content) {
                 (1, Content::Bytes(range)) => graphs.push(function(scan, source, range.clone(), skipped)?),
                 // GradientDef and RegisteredGradient: names of functions that are in the library themselves.
-                (2 | 3, Content::Bytes(_)) => {}
+                (2 | 3, content) => skipped.content(content),
                 _ => skipped.unknown(scan, source, &field),
             }
         }
@@ -107,12 +110,12 @@ fn function(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, skipped: &m
                         (2, Content::Bytes(argument)) => {
                             graph.arguments.push(first_text(source, argument.clone())?);
                         }
-                        _ => {}
+                        (_, content) => skipped.content(content),
                     }
                 }
             }
             (3, Content::Bytes(range)) => graph.push(node(scan, source, range.clone(), skipped)?),
-            (2 | 4..=8, _) => {}
+            (2 | 4..=8, content) => skipped.content(content),
             _ => skipped.unknown(scan, source, &field),
         }
     }
@@ -141,7 +144,7 @@ fn node(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, skipped: &mut S
             (2, content) => node.ops.extend(text(source, content, NAME)?),
             (3, content) => node.inputs.extend(text(source, content, NAME)?),
             (5, Content::Bytes(range)) => attribute(scan, source, range.clone(), &mut node, skipped)?,
-            (4 | 6 | 7, Content::Bytes(_)) => {}
+            (4 | 6 | 7, content) => skipped.content(content),
             _ => skipped.unknown(scan, source, &field),
         }
     }
@@ -197,8 +200,27 @@ fn attribute(
                     }
                 }
                 (Inside::Tensor, ..) => tensor(source, &field, node, skipped)?,
-                _ => {}
+                (_, _, content) => {
+                    skipped.content(content);
+                    stray(source, content, node)?;
+                }
             }
+        }
+    }
+    Ok(())
+}
+
+/// A short content that is read by nobody and is the name of an operation that reaches out.
+fn stray(source: &Source, content: &Content, node: &mut Node) -> Scanned<()> {
+    let Content::Bytes(range) = content else { return Ok(()) };
+    if range.end - range.start > 64 {
+        return Ok(());
+    }
+    let bytes = source.read(range.clone())?;
+    let words = bytes.split(|byte| !byte.is_ascii_alphanumeric()).filter_map(|word| std::str::from_utf8(word).ok());
+    for word in words {
+        if matches!(look_up(word), Some(Op::File(_) | Op::Python | Op::Library(_))) {
+            node.calls.push(word.to_owned());
         }
     }
     Ok(())
@@ -209,7 +231,7 @@ fn setting(source: &Source, content: &Content, key: &str, node: &mut Node, skipp
     match content {
         Content::Bytes(range) if range.end - range.start <= TEXT => {
             if node.settings.len() < TEXTS {
-                let value = text(source, content, TEXT)?.unwrap_or_default();
+                let value = words(source, range, skipped)?;
                 node.settings.push((key.to_owned(), value));
             }
         }
@@ -218,16 +240,24 @@ fn setting(source: &Source, content: &Content, key: &str, node: &mut Node, skipp
     Ok(())
 }
 
+/// Bytes that may be a text. What is none is data.
+fn words(source: &Source, range: &Range<u64>, skipped: &mut Skipped) -> Scanned<String> {
+    let bytes = source.read(range.clone())?;
+    if std::str::from_utf8(&bytes).is_err() {
+        skipped.data(range.clone());
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// One field of a TensorProto. Texts are kept, for they may be paths; numbers are left out.
 fn tensor(source: &Source, field: &Field, node: &mut Node, skipped: &mut Skipped) -> Scanned<()> {
     match (field.number, &field.content) {
         (8, Content::Bytes(range)) if range.end - range.start <= TEXT => {
             if node.texts.len() < TEXTS {
-                node.texts.extend(text(source, &field.content, TEXT)?);
+                node.texts.push(words(source, range, skipped)?);
             }
         }
-        (4.., content @ Content::Bytes(_)) => skipped.content(content),
-        _ => {}
+        (_, content) => skipped.content(content),
     }
     Ok(())
 }

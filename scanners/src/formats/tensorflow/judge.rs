@@ -20,6 +20,7 @@ use crate::{
 
 /// Attributes that name a file or an address which the operation opens by itself.
 const OPENING: &[(&str, &str, &[&str])] = &[
+    ("ImmutableConst", "memory_region_name", &[""]),
     ("PrintV2", "output_stream", &["stderr", "stdout", "log(info)", "log(warning)", "log(error)", ""]),
     ("DecodeProtoV2", "descriptor_source", &["local://", ""]),
     ("EncodeProto", "descriptor_source", &["local://", ""]),
@@ -49,7 +50,10 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, graphs: &[Graph], asse
     for (number, graph) in graphs.iter().enumerate() {
         for node in &graph.nodes {
             scan.steps(1)?;
-            for op in &node.ops {
+            // A function that is named can be an operation itself.
+            let named =
+                node.calls.iter().filter(|name| !matches!(look_up(name), None | Some(Op::Plain | Op::Path(..))));
+            for op in node.ops.iter().chain(named) {
                 match look_up(op) {
                     Some(Op::Plain) => opening(op, graph, node, &mut see),
                     Some(Op::File(what)) => {
@@ -133,7 +137,7 @@ struct Flow<'a> {
 
 impl Flow<'_> {
     fn sink(&mut self, graph: usize, node: &Node, input: usize, op: &str, what: &'static str) {
-        let Some(taken) = node.inputs.get(input) else { return };
+        let Some(taken) = node.inputs.get(input).or(node.inputs.last()) else { return };
         let sentence = self.graphs.get(graph).map(|g| standing(op, g, node)).unwrap_or_default();
         let sink = Sink { graph, input: taken.clone(), leading: true, op: op.to_owned(), what, at: node.at, sentence };
         self.push(sink);

@@ -7,6 +7,7 @@ mod graph;
 mod judge;
 pub(crate) mod ops;
 pub(crate) mod pbtxt;
+pub(crate) mod records;
 
 use std::{collections::HashSet, ops::Range};
 
@@ -103,6 +104,8 @@ pub(crate) fn fingerprint(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         scan.steps(1)?;
         if field.number > 7 {
             skipped.unknown(scan, source, &field);
+        } else {
+            skipped.content(&field.content);
         }
     }
     skipped.mark(scan, source, 0..source.len());
@@ -123,7 +126,7 @@ pub(crate) fn keras_metadata(scan: &mut Scan<'_>, source: &Source) -> Scanned<()
             scan.steps(1)?;
             match (part.number, &part.content) {
                 (5, Content::Bytes(range)) => layer(scan, source, range)?,
-                (1..=4 | 6, _) => {}
+                (1..=4 | 6, content) => skipped.content(content),
                 _ => skipped.unknown(scan, source, &part),
             }
         }
@@ -141,8 +144,8 @@ fn one_meta_graph(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, skipp
         match (field.number, &field.content) {
             (2, Content::Bytes(range)) => graph::read(scan, source, range.clone(), skipped, &mut graphs)?,
             (6, Content::Bytes(range)) => assets.extend(asset(scan, source, range.clone())?),
-            (7, Content::Bytes(range)) => objects(scan, source, range.clone())?,
-            (1 | 3..=5, Content::Bytes(_)) => {}
+            (7, Content::Bytes(range)) => objects(scan, source, range.clone(), skipped)?,
+            (1 | 3..=5, content) => skipped.content(content),
             _ => skipped.unknown(scan, source, &field),
         }
     }
@@ -189,18 +192,25 @@ fn asset_name(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str) {
 }
 
 /// SavedObjectGraph: what Python objects are built when the model is loaded. Old Keras keeps its layers' configs here.
-fn objects(scan: &mut Scan<'_>, source: &Source, range: Range<u64>) -> Scanned<()> {
+fn objects(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, skipped: &mut Skipped) -> Scanned<()> {
     let mut nodes = Fields::of(source, range);
     while let Some(node) = nodes.next()? {
-        let (1, Content::Bytes(node)) = (node.number, &node.content) else { continue };
+        let (1, Content::Bytes(node)) = (node.number, &node.content) else {
+            skipped.content(&node.content);
+            continue;
+        };
         let mut parts = Fields::of(source, node.clone());
         while let Some(part) = parts.next()? {
             scan.steps(1)?;
-            let (4, Content::Bytes(user)) = (part.number, &part.content) else { continue };
+            let (4, Content::Bytes(user)) = (part.number, &part.content) else {
+                skipped.content(&part.content);
+                continue;
+            };
             let mut fields = Fields::of(source, user.clone());
             while let Some(field) = fields.next()? {
-                if let (3, Content::Bytes(metadata)) = (field.number, &field.content) {
-                    layer(scan, source, metadata)?;
+                match (field.number, &field.content) {
+                    (3, Content::Bytes(metadata)) => layer(scan, source, metadata)?,
+                    (_, content) => skipped.content(content),
                 }
             }
         }
@@ -214,6 +224,9 @@ fn layer(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) -> Scanned<()
         return Err(Stop::Spent("a layer's description is too long".into()));
     }
     let bytes = source.read(range.clone())?;
+    if std::str::from_utf8(&bytes).is_err() {
+        return Err(Stop::broken(range.start, "a layer's description is not UTF-8"));
+    }
     if !bytes.starts_with(b"{") {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use crate::{
         graph::{Graph, Node},
         judge,
     },
+    rules,
     scan::{Scan, Scanned, Stop},
     source::Source,
 };
@@ -18,7 +19,7 @@ pub(crate) fn recognise(text: &str) -> bool {
     let mut words = Words::new(text);
     let first = words.next().ok().flatten();
     let second = words.next().ok().flatten();
-    let opens = matches!(&second, Some((_, Word::Mark('{' | '<')))) || matches!(&second, Some((_, Word::Mark(':'))));
+    let opens = matches!(&second, Some((_, Word::Mark('{' | '<')))) || words.after_colon;
     let known =
         ["node", "library", "versions", "meta_graphs", "meta_info_def", "graph_def", "saved_model_schema_version"];
     opens && matches!(&first, Some((_, Word::Name(name))) if known.contains(&name.as_str()))
@@ -250,4 +251,27 @@ impl<'a> Words<'a> {
         self.at = digits + count;
         out.push(u32::from_str_radix(number, base).map_or(0, |value| value.to_le_bytes()[0]));
     }
+}
+
+/// Whether the text is the file `checkpoint`, which names the newest checkpoint of its folder.
+pub(crate) fn is_state(source: &Source, text: &str) -> bool {
+    source.file_name() == "checkpoint" && text.starts_with("model_checkpoint_path")
+}
+
+/// The file `checkpoint`. Trainers write paths of their own machine into it; those of the system are another matter.
+pub(crate) fn state(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    const SYSTEM: &[&str] = &["/etc/", "/root/", "/proc/", "/sys/", "/dev/", "/boot/", "/usr/", "/bin/", "/var/"];
+    scan.is("tensorflow checkpoint state");
+    let mut words = Words::new(text);
+    while let Some((at, word)) = words.next()? {
+        scan.steps(1)?;
+        let Word::Text(path) = word else { continue };
+        let up = path.split(['/', '\\']).any(|part| part == "..");
+        if up || path.contains("://") || SYSTEM.iter().any(|folder| path.starts_with(folder)) {
+            let message = format!("The newest checkpoint is said to be {path:?}, which is not in this folder.");
+            scan.found(&rules::CONFIG_ESCAPE, source, at, message);
+        }
+    }
+    scan.inspected(source, 0..source.len());
+    Ok(())
 }

@@ -22,6 +22,7 @@ pub(crate) fn is_tar(archive: &Archive) -> bool {
     has("pickle") && (has("storages") || has("tensors") || has("sys_info"))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every kind has this form")]
 pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
     let message = "The checkpoint is a tar in torch's oldest form, which torch loads with everything that its pickles call, \
                    in some versions even with weights_only=True.";

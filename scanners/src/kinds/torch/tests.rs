@@ -1,3 +1,7 @@
+//! Torch's archives: what is a storage, what is code, and how little has to be read.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what went wrong by panicking")]
+
 use std::{
     io::Write,
     sync::{
@@ -125,7 +129,8 @@ fn operations_of_known_libraries_are_no_finding_and_others_are() {
     for line in ["y = ops.company.fused(x)", "y : __torch__.torch.classes.tensorrt.Engine = x", "ops.prim.rpc_async(x)"]
     {
         let report = judged("m.pt", Arc::new(Bytes::from(script(line))));
-        assert_eq!(rules_of(&report), ["WB-TOR-002"], "{line}");
+        assert_eq!(rules_of(&report).first(), Some(&"WB-TOR-002"), "{line}");
+        assert_eq!(report.verdict, Verdict::Suspicious);
     }
 }
 
@@ -150,6 +155,18 @@ fn a_cut_file_is_never_clean() {
     for end in 4..whole.len() {
         let report = judged("m.pt", Arc::new(Bytes::from(whole[..end].to_vec())));
         assert_ne!(report.verdict, Verdict::Clean, "cut at {end}");
+    }
+}
+
+#[test]
+fn no_changed_byte_stops_the_scan() {
+    let whole = zipped(&[("a/data.pkl", &state_dict(&[4])), ("a/data/0", &[1; 16]), ("a/code/x.py", b"ops.a.b(x)")]);
+    for at in 0..whole.len() {
+        for byte in [0, 0x7f, 0xff] {
+            let mut changed = whole.clone();
+            changed[at] = byte;
+            judged("m.pt", Arc::new(Bytes::from(changed)));
+        }
     }
 }
 

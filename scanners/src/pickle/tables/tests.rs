@@ -1,3 +1,7 @@
+//! The data files say what they should.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what went wrong by panicking")]
+
 use super::*;
 
 fn tier(module: &str, name: &str) -> Option<Tier> {

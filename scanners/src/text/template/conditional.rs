@@ -7,6 +7,7 @@ use super::{
     judge::Seen,
     known::Knowledge,
     tree::{ExprKind, Id, StatementKind, Template},
+    values::Value,
     words,
 };
 use crate::rules;
@@ -93,6 +94,9 @@ fn texts(template: &Template, known: &Knowledge, value: Id) -> Vec<String> {
     let (mut out, mut todo) = (Vec::new(), vec![value]);
     while let Some(id) = todo.pop() {
         out.extend(known.texts(id).map(str::to_owned));
+        if let Some(ExprKind::Const(Value::Text(text))) = template.kind(id) {
+            out.push(text.clone());
+        }
         match template.kind(id) {
             Some(ExprKind::Call(callee, args)) => match template.name(*callee) {
                 Some(name) if name.starts_with("raise") => {}

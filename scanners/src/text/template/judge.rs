@@ -385,7 +385,7 @@ impl Judge<'_> {
                     };
                     open.push((body.end, times.max(1)));
                     let product = open.iter().fold(1_i64, |all, (_, times)| all.saturating_mul(*times));
-                    if product > LARGE * 10 {
+                    if product > LARGE * 10 && open.len() > 1 {
                         self.see(
                             &rules::TEMPLATE_BOMB,
                             statement.at,
@@ -401,11 +401,7 @@ impl Judge<'_> {
                         }
                         _ => false,
                     };
-                    let textual = template.whole(*value).iter().filter(|id| itself(**id)).count() >= 2
-                        && template.whole(*value).iter().any(|id| {
-                            matches!(template.kind(*id), Some(ExprKind::Binary(Op::Concat | Op::Add, a, b))
-                                if template.whole(*a).iter().any(|id| itself(*id)) && template.whole(*b).iter().any(|id| itself(*id)))
-                        });
+                    let textual = mentions(template, *value, &itself) >= 2;
                     let rounds = open.iter().map(|(_, times)| *times).max().unwrap_or(0);
                     doubled += usize::from(textual);
                     if textual && (rounds > 24 || doubled > 24) {
@@ -416,6 +412,22 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// How often a joined text holds what `itself` looks for, tests left out.
+fn mentions(template: &Template, value: Id, itself: &dyn Fn(Id) -> bool) -> usize {
+    let (mut count, mut todo) = (0, vec![value]);
+    while let Some(id) = todo.pop() {
+        count += usize::from(itself(id));
+        match template.kind(id) {
+            Some(ExprKind::Binary(Op::Concat | Op::Add, a, b)) => todo.extend([*a, *b]),
+            Some(ExprKind::Choice { then, other, .. }) => todo.extend(std::iter::once(*then).chain(*other)),
+            Some(ExprKind::Filter(Some(of), ..)) => todo.push(*of),
+            Some(ExprKind::List(items)) => todo.extend(items),
+            _ => {}
+        }
+    }
+    count
 }
 
 fn is_sign(name: &str) -> bool {

@@ -28,7 +28,7 @@ pub(crate) struct Known {
 }
 
 /// Possible values followed for each expression.
-const VALUES: usize = 8;
+const VALUES: usize = 6;
 const BITS: usize = 32;
 /// How often assignments are followed through assignments.
 const ROUNDS: usize = 4;
@@ -82,7 +82,9 @@ impl Knowledge {
                     let mut known = Known { built: true, ..Known::default() };
                     for inner in template.statements.get(body.clone()).unwrap_or_default() {
                         match &inner.kind {
-                            StatementKind::Text(text) => known.bits.push(text.clone()),
+                            StatementKind::Text(text) => {
+                                known.bits.extend(constant(&Value::Text(text.clone())).bits);
+                            }
                             StatementKind::Print(id) => {
                                 let printed = self.get(*id).clone();
                                 known.bits.extend(printed.values.iter().filter_map(Value::text).map(str::to_owned));
@@ -177,10 +179,7 @@ impl Knowledge {
 
     fn expression(&self, template: &Template, kind: &ExprKind) -> Known {
         match kind {
-            ExprKind::Const(value) => {
-                let bits = value.text().map(str::to_owned).into_iter().collect();
-                Known { values: vec![value.clone()], bits, ..Known::default() }
-            }
+            ExprKind::Const(value) => constant(value),
             ExprKind::Name(name) => {
                 let mut known = self.names.get(name).cloned().unwrap_or_default();
                 known.spoken |= matches!(name.as_str(), "content" | "prompt" | "query" | "user_message");
@@ -224,8 +223,9 @@ impl Knowledge {
             }
             ExprKind::List(items) => {
                 let mut known = self.together(items.iter().copied());
-                let each: Option<Vec<Value>> = items.iter().map(|id| self.get(*id).values.first().cloned()).collect();
-                known.values = each.filter(|items| items.len() <= 200).map(Value::List).into_iter().collect();
+                if items.len() <= 200 {
+                    known.values = self.choices(items).into_iter().map(Value::List).collect();
+                }
                 known
             }
             ExprKind::Dict(entries) => {
@@ -237,6 +237,26 @@ impl Knowledge {
                 known
             }
         }
+    }
+
+    /// What several expressions can be together: the first value of each, and every other value of one of them.
+    fn choices(&self, ids: &[Id]) -> Vec<Vec<Value>> {
+        let first: Option<Vec<Value>> = ids.iter().map(|id| self.get(*id).values.first().cloned()).collect();
+        let Some(first) = first else { return Vec::new() };
+        let mut all = vec![first.clone()];
+        for (place, id) in ids.iter().enumerate() {
+            for other in self.get(*id).values.iter().skip(1) {
+                if all.len() >= VALUES {
+                    return all;
+                }
+                let mut choice = first.clone();
+                if let Some(value) = choice.get_mut(place) {
+                    *value = other.clone();
+                }
+                all.push(choice);
+            }
+        }
+        all
     }
 
     /// The same origin, without its values.
@@ -277,8 +297,6 @@ impl Knowledge {
     }
 
     fn call(&self, template: &Template, callee: Id, args: &Args) -> Known {
-        let given =
-            |ids: &[Id]| -> Option<Vec<Value>> { ids.iter().map(|id| self.get(*id).values.first().cloned()).collect() };
         let Some(ExprKind::Attribute(of, method)) = template.kind(callee) else {
             let name = template.name(callee).unwrap_or_default();
             let mut known = if name == "dict" || name == "namespace" || name == "range" {
@@ -301,19 +319,20 @@ impl Knowledge {
         let mut known = self.like(*of);
         merge(&mut known, &self.together(args.all()));
         known.built = true;
-        let plain = given(&args.plain).unwrap_or_default();
-        let complete = plain.len() == args.plain.len();
-        for value in self.get(*of).values.iter().filter(|_| complete) {
+        let choices = self.choices(&args.plain);
+        let pairs = self.get(*of).values.iter().flat_map(|value| choices.iter().map(move |plain| (value, plain)));
+        for (value, plain) in pairs.take(VALUES * 2) {
             known.values.extend(match (method.as_str(), value) {
                 ("format", Value::Text(format)) => {
                     let first = |id: &Id| self.get(*id).values.first().cloned();
                     let named: Option<Vec<(String, Value)>> =
                         args.named.iter().map(|(key, id)| Some((key.clone(), first(id)?))).collect();
-                    named.and_then(|named| values::braces(format, &plain, &named))
+                    named.and_then(|named| values::braces(format, plain, &named))
                 }
-                (method, value) => values::apply(method, value, &plain),
+                (method, value) => values::apply(method, value, plain),
             });
         }
+        known.values.truncate(VALUES);
         if method == "get"
             && known.values.is_empty()
             && let Some(name) = args.plain.first().and_then(|id| self.texts(*id).next())
@@ -345,9 +364,10 @@ impl Knowledge {
     fn filter(&self, of: Option<Id>, name: &str, args: &Args) -> Known {
         let mut known = self.together(of.into_iter().chain(args.all()));
         known.built = true;
-        let plain: Option<Vec<Value>> = args.plain.iter().map(|id| self.get(*id).values.first().cloned()).collect();
-        if let (Some(of), Some(plain)) = (of, &plain) {
-            known.values = self.get(of).values.iter().filter_map(|v| values::apply(name, v, plain)).collect();
+        if let Some(of) = of {
+            let choices = self.choices(&args.plain);
+            let pairs = self.get(of).values.iter().flat_map(|value| choices.iter().map(move |plain| (value, plain)));
+            known.values = pairs.filter_map(|(value, plain)| values::apply(name, value, plain)).take(VALUES).collect();
         }
         if matches!(name, "map" | "selectattr" | "rejectattr") {
             let named = args.all().flat_map(|id| self.texts(id).map(str::to_owned).collect::<Vec<_>>());
@@ -418,6 +438,17 @@ impl Knowledge {
     }
 }
 
+/// A long text is not followed, only that it is one from which a name can be cut.
+fn constant(value: &Value) -> Known {
+    let text = value.text().unwrap_or_default();
+    if text.len() > values::LONGEST {
+        let bits = if text.contains('_') { vec!["_".to_owned()] } else { Vec::new() };
+        return Known { bits, ..Known::default() };
+    }
+    let bits = value.text().map(|text| text.chars().take(200).collect()).into_iter().collect();
+    Known { values: vec![value.clone()], bits, ..Known::default() }
+}
+
 fn merge(into: &mut Known, from: &Known) {
     into.built |= from.built;
     into.spoken |= from.spoken;
@@ -448,5 +479,5 @@ fn written_block(knowledge: &Knowledge, template: &Template, body: std::ops::Ran
             _ => return None,
         }
     }
-    (out.len() <= 4000).then_some(out)
+    (out.len() <= values::LONGEST).then_some(out)
 }

@@ -68,6 +68,7 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece>, Unread> {
             };
             at = inner + end + 2;
         } else if let Some((start, end, after)) = (kind == Some(b'%')).then(|| raw_block(text, inner)).flatten() {
+            let Some(end) = end else { return Err(Unread::new(open, "a raw block has no end")) };
             push_text(&mut out, text, start..end);
             at = after;
         } else {
@@ -93,7 +94,7 @@ fn push_text(out: &mut Vec<Piece>, text: &str, range: std::ops::Range<usize>) {
 }
 
 /// `{% raw %} … {% endraw %}`: where its text begins and ends, and where the template goes on.
-fn raw_block(text: &str, inner: usize) -> Option<(usize, usize, usize)> {
+fn raw_block(text: &str, inner: usize) -> Option<(usize, Option<usize>, usize)> {
     let after_word = |from: usize, word: &str| -> Option<usize> {
         let rest = text.get(from..)?;
         let trimmed = rest.trim_start_matches(['-', '+']).trim_start().strip_prefix(word)?.trim_start();
@@ -104,11 +105,11 @@ fn raw_block(text: &str, inner: usize) -> Option<(usize, usize, usize)> {
     let mut from = start;
     while let Some(found) = text.get(from..)?.find("{%") {
         if let Some(after) = after_word(from + found + 2, "endraw") {
-            return Some((start, from + found, after));
+            return Some((start, Some(from + found), after));
         }
         from += found + 2;
     }
-    None
+    Some((start, None, start))
 }
 
 fn tokens(text: &str, start: usize, end: &'static str) -> Result<(Vec<Token>, usize), Unread> {

@@ -25,6 +25,9 @@ use crate::{
 /// A template longer than this is not read; the longest real ones have 50,000 bytes.
 const LONGEST: usize = 1 << 20;
 
+/// Expressions and statements of one template; the largest real ones have some thousands.
+const MOST: usize = 20_000;
+
 /// Inspects one template. `name` says where it was (`chat_template`); `at` is where its text begins in the source.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str, text: &str) -> Scanned<()> {
     scan.facts.templates.push(TemplateFact { name: name.to_owned(), bytes: text.len() });
@@ -56,6 +59,17 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str,
             return Ok(());
         }
     };
+    if template.exprs.len() > MOST || template.statements.len() > MOST {
+        let message = format!(
+            "The chat template `{name}` consists of {} expressions and {} statements, more than any template has.",
+            template.exprs.len(),
+            template.statements.len()
+        );
+        scan.found(&rules::TEMPLATE_BOMB, source, at, message);
+        scan.left_out(source, format!("the chat template `{name}` is too large to be judged"));
+        lexical(scan, source, place(0), name, text);
+        return Ok(());
+    }
     scan.steps(template.exprs.len() as u64 * 8)?;
     let known = known::Knowledge::of(&template);
     let seen = judge::judge(&template, &known).into_iter().chain(conditional::judge(&template, &known));

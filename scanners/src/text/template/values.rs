@@ -3,7 +3,7 @@
 //! Sizes are bounded: what would grow past them is unknown, never made.
 
 /// The longest text that is followed.
-const LONGEST: usize = 4000;
+pub(crate) const LONGEST: usize = 1000;
 const MOST_ITEMS: usize = 200;
 
 #[derive(Clone, Debug, PartialEq)]

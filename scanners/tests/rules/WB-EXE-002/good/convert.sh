@@ -1,0 +1,3 @@
+#!/bin/sh
+# Converts the checkpoint.
+echo converting
