@@ -143,7 +143,6 @@ const FORMATS: &[Format] = &[
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
-    Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
     inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
@@ -206,6 +205,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
                 let message = format!("{} bytes, beginning with {start}, are nothing that is known.", source.len());
                 scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
             }
+            strict::behind_text(scan, source)?;
             scan.unsupported(source, "no reader knows these bytes");
         }
     }

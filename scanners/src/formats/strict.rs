@@ -5,7 +5,7 @@
 use crate::{
     formats::{Format, HEAD, Match, Probe, TAIL},
     rules::{self, Rule},
-    scan::{Scan, Stop},
+    scan::{Scan, Scanned, Stop},
     source::Source,
 };
 
@@ -40,6 +40,24 @@ pub(crate) fn only_named(scan: &mut Scan<'_>, probe: &Probe<'_>, format: &Format
         let message = format!("The file has the name of a model ({}) and does not begin as one.", format.name);
         scan.found(&rules::STRUCTURE_BROKEN, probe.source, 0, message);
     }
+}
+
+/// What begins as text and goes on as something else is no text: the rest is looked at as a file of its own.
+pub(crate) fn behind_text(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    const BEGINS: u64 = 64;
+    let plain = |byte: &u8| (0x20..0x7f).contains(byte) || matches!(byte, b'\n' | b'\r' | b'\t');
+    if source.len() > scan.limits.text_bytes || !source.read_up_to(0, BEGINS)?.iter().all(plain) {
+        return Ok(());
+    }
+    let bytes = source.read(0..source.len())?;
+    scan.steps(bytes.len() as u64 / 16)?;
+    let letters = std::str::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    let control = bytes.iter().position(|byte| *byte < 0x20 && !plain(byte)).unwrap_or(bytes.len());
+    let at = letters.min(control) as u64;
+    if at >= BEGINS && at < source.len() {
+        scan.inner(&source.member(&format!("from {at}"), at..source.len()));
+    }
+    Ok(())
 }
 
 /// Tells that a reader stopped because the file breaks its format, where the bytes or the name say that it is this format.

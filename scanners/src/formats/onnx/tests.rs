@@ -1,5 +1,7 @@
 //! Where a tensor can sit, and how its path can be written.
 
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+
 use std::sync::Arc;
 
 use crate::{Limits, Neighbours, Outcome, Report, scan};

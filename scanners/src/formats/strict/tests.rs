@@ -1,5 +1,7 @@
 //! Cut models: no reader falls over, and what has a beginning and an end of its own is never clean when it is cut.
 
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+
 use std::{fs, path::Path, sync::Arc};
 
 use bytes::Bytes;

@@ -36,7 +36,15 @@ const OPENING: &[(&str, &str, &[&str])] = &[
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, graphs: &[Graph], assets: &HashSet<String>) -> Scanned<()> {
     let functions: HashMap<&str, usize> =
         graphs.iter().enumerate().filter_map(|(at, g)| Some((g.function.as_deref()?, at))).collect();
-    let mut flow = Flow { graphs, functions, assets, sinks: Vec::new(), seen: HashSet::new() };
+    let mut callers: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    for (number, graph) in graphs.iter().enumerate() {
+        for (place, node) in graph.nodes.iter().enumerate() {
+            for name in called(node).filter(|name| functions.contains_key(name)) {
+                callers.entry(name).or_default().push((number, place));
+            }
+        }
+    }
+    let mut flow = Flow { graphs, functions, callers, assets, sinks: Vec::new(), seen: HashSet::new() };
     let mut seen: BTreeMap<(&'static str, String), Sight> = BTreeMap::new();
     let mut see = |rule: &'static Rule, op: &str, graph: &Graph, node: &Node, why: &str| {
         let sight = seen.entry((rule.id, op.to_owned())).or_insert_with(|| Sight {
@@ -130,6 +138,8 @@ struct Sink {
 struct Flow<'a> {
     graphs: &'a [Graph],
     functions: HashMap<&'a str, usize>,
+    /// Which nodes call a function: the numbers of their graphs and their own.
+    callers: HashMap<&'a str, Vec<(usize, usize)>>,
     assets: &'a HashSet<String>,
     sinks: Vec<Sink>,
     seen: HashSet<(usize, String, bool, String)>,
@@ -190,18 +200,14 @@ impl Flow<'_> {
             return Ok(());
         };
         let mut found = Vec::new();
-        for (number, graph) in self.graphs.iter().enumerate() {
-            for node in &graph.nodes {
-                scan.steps(1)?;
-                if called(node).any(|name| name == function) {
-                    // `If` and `Case` take what they choose by before the arguments; each place is tried.
-                    let inputs = [argument, argument + 1];
-                    let chooses = node.ops.iter().any(|op| op.contains("If") || op.contains("Case"));
-                    for place in inputs.into_iter().take(if chooses { 2 } else { 1 }) {
-                        if let Some(input) = node.inputs.get(place) {
-                            found.push(Sink { graph: number, input: input.clone(), ..sink.clone() });
-                        }
-                    }
+        for (number, place) in self.callers.get(function).into_iter().flatten().copied() {
+            scan.steps(1)?;
+            let Some(node) = self.graphs.get(number).and_then(|graph| graph.nodes.get(place)) else { continue };
+            // `If` and `Case` take what they choose by before the arguments; each place is tried.
+            let chooses = node.ops.iter().any(|op| op.contains("If") || op.contains("Case"));
+            for place in [argument, argument + 1].into_iter().take(if chooses { 2 } else { 1 }) {
+                if let Some(input) = node.inputs.get(place) {
+                    found.push(Sink { graph: number, input: input.clone(), ..sink.clone() });
                 }
             }
         }

@@ -7,7 +7,6 @@ mod graph;
 mod judge;
 pub(crate) mod ops;
 pub(crate) mod pbtxt;
-pub(crate) mod records;
 
 use std::{collections::HashSet, ops::Range};
 
