@@ -94,6 +94,7 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "ends a reader, which can fail")]
 fn bad_header(scan: &mut Scan<'_>, source: &Source, at: u64, message: &str) -> Scanned<()> {
     scan.found(&rules::TENSORS_HEADER, source, at, message);
     scan.left_out(source, "the safetensors header could not be read, so that nothing says what the other bytes are");

@@ -18,6 +18,7 @@ fn recognise(archive: &Archive) -> bool {
     archive.find(CONFIG).is_some() && beside.iter().any(|name| archive.find(name).is_some())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "stands in the table of kinds, which can fail")]
 fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
     for member in &archive.members {
         // Readers of archives ignore case here and there: whatever could be taken for the config is read as one.

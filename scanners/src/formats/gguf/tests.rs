@@ -1,5 +1,7 @@
 //! Headers put together by hand, in every version and byte order, and what becomes of them when they are changed.
 
+#![allow(clippy::cast_possible_truncation, reason = "the numbers of a test are small")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,7 +30,9 @@ fn pair(key: &str, kind: u32, value: &[u8]) -> Vec<u8> {
 
 fn tensor(name: &str, dims: &[u64], kind: u32, offset: u64) -> Vec<u8> {
     let mut out = [text(name), (dims.len() as u32).to_le_bytes().to_vec()].concat();
-    dims.iter().for_each(|d| out.extend(d.to_le_bytes()));
+    for d in dims {
+        out.extend(d.to_le_bytes());
+    }
     out.extend(kind.to_le_bytes());
     out.extend(offset.to_le_bytes());
     out

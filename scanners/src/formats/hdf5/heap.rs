@@ -32,16 +32,16 @@ pub(crate) fn name(heap: &Piece, offset: u64) -> Scanned<String> {
 
 /// One object of the global heap at `address`.
 pub(crate) fn global(scan: &mut Scan<'_>, file: &File, address: u64, index: u64) -> Scanned<Piece> {
-    let head = 8 + u64::from(file.lengths);
-    let mut first = file.signed(scan, address, head, b"GCOL")?;
+    let own = 8 + u64::from(file.lengths);
+    let mut first = file.signed(scan, address, own, b"GCOL")?;
     let at = first.at;
     first.skip(4)?;
     let size = first.length()?;
     if size > LARGEST {
         return Err(Stop::Spent(format!("a heap of {size} bytes")));
     }
-    let mut heap = file.block(scan, address.saturating_add(head), size.saturating_sub(head))?;
-    while heap.left() >= head {
+    let mut heap = file.block(scan, address.saturating_add(own), size.saturating_sub(own))?;
+    while heap.left() >= own {
         scan.steps(1)?;
         let number = heap.u16()?;
         heap.skip(6)?;

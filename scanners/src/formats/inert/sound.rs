@@ -43,8 +43,7 @@ fn chunks(scan: &mut Scan<'_>, source: &Source, mut at: u64, end: u64) -> Scanne
         if !plain || at + 8 + size > end {
             return Err(Stop::broken(at, "a RIFF chunk makes no sense"));
         }
-        if !matches!(head.get(..4), Some(b"data" | b"LIST" | b"fmt " | b"idx1" | b"VP8 " | b"VP8L" | b"ALPH" | b"ANMF"))
-        {
+        if !matches!(head.get(..4), Some(b"data" | b"fmt " | b"idx1" | b"VP8 " | b"VP8L" | b"ALPH" | b"ANMF")) {
             gap::carried(scan, source, at + 8..at + 8 + size, "in a chunk")?;
         }
         at += 8 + size + (size & 1);

@@ -1,5 +1,7 @@
 //! Ordinary files are clean whole, and nothing hides behind their ends.
 
+#![allow(clippy::cast_possible_truncation, reason = "the numbers of a test are small")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

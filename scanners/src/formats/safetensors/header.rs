@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             match known {
                 Some(known) if !seen.insert(known) => self.twice(at, &format!("{known} of {}", tensor.name)),
                 None => {
-                    self.fault(at, format!("The tensor `{}` has an entry `{key}` that no tensor has.", tensor.name))
+                    self.fault(at, format!("The tensor `{}` has an entry `{key}` that no tensor has.", tensor.name));
                 }
                 _ => {}
             }
