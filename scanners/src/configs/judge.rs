@@ -107,6 +107,7 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
             }
         }
         ("_target_" | "__target__" | "_target", Some(name)) => {
+            trusting(scan, source, tree, object, name);
             named(scan, source, at, key, name, &rules::HYDRA_TARGET);
         }
         ("class_path", Some(name)) if name.contains('.') => named(scan, source, at, key, name, &rules::HYDRA_TARGET),
@@ -221,6 +222,23 @@ fn path_of(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, path: &str)
 fn is_dotted(name: &str) -> bool {
     name.contains('.')
         && name.split('.').all(|part| part.chars().all(|c| c.is_alphanumeric() || c == '_') && !part.is_empty())
+}
+
+/// `_target_: …from_pretrained` with `trust_remote_code: true` loads whatever code another repository has.
+fn trusting(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, name: &str) {
+    let trusts = tree.get_all(object, "trust_remote_code").any(|id| match tree.value(id).map(|value| &value.kind) {
+        Some(Kind::Bool(is)) => *is,
+        Some(Kind::String(text)) => matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on"),
+        _ => false,
+    });
+    if !trusts || !name.ends_with("from_pretrained") {
+        return;
+    }
+    let keys = ["pretrained_model_name_or_path", "pretrained_model_name", "repo_id"];
+    let from = keys.iter().find_map(|key| tree.get(object, key)).and_then(|id| tree.text(id)).unwrap_or("a repository");
+    let message = format!("`{name}` is called with trust_remote_code: it runs whatever code `{from}` has.");
+    scan.facts.remote_code.insert(from.to_owned());
+    scan.found(&rules::FOREIGN_CODE, source, tree.at(object), message);
 }
 
 fn auto_map(scan: &mut Scan<'_>, source: &Source, tree: &Tree, map: usize) {
@@ -369,10 +387,33 @@ pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, te
             path_of(scan, source, tag.at, "!include", class);
             continue;
         }
+        if matches!(class, "eval" | "builtins.eval") && only_counts(text, tag.at) {
+            let message = format!("Loading this YAML evaluates text as Python (`{class}`), which here only counts.");
+            scan.found(&rules::CLASS_UNKNOWN, source, tag.at, message);
+            continue;
+        }
         let shown = format!("the tag `{}`", tag.name.replace("tag:yaml.org,2002:", "!!"));
         weigh_tag(scan, source, tag.at, &shown, class, kind == "module");
     }
     hidden_tags(scan, source, document, text)
+}
+
+/// `eval ["[int(x * 0.1 * 512) for x in range(5, 21)]"]`: configs of segmentation models count sizes so.
+fn only_counts(text: &str, tag: u64) -> bool {
+    let rest = usize::try_from(tag).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+    let line = rest.lines().next().unwrap_or_default();
+    let Some((_, argument)) = line.split_once(char::is_whitespace) else { return false };
+    let argument = argument.trim();
+    let Some(inner) = argument.strip_prefix("[\"").and_then(|inner| inner.strip_suffix("\"]")) else { return false };
+    let words = inner.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    let known = |word: &str| {
+        word.parse::<u64>().is_ok()
+            || matches!(
+                word,
+                "x" | "i" | "int" | "float" | "round" | "range" | "for" | "in" | "if" | "list" | "min" | "max"
+            )
+    };
+    words.into_iter().all(known) && inner.chars().all(|c| c.is_ascii_alphanumeric() || "()[],.+-*/ ".contains(c))
 }
 
 /// Tags of hyperpyyaml, which speech models use.
