@@ -14,7 +14,7 @@ use crate::{
 
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanned<()> {
     let file = source.file_name().to_ascii_lowercase();
-    frameworks::by_file_name(scan, source, tree, &file)?;
+    frameworks::by_file_name(scan, source, tree, &file);
     licences(scan, tree);
     if LOADED.contains(&file.as_str()) {
         duplicates(scan, source, tree);
@@ -89,15 +89,7 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
     }
     match (key, text) {
         ("auto_map", _) => auto_map(scan, source, tree, value),
-        ("custom_pipelines", _) => {
-            for (_, pipeline) in tree.entries(value) {
-                for named in tree.get_all(*pipeline, "impl") {
-                    if let Some(class) = tree.text(named) {
-                        remote_code(scan, source, tree.at(named), "custom_pipelines", class);
-                    }
-                }
-            }
-        }
+        ("custom_pipelines", _) => pipelines(scan, source, tree, value),
         ("_class_name", None) => {
             let parts: Vec<&str> = tree.items(value).iter().filter_map(|id| tree.text(*id)).collect();
             if let [module, class] = parts[..] {
@@ -110,16 +102,15 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
             trusting(scan, source, tree, object, name);
             named(scan, source, at, key, name, &rules::HYDRA_TARGET);
         }
-        ("class_path", Some(name)) if name.contains('.') => named(scan, source, at, key, name, &rules::HYDRA_TARGET),
-        ("target", Some(name)) if tree.get(object, "params").is_some() && is_dotted(name) => {
+        ("class_path" | "target", Some(name))
+            if is_dotted(name) && (key == "class_path" || tree.get(object, "params").is_some()) =>
+        {
             named(scan, source, at, key, name, &rules::HYDRA_TARGET);
         }
-        ("loader_module" | "parent_library", Some(name)) => {
-            named(scan, source, at, key, name, &rules::CLASS_PATH);
-        }
-        ("py/object" | "py/reduce" | "py/function" | "py/type" | "py/repr", Some(name)) => {
-            named(scan, source, at, key, name, &rules::CLASS_PATH);
-        }
+        (
+            "loader_module" | "parent_library" | "py/object" | "py/reduce" | "py/function" | "py/type" | "py/repr",
+            Some(name),
+        ) => named(scan, source, at, key, name, &rules::CLASS_PATH),
         ("py/reduce", None) => {
             for item in tree.items(value) {
                 for callable in tree.get_all(*item, "py/function").chain(tree.get_all(*item, "py/type")) {
@@ -241,6 +232,17 @@ fn trusting(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, na
     scan.found(&rules::FOREIGN_CODE, source, tree.at(object), message);
 }
 
+/// `custom_pipelines: {"task": {"impl": "module.Class"}}`
+fn pipelines(scan: &mut Scan<'_>, source: &Source, tree: &Tree, value: usize) {
+    for (_, pipeline) in tree.entries(value) {
+        for named in tree.get_all(*pipeline, "impl") {
+            if let Some(class) = tree.text(named) {
+                remote_code(scan, source, tree.at(named), "custom_pipelines", class);
+            }
+        }
+    }
+}
+
 fn auto_map(scan: &mut Scan<'_>, source: &Source, tree: &Tree, map: usize) {
     for (class, value) in tree.entries(map) {
         let texts = std::iter::once(*value).chain(tree.items(*value).iter().copied());
@@ -320,7 +322,7 @@ fn attention(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, name: &st
 
 /// A setting of a server that names code.
 pub(crate) fn setting(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, name: &str) {
-    let module = name.strip_suffix(".py").map(|path| path.replace('/', ".")).unwrap_or_else(|| name.to_owned());
+    let module = name.strip_suffix(".py").map_or_else(|| name.to_owned(), |path| path.replace('/', "."));
     match classes::weigh(scan, source, &module) {
         Weigh::Vouched => {}
         Weigh::Dangerous(why) => {
