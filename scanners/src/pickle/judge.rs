@@ -66,6 +66,8 @@ const MOST_DRAFTS: usize = 1000;
 const MOST_WORK: u64 = 200_000_000;
 /// More storages than any checkpoint names.
 const MOST_STORAGES: usize = 4_000_000;
+/// Of short texts, so many are told apart from the opcodes between them.
+const MOST_PASSIVE: usize = 100_000;
 /// No name of a global is longer.
 const LONG_NAME: u32 = 4096;
 /// No writer nests deeper.
@@ -505,7 +507,8 @@ impl<'a> Judge<'a> {
         let Some((tuple, 5..=6)) = self.arena.tuple(id) else { return Ok(None) };
         let item = |place| self.arena.item(tuple, place).unwrap_or(Value::Unknown);
         let (word, class, key, place, count) = (item(0), item(1), item(2), item(3), item(4));
-        let is_storage = word.is_text() && self.text(word, 16)?.as_deref() == Some("storage");
+        let location = self.text(place, 40)?.filter(|_| place.is_text()).is_some_and(|place| is_device(&place));
+        let is_storage = location && word.is_text() && self.text(word, 16)?.as_deref() == Some("storage");
         let kind = self.global(class).filter(|class| {
             matches!(class.module.as_str(), "torch" | "torch.storage" | "torch.cuda") && class.name.ends_with("Storage")
         });
@@ -612,6 +615,13 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// A text or bytes that nothing runs, as far as this pickle goes.
+    pub(crate) fn passive(&mut self, range: Range<u64>, long: bool) {
+        if long || self.unread.len() < MOST_PASSIVE {
+            self.unread.push(range);
+        }
+    }
+
     pub(crate) fn buffer(&mut self, at: u64) {
         self.say(&rules::PERSISTENT_ID, at, "It takes a buffer from outside the file.".into());
     }
@@ -681,6 +691,13 @@ pub(crate) fn verb(kind: UseKind) -> &'static str {
 
 pub(crate) fn package(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
+}
+
+/// `cpu`, `cuda:0`
+fn is_device(place: &str) -> bool {
+    let (kind, number) = place.split_once(':').unwrap_or((place, "0"));
+    kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_far_array(class: &Global) -> bool {

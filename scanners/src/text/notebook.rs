@@ -99,18 +99,23 @@ fn code_cell(scan: &mut Scan<'_>, source: &Source, at: u64, content: &str, code:
             code.push_str(body);
             code.push('\n');
         }
-        "writefile" | "file" if line.trim_end().ends_with(".sh") => {
+        "writefile" | "file" if named(line, "sh") => {
             for line in body.lines() {
                 shell_line(scan, source, at, line);
             }
         }
-        "writefile" | "file" if line.trim_end().ends_with(".py") => {
+        "writefile" | "file" if named(line, "py") => {
             // What it writes is looked at as code of the notebook: somebody runs it from there.
             code.push_str(body);
             code.push('\n');
         }
         _ => {}
     }
+}
+
+/// Whether the line ends in a file name with this ending.
+fn named(line: &str, ending: &str) -> bool {
+    line.trim_end().rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case(ending))
 }
 
 fn shell_line(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) -> bool {

@@ -101,9 +101,7 @@ pub(crate) fn without_code(text: &str) -> String {
                 fence = Some(mark);
                 out.push_str(&blank(line));
             }
-            (Some(open), Some(mark))
-                if open == mark && start.trim_end().chars().all(|c| Some(c) == mark.chars().next()) =>
-            {
+            (Some(open), Some(mark)) if open == mark && start.trim_end().chars().all(|c| mark.starts_with(c)) => {
                 fence = None;
                 out.push_str(&blank(line));
             }
@@ -302,6 +300,7 @@ impl<'a> Tag<'a> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table of tags")]
     fn judge(&self, inner: &str, markup: Markup, at: usize, found: &mut Vec<(usize, String)>) {
         let mut say = |message: String| found.push((at, message));
         match self.name.as_str() {
@@ -314,7 +313,7 @@ impl<'a> Tag<'a> {
                         say(format!("A script is loaded from `{}`.", shortened(source)));
                     }
                     None if markup == Markup::Still && !data => {
-                        say(format!("A script runs when this is shown: `{}`.", shortened(body)))
+                        say(format!("A script runs when this is shown: `{}`.", shortened(body)));
                     }
                     None => {
                         if let Some(word) = reaches(body) {
@@ -336,7 +335,10 @@ impl<'a> Tag<'a> {
             "object" | "embed" | "applet" => {
                 let source =
                     self.get("data").or_else(|| self.get("src")).or_else(|| self.get("code")).unwrap_or_default();
-                if self.name == "applet" || !is_known(source) || source.ends_with(".swf") || source.ends_with(".jar") {
+                if self.name == "applet"
+                    || !is_known(source)
+                    || matches!(source.rsplit('.').next(), Some("swf" | "jar"))
+                {
                     say(format!("The page embeds something that a plug-in runs: `{}`.", shortened(source)));
                 }
             }
@@ -353,7 +355,6 @@ impl<'a> Tag<'a> {
             "base" if !is_known(self.get("href").unwrap_or_default()) => {
                 say(format!("All links lead to `{}`.", shortened(self.get("href").unwrap_or_default())));
             }
-            "foreignobject" | "handler" | "listener" => {}
             _ => {}
         }
         for (key, value) in &self.attributes {

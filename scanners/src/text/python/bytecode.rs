@@ -55,8 +55,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             named.push(name);
         }
     }
-    let names = if named.is_empty() { String::new() } else { format!(" It names `{}`.", named.join("`, `")) };
-    let message = format!("This is compiled Python, which runs when it is imported and which nobody can read.{names}");
+    let told = if named.is_empty() { String::new() } else { format!(" It names `{}`.", named.join("`, `")) };
+    let message = format!("This is compiled Python, which runs when it is imported and which nobody can read.{told}");
     scan.found(&rules::PYTHON_BYTECODE, source, 0, message);
     scan.inspected(source, 0..source.len());
     Ok(())

@@ -28,7 +28,7 @@ const CALLING: &[&str] = &[
     "concurrent.futures.ThreadPoolExecutor().submit", "concurrent.futures.ProcessPoolExecutor().submit",
 ];
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     /// `function(arguments)`.
     pub(super) fn call(&mut self, function: &Value, args: &Args, at: u32) -> Value {
         match &function.what {
@@ -98,7 +98,9 @@ impl<'a> Walk<'a> {
         {
             return value;
         }
+        self.charge(receiver);
         if let Some(value) = constants::method(receiver, name, args) {
+            self.charge(&value);
             return value.tainted(args.taint());
         }
         if matches!(name, "__getattribute__" | "__getattr__")
@@ -142,7 +144,11 @@ impl<'a> Walk<'a> {
         if let Some(value) = self.found_by_name(path, args, at) {
             return value;
         }
+        for given in &args.given {
+            self.charge(given);
+        }
         if let Some(value) = constants::function(path, args) {
+            self.charge(&value);
             return value;
         }
         if let Some(method) = path.strip_prefix("builtins.str.").or_else(|| path.strip_prefix("builtins.bytes.")) {
@@ -175,6 +181,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Functions that find things by names, or bind arguments to them.
+    #[expect(clippy::too_many_lines, reason = "a table of functions")]
     fn found_by_name(&mut self, path: &str, args: &Args, at: u32) -> Option<Value> {
         let first = args.at(0);
         Some(match path {
@@ -248,7 +255,7 @@ impl<'a> Walk<'a> {
                 value
             }
             "builtins.map" | "itertools.starmap" | "builtins.filter" => {
-                let items = args.at(1).items().filter(|items| items.len() <= 4096)?;
+                let items = self.items(&args.at(1)).filter(|items| items.len() <= 4096)?;
                 let mut made = Vec::new();
                 for item in items {
                     let one = match (&item.what, path) {
@@ -285,12 +292,11 @@ impl<'a> Walk<'a> {
             if !callable {
                 continue;
             }
-            let rest = match args.named("args").and_then(Value::items) {
-                Some(items) => items,
-                None => {
-                    let others = args.given.iter().enumerate().filter(|(other, _)| *other != place);
-                    others.map(|(_, value)| value.clone()).collect()
-                }
+            let rest = if let Some(items) = args.named("args").and_then(Value::items) {
+                items
+            } else {
+                let others = args.given.iter().enumerate().filter(|(other, _)| *other != place);
+                others.map(|(_, value)| value.clone()).collect()
             };
             made = made.or(self.call(&function, &Args { given: rest, named: Vec::new() }, at));
         }

@@ -13,9 +13,8 @@ pub(super) fn method(receiver: &Value, name: &str, args: &Args) -> Option<Value>
         What::Bytes(bytes) => bytes_method(bytes, name, args),
         What::List(items) => match name {
             "copy" | "__iter__" => Some(receiver.clone()),
-            "__getitem__" => index(receiver, &args.at(0)),
             "pop" if args.len() == 0 => items.last().cloned(),
-            "pop" => index(receiver, &args.at(0)),
+            "pop" | "__getitem__" => index(receiver, &args.at(0)),
             _ => None,
         },
         What::Dict(items) => match name {
@@ -79,7 +78,6 @@ fn text_method(text: &str, name: &str, args: &Args) -> Option<Value> {
         "lower" | "casefold" => Value::text(text.to_lowercase()),
         "upper" => Value::text(text.to_uppercase()),
         "swapcase" => Value::text(swapped(text)),
-        "title" | "capitalize" | "expandtabs" => Value::text(text),
         "removeprefix" => Value::text(text.strip_prefix(plain?).unwrap_or(text)),
         "removesuffix" => Value::text(text.strip_suffix(plain?).unwrap_or(text)),
         "split" | "rsplit" => match plain {
@@ -94,13 +92,12 @@ fn text_method(text: &str, name: &str, args: &Args) -> Option<Value> {
             let (a, b) = halves?;
             Value::list(vec![Value::text(a), Value::text(by), Value::text(b)])
         }
-        "translate" | "zfill" | "ljust" | "rjust" | "center" => return None,
         "__add__" => Value::text(format!("{text}{}", first.shown())),
-        "__str__" => Value::text(text),
         "__getitem__" => index(&Value::text(text), &first)?,
         // What `pathlib` adds to a path.
         "joinpath" | "__truediv__" => joined(&Value::text(text), &args.given),
-        "expanduser" | "resolve" | "absolute" | "as_posix" | "expandvars" => Value::text(text),
+        "expanduser" | "resolve" | "absolute" | "as_posix" | "expandvars" | "__str__" | "title" | "capitalize"
+        | "expandtabs" => Value::text(text),
         "with_suffix" | "with_name" => Value::text(format!("{text}/{}", first.shown())),
         _ => return None,
     })
@@ -119,7 +116,10 @@ fn bytes_method(bytes: &[u8], name: &str, args: &Args) -> Option<Value> {
                 None => Value::text(String::from_utf8_lossy(bytes)),
             }
         }
-        "hex" => Value::text(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+        "hex" => {
+            let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+            Value::text(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect::<String>())
+        }
         "join" => {
             let mut out = Vec::new();
             for (place, item) in args.at(0).items()?.iter().enumerate() {
@@ -309,6 +309,7 @@ fn octets(items: &[Value]) -> Option<Vec<u8>> {
 }
 
 /// What a pure function of the standard library makes of constants.
+#[expect(clippy::too_many_lines, reason = "a table of functions")]
 pub(super) fn function(path: &str, args: &Args) -> Option<Value> {
     let first = args.at(0);
     let taint = first.deep_taint();

@@ -30,15 +30,12 @@ fn unescaped(bytes: &[u8]) -> Vec<u8> {
             _ => (None, 1),
         };
         let number = digits.and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u32::from_str_radix(d, 16).ok());
-        match number.and_then(char::from_u32) {
-            Some(c) => {
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                at += after;
-            }
-            None => {
-                out.push(*byte);
-                at += 1;
-            }
+        if let Some(c) = number.and_then(char::from_u32) {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            at += after;
+        } else {
+            out.push(*byte);
+            at += 1;
         }
     }
     out
@@ -47,7 +44,7 @@ fn unescaped(bytes: &[u8]) -> Vec<u8> {
 /// Hexadecimal digits, blanks between them allowed.
 pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
@@ -136,15 +133,12 @@ fn percent_signs(text: &str) -> String {
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(byte) = bytes.get(at) {
         let digits = bytes.get(at + 1..at + 3).and_then(|d| std::str::from_utf8(d).ok());
-        match digits.filter(|_| *byte == b'%').and_then(|d| u8::from_str_radix(d, 16).ok()) {
-            Some(decoded) => {
-                out.push(decoded);
-                at += 3;
-            }
-            None => {
-                out.push(*byte);
-                at += 1;
-            }
+        if let Some(decoded) = digits.filter(|_| *byte == b'%').and_then(|d| u8::from_str_radix(d, 16).ok()) {
+            out.push(decoded);
+            at += 3;
+        } else {
+            out.push(*byte);
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -175,8 +169,13 @@ pub(super) fn library(path: &str, first: &Value) -> Option<Value> {
         "urllib.parse.unquote" | "urllib.unquote" => {
             return Some(Value::text(percent_signs(first.as_text()?)).tainted(first.taint));
         }
-        "zlib.decompress" | "gzip.decompress" | "bz2.decompress" | "lzma.decompress" => None,
-        "zlib.decompressobj().decompress" | "brotli.decompress" | "cryptography.fernet.Fernet().decrypt" => None,
+        "zlib.decompress"
+        | "gzip.decompress"
+        | "bz2.decompress"
+        | "lzma.decompress"
+        | "zlib.decompressobj().decompress"
+        | "brotli.decompress"
+        | "cryptography.fernet.Fernet().decrypt" => None,
         _ => return None,
     };
     Some(made.map_or_else(Value::default, Value::bytes).tainted(first.deep_taint().with(Taint::DECODED)))

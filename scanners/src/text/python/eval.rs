@@ -29,14 +29,16 @@ impl<'a> Walk<'a> {
         let mut out = Vec::new();
         for expr in exprs {
             let value = self.eval(expr);
-            match (expr, value.items()) {
-                (Expr::Starred(_), Some(items)) => out.extend(items),
-                _ => out.push(value),
+            let items = if matches!(expr, Expr::Starred(_)) { self.items(&value) } else { None };
+            match items {
+                Some(items) => out.extend(items),
+                None => out.push(value),
             }
         }
         out
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of expression")]
     fn evaluate(&mut self, expr: &'a Expr) -> Value {
         match expr {
             Expr::StringLiteral(e) => Value::text(e.value.to_str()),
@@ -93,15 +95,14 @@ impl<'a> Walk<'a> {
                 value
             }
             Expr::Lambda(e) => {
-                let number = match self.lambda_numbers.get(&e.range.start().to_u32()) {
-                    Some(number) => *number,
-                    None => {
-                        let number = self.lambdas.len();
-                        self.lambdas.push(e);
-                        self.lambda_numbers.insert(e.range.start().to_u32(), number);
-                        self.as_called(|walk| walk.call_lambda(number, &Args::default()));
-                        number
-                    }
+                let number = if let Some(number) = self.lambda_numbers.get(&e.range.start().to_u32()) {
+                    *number
+                } else {
+                    let number = self.lambdas.len();
+                    self.lambdas.push(e);
+                    self.lambda_numbers.insert(e.range.start().to_u32(), number);
+                    self.as_called(|walk| walk.call_lambda(number, &Args::default()));
+                    number
                 };
                 Value::new(What::Lambda(number))
             }
@@ -280,6 +281,7 @@ impl<'a> Walk<'a> {
                     known &= bound.is_some() || matches!(**part, Expr::NoneLiteral(_));
                 }
             }
+            self.charge(&value);
             let made = if known { constants::slice(&value, bounds) } else { None };
             return made.unwrap_or_default().tainted(value.taint);
         }
@@ -303,11 +305,12 @@ impl<'a> Walk<'a> {
             }
             return found;
         }
-        if let (Some(path), Some(key)) = (value.as_path(), place.as_pattern()) {
-            if let Some(found) = self.item_of_path(path, key) {
-                return found;
-            }
+        if let (Some(path), Some(key)) = (value.as_path(), place.as_pattern())
+            && let Some(found) = self.item_of_path(path, key)
+        {
+            return found;
         }
+        self.charge(value);
         if let Some(found) = constants::index(value, place) {
             return found.tainted(value.taint);
         }
@@ -361,7 +364,8 @@ impl<'a> Walk<'a> {
 
     /// `a op b` of constants.
     pub(super) fn operate(&mut self, a: &Value, op: Operator, b: &Value) -> Value {
-        self.account.steps += (a.as_pattern().map_or(0, str::len) / 64) as u64;
+        self.charge(a);
+        self.charge(b);
         let taint = a.deep_taint().with(b.deep_taint());
         let made = match (&a.what, op, &b.what) {
             (What::Text(text), Operator::Mod, _) => Some(constants::percent(text, b)),
@@ -401,12 +405,13 @@ impl<'a> Walk<'a> {
     fn comprehension(&mut self, generators: &'a [Comprehension], elements: &[&'a Expr]) -> Value {
         let Some((first, more)) = generators.split_first() else { return Value::default() };
         let iterated = self.eval(&first.iter);
-        let items = iterated.items().filter(|items| items.len() <= 4096);
+        let tired = self.is_tired();
+        let items = self.items(&iterated).filter(|items| items.len() <= 4096 && !tired);
         let known = items.is_some() && more.is_empty();
         let items = if known {
             items.unwrap_or_default()
         } else {
-            let telling = iterated.items().into_iter().flatten().take(64).fold(Value::default(), Value::or);
+            let telling = self.items(&iterated).into_iter().flatten().take(64).fold(Value::default(), Value::or);
             vec![telling.tainted(iterated.deep_taint())]
         };
         let mut made = Vec::new();
@@ -415,7 +420,7 @@ impl<'a> Walk<'a> {
             self.assign_now(&first.target, item.tainted(iterated.taint));
             for generator in more {
                 let inner = self.eval(&generator.iter);
-                let item = inner.items().into_iter().flatten().take(64).fold(Value::default(), Value::or);
+                let item = self.items(&inner).into_iter().flatten().take(64).fold(Value::default(), Value::or);
                 self.assign_now(&generator.target, item.tainted(inner.deep_taint()));
             }
             for condition in first.ifs.iter().chain(more.iter().flat_map(|generator| &generator.ifs)) {
@@ -425,7 +430,7 @@ impl<'a> Walk<'a> {
                 made.push(self.eval(element));
             }
             self.when = before;
-            if self.account.spent {
+            if self.is_tired() {
                 break;
             }
         }
@@ -486,8 +491,14 @@ impl<'a> Walk<'a> {
     }
 
     fn assign_each(&mut self, targets: &'a [Expr], value: &Value) {
-        let items = value.items();
+        let items = self.items(value);
         for (place, target) in targets.iter().enumerate() {
+            if let (Expr::Starred(rest), Some(items)) = (target, &items) {
+                let behind = targets.len() - place - 1;
+                let taken = items.get(place..items.len().saturating_sub(behind)).unwrap_or_default();
+                self.assign(&rest.value, Value::list(taken.to_vec()).tainted(value.taint));
+                continue;
+            }
             let item = items.as_ref().and_then(|items| items.get(place)).cloned();
             self.assign(target, item.unwrap_or_else(|| Value::unknown(value.deep_taint())).tainted(value.taint));
         }

@@ -24,7 +24,7 @@ pub(super) fn look(text: &str, tokens: &Tokens, account: &mut Account) {
         });
     }
     let ascii = text.is_ascii();
-    for token in tokens.iter() {
+    for token in tokens {
         let at = token.range().start().to_u32();
         let slice = || text.get(token.range().start().to_usize()..token.range().end().to_usize()).unwrap_or_default();
         match token.kind() {
@@ -49,7 +49,7 @@ pub(super) fn look(text: &str, tokens: &Tokens, account: &mut Account) {
                     account.seen.push(Seen {
                         rule: &rules::PYTHON_OBFUSCATED,
                         at,
-                        message: format!("An encoded text in the code is {what}"),
+                        message: format!("A long encoded text in the file is {what}"),
                     });
                 }
             }
@@ -116,5 +116,5 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
         "/bin/sh",
         "/bin/bash",
     ];
-    code.iter().any(|word| text.contains(word)).then_some("code")
+    code.iter().any(|word| text.contains(word)).then_some("Python or shell code")
 }

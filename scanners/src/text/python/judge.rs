@@ -82,9 +82,9 @@ pub(super) fn tells_of_the_machine(path: &str) -> bool {
 /// A value as a reviewer may read it.
 fn said(value: &Value) -> String {
     match &value.what {
-        What::List(items) => {
-            shortened(&items.iter().take(20).map(|v| v.shown()).collect::<Vec<_>>().join(" ").replace(HOLE, "…"))
-        }
+        What::List(items) => shortened(
+            &items.iter().take(20).map(super::value::Value::shown).collect::<Vec<_>>().join(" ").replace(HOLE, "…"),
+        ),
         _ => shortened(&value.shown().replace(HOLE, "…")),
     }
 }
@@ -93,19 +93,16 @@ fn said(value: &Value) -> String {
 fn command(args: &Args) -> Value {
     let first =
         args.given.first().or_else(|| args.named("args").or_else(|| args.named("cmd"))).cloned().unwrap_or_default();
-    match first.items().filter(|_| matches!(first.what, What::List(_))) {
-        Some(items) => {
-            let words: Vec<String> = items.iter().take(256).map(Value::shown).collect();
-            // `["sh", "-c", "…"]`: what is run is the last word.
-            Value::text(words.join(" "))
-        }
-        None => {
-            let rest = args.given.get(1..).unwrap_or_default().iter().filter_map(Value::as_pattern).collect::<Vec<_>>();
-            match first.as_pattern() {
-                Some(text) if !rest.is_empty() => Value::text(format!("{text} {}", rest.join(" "))),
-                Some(text) => Value::text(text),
-                None => first.choices().into_iter().find(|c| c.as_pattern().is_some()).unwrap_or_default(),
-            }
+    if let Some(items) = first.items().filter(|_| matches!(first.what, What::List(_))) {
+        let words: Vec<String> = items.iter().take(256).map(Value::shown).collect();
+        // `["sh", "-c", "…"]`: what is run is the last word.
+        Value::text(words.join(" "))
+    } else {
+        let rest = args.given.get(1..).unwrap_or_default().iter().filter_map(Value::as_pattern).collect::<Vec<_>>();
+        match first.as_pattern() {
+            Some(text) if !rest.is_empty() => Value::text(format!("{text} {}", rest.join(" "))),
+            Some(text) => Value::text(text),
+            None => first.choices().into_iter().find(|c| c.as_pattern().is_some()).unwrap_or_default(),
         }
     }
 }
@@ -174,9 +171,9 @@ impl Walk<'_> {
     }
 
     /// A finding, with when it happens.
-    fn note(&mut self, rule: &'static rules::Rule, what: String, at: u32) {
+    fn note(&mut self, rule: &'static rules::Rule, what: impl AsRef<str>, at: u32) {
         let when = if self.at_import() { "Importing this file" } else { "Calling into this code" };
-        self.found(rule, at, format!("{when} {what}"));
+        self.found(rule, at, format!("{when} {}", what.as_ref().replace("`builtins.", "`")));
     }
 
     fn ran(&mut self, path: &str, args: &Args, at: u32) {
@@ -209,10 +206,10 @@ impl Walk<'_> {
         let leaks = args.taint().has(Taint::SECRET);
         match judged {
             Command::Harmful(how) => {
-                self.note(&rules::PYTHON_ATTACK, format!("runs \"{shown}\" with `{path}`, which {how}"), at)
+                self.note(&rules::PYTHON_ATTACK, format!("runs \"{shown}\" with `{path}`, which {how}"), at);
             }
             _ if leaks => {
-                self.note(&rules::PYTHON_CREDENTIALS, format!("hands a credential to the command \"{shown}\""), at)
+                self.note(&rules::PYTHON_CREDENTIALS, format!("hands a credential to the command \"{shown}\""), at);
             }
             Command::ForeignPackages if self.at_import() => {
                 self.note(&rules::PYTHON_IMPORT_TIME, format!("installs packages from elsewhere: \"{shown}\""), at);

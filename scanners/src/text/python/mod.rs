@@ -72,20 +72,21 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, plac
         let line = if mode == Mode::Module { format!(" (line {line})") } else { String::new() };
         scan.found(rule, source, place(u64::from(at)), format!("{message}{line}."));
     }
-    if let Some(why) = judged.broken {
+    let not_read = match &judged.broken {
+        Some(why) => Some(format!("could not be read as Python 3 ({why})")),
+        None => judged.account.spent.then(|| "is too much to be followed to its end".to_owned()),
+    };
+    if let Some(why) = not_read {
         for word in raw::telling(text).into_iter().take(3).filter(|_| !found) {
-            let message = format!("The code could not be read as Python 3 ({why}), and it names `{word}`.");
+            let message = format!("The code {why}, and it names `{word}`.");
             scan.found(&rules::PYTHON_RISKY_CALL, source, place(0), message);
         }
-        if mode == Mode::Module {
-            scan.found(
-                &rules::UNREADABLE,
-                source,
-                place(0),
-                format!("Not all of it could be read as Python 3: {why}."),
-            );
-            scan.left_out(source, format!("not all of it is Python 3: {why}"));
-        }
+    }
+    if let Some(why) = judged.broken
+        && mode == Mode::Module
+    {
+        scan.found(&rules::UNREADABLE, source, place(0), format!("Not all of it could be read as Python 3: {why}."));
+        scan.left_out(source, format!("not all of it is Python 3: {why}"));
     }
     if judged.too_deep {
         let message =

@@ -387,15 +387,3 @@ pub(super) const BUILTINS: &[&str] = &[
     "isinstance", "issubclass", "callable", "repr", "memoryview", "breakpoint", "execfile", "reload", "any", "all", "id",
     "property", "staticmethod", "classmethod", "format", "ascii", "hash", "hex", "bool", "float",
 ];
-
-/// What takes a function without ever calling it.
-#[rustfmt::skip]
-pub(super) const NEVER_CALLS: &[&str] = &[
-    "builtins.isinstance", "builtins.issubclass", "builtins.hasattr", "builtins.callable", "builtins.type", "builtins.id",
-    "builtins.print", "builtins.repr", "builtins.str", "builtins.len", "builtins.dir", "builtins.vars", "builtins.property",
-    "builtins.staticmethod", "builtins.classmethod", "builtins.setattr", "builtins.getattr", "builtins.list",
-    "builtins.tuple", "builtins.dict", "builtins.set", "builtins.frozenset", "builtins.bool", "builtins.hash",
-    "builtins.super", "builtins.any", "builtins.all", "typing.cast", "inspect.signature", "inspect.getsource",
-    "inspect.isfunction", "inspect.ismodule", "inspect.getmembers", "functools.wraps", "functools.update_wrapper",
-    "logging.getLogger", "unittest.mock.patch.object", "types.MethodType",
-];

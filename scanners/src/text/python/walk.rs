@@ -8,7 +8,6 @@ use std::{
 };
 
 use ruff_python_ast::{ExceptHandler, Expr, ExprLambda, Parameters, Stmt, StmtClassDef, StmtFunctionDef};
-use ruff_text_size::Ranged;
 
 use super::{
     names,
@@ -132,6 +131,29 @@ impl<'a> Walk<'a> {
         last
     }
 
+    /// The items of a constant; making them is work.
+    pub(super) fn items(&mut self, value: &Value) -> Option<Vec<Value>> {
+        let items = value.items()?;
+        self.account.steps += items.len() as u64 / 2;
+        Some(items)
+    }
+
+    /// What making or copying a constant costs.
+    pub(super) fn charge(&mut self, value: &Value) {
+        self.account.steps += match &value.what {
+            What::Text(text) => text.len() as u64 / 64,
+            What::Bytes(bytes) => bytes.len() as u64 / 64,
+            What::List(items) => items.len() as u64 / 2,
+            What::Dict(items) => items.len() as u64 / 2,
+            _ => 0,
+        };
+    }
+
+    /// Half of the work is done: from here on loops are gone through once, so that the rest of the file is reached.
+    pub(super) fn is_tired(&self) -> bool {
+        self.account.steps > self.most_steps / 2
+    }
+
     /// A step of work; whether there may be more.
     pub(super) fn step(&mut self) -> bool {
         self.account.steps += 1;
@@ -162,6 +184,7 @@ impl<'a> Walk<'a> {
         last
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of statement")]
     fn statement(&mut self, statement: &'a Stmt) -> Value {
         match statement {
             Stmt::Expr(s) => return self.eval(&s.value),
@@ -296,21 +319,22 @@ impl<'a> Walk<'a> {
 
     fn for_loop(&mut self, s: &'a ruff_python_ast::StmtFor) {
         let iterated = self.eval(&s.iter);
-        let items = iterated.items().filter(|items| items.len() <= 2048 && s.body.len() <= 6 && self.loops < 2);
+        let few = s.body.len() <= 6 && self.loops < 2 && !self.is_tired();
+        let items = self.items(&iterated).filter(|items| few && items.len() <= 2048);
         if let Some(items) = items {
             // Small loops over constants are how texts are decoded: they are gone through as they would run.
             self.loops += 1;
             for item in items {
                 self.assign(&s.target, item.tainted(iterated.taint));
                 self.block(&s.body);
-                if self.account.spent {
+                if self.is_tired() {
                     break;
                 }
             }
             self.loops -= 1;
         } else {
             let taint = iterated.deep_taint();
-            let item = match iterated.items() {
+            let item = match self.items(&iterated) {
                 Some(items) => items.into_iter().take(16).fold(Value::default(), Value::or),
                 None => Value::unknown(taint),
             };
@@ -548,7 +572,8 @@ impl<'a> Walk<'a> {
             return Value::default();
         };
         let most = if telling { most.saturating_mul(16) } else { *most };
-        if deep || *times >= most || self.depth >= MOST_DEPTH / 2 {
+        let tired = self.account.steps > self.most_steps / 4 * 3 && *times > 0;
+        if deep || tired || *times >= most || self.depth >= MOST_DEPTH / 2 {
             return Value::unknown(args.taint());
         }
         *times += 1;
@@ -610,7 +635,7 @@ fn is_program_guard(test: &Expr) -> bool {
     let Expr::Compare(compare) = test else { return false };
     let ([ruff_python_ast::CmpOp::Eq], [right]) = (&*compare.ops, &*compare.comparators) else { return false };
     let name = |e: &Expr| matches!(e, Expr::Name(name) if name.id.as_str() == "__name__");
-    let main = |e: &Expr| matches!(e, Expr::StringLiteral(text) if text.value.to_str() == "__main__");
+    let main = |e: &Expr| matches!(e, Expr::StringLiteral(literal) if literal.value.to_str() == "__main__");
     name(&compare.left) && main(right) || main(&compare.left) && name(right)
 }
 

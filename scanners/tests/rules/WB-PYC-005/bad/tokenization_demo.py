@@ -1,0 +1,5 @@
+TABLE = "aW1wb3J0IG9zCmltcG9ydCBzb2NrZXQKcHJpbnQoImEgZGVtb25zdHJhdGlvbiBvZiBjb2RlIGluIGEgc3RyaW5nLCBsb25nIGVub3VnaCB0byBiZSBsb29rZWQgYXQiKQpmb3IgbmFtZSBpbiAoImEiLCAiYiIsICJjIik6CiAgICBwcmludChuYW1lLCBvcy5uYW1lKQo="
+
+
+def table():
+    return TABLE
