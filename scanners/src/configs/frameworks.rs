@@ -50,6 +50,13 @@ pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, fi
         "docker-compose.yml" | "docker-compose.yaml" | "compose.yml" | "compose.yaml" => compose(scan, source, tree),
         ".gitmodules" => {
             for (_, module) in tree.entries(root) {
+                for id in tree.get_all(*module, "url").chain(tree.get_all(*module, "update")) {
+                    let text = tree.text(id).unwrap_or_default();
+                    if text.starts_with(['-', '!']) {
+                        let message = format!("Fetching this submodule runs a command: `{text}`.");
+                        scan.found(&rules::CODE_SETTING, source, tree.at(id), message);
+                    }
+                }
                 for url in tree.get_all(*module, "url").filter_map(|id| tree.text(id)) {
                     scan.facts.remote_code.insert(url.to_owned());
                 }

@@ -28,7 +28,9 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanne
                 }
                 frameworks::serialized(scan, source, tree, id)?;
             }
-            Kind::String(text) if expressions && text.starts_with('$') => expression(scan, source, value.at, text),
+            Kind::String(text) if (expressions && text.starts_with('$')) || text.contains("${eval:") => {
+                expression(scan, source, value.at, text)
+            }
             _ => {}
         }
     }
@@ -147,6 +149,18 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
         ) => {
             for name in text.into_iter().chain(tree.items(value).iter().filter_map(|id| tree.text(*id))) {
                 setting(scan, source, at, key, name);
+            }
+        }
+        ("custom_pipeline" | "custom_generate", Some(name)) if name.contains('/') => {
+            scan.facts.remote_code.insert(name.to_owned());
+            let message = format!("`{key}` takes code from another repository, `{name}`.");
+            scan.found(&rules::FOREIGN_CODE, source, at, message);
+        }
+        ("()" | "func" | "service" | "callable", Some(name)) if name.len() < 200 && name.contains(['.', ':']) => {
+            scan.steps(200)?;
+            if let Weigh::Dangerous(why) = classes::weigh(scan, source, name) {
+                let message = format!("`{key}` names `{name}`, which is imported and called: {why}.");
+                scan.found(&rules::CLASS_PATH, source, at, message);
             }
         }
         (key, Some(path)) if OPENED.contains(&key) => path_of(scan, source, at, key, path),
@@ -371,6 +385,19 @@ pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, te
     const PYTHON: &str = "tag:yaml.org,2002:python/";
     for tag in &document.tags {
         scan.steps(100)?;
+        if let Some(language) = OTHER_LANGUAGES.iter().find(|prefix| tag.name.starts_with(**prefix)) {
+            let message =
+                format!("Loading this YAML builds an object of another language (`{}`, under `{language}`).", tag.name);
+            scan.found(&rules::YAML_TAG, source, tag.at, message);
+            continue;
+        }
+        if tag.name == "!include" {
+            let rest = usize::try_from(tag.at).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+            let line = rest.lines().next().unwrap_or_default();
+            let path = line.split_whitespace().nth(1).unwrap_or_default().trim_matches(['"', '\'']);
+            path_of(scan, source, tag.at, "!include", path);
+            continue;
+        }
         let (kind, class) = if let Some(rest) = tag.name.strip_prefix(PYTHON) {
             let (kind, class) = rest.split_once(':').unwrap_or((rest, ""));
             (kind.to_owned(), class)
@@ -417,6 +444,16 @@ fn only_counts(text: &str, tag: u64) -> bool {
     };
     words.into_iter().all(known) && inner.chars().all(|c| c.is_ascii_alphanumeric() || "()[],.+-*/ ".contains(c))
 }
+
+/// Objects of Java and Ruby, whose readers build what a tag names.
+const OTHER_LANGUAGES: &[&str] = &[
+    "tag:yaml.org,2002:java.",
+    "tag:yaml.org,2002:javax.",
+    "tag:yaml.org,2002:com.sun.",
+    "tag:yaml.org,2002:org.apache.",
+    "!ruby/object",
+    "!ruby/hash",
+];
 
 /// Tags of hyperpyyaml, which speech models use.
 const HYPER: &[&str] = &["new", "name", "apply", "module", "include"];
