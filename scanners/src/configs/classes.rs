@@ -48,17 +48,25 @@ pub(crate) fn weigh(scan: &Scan<'_>, source: &Source, name: &str) -> Weigh {
 /// Why the name is dangerous, if it is.
 fn dangerous(parts: &[&str]) -> Option<String> {
     let name = parts.join(".");
+    let first = parts.first().copied().unwrap_or_default();
+    let warned = |module: &str, name: &str| {
+        tables::look_up(module, name).filter(|entry| matches!(entry.tier, Tier::Execution | Tier::Gadget))
+    };
+    // In a pickle no name of some packages has any business; in a config their classes are what it is about. There the
+    // names that load or run things are listed one by one.
+    let config_package = VOUCHED.contains(&first) && warned(first, "AnyClassOfIt").is_some();
+    let ordinary = HARMLESS_HERE.contains(&name.as_str())
+        || VOUCHED.contains(&first) && parts.last().is_some_and(|last| LOADING.contains(last));
     // `torch.serialization.os.system`: any way in which the name can be cut into module and attributes counts.
-    for cut in 1..parts.len() {
+    for cut in (1..parts.len()).filter(|_| !config_package && !ordinary) {
         let (module, rest) = parts.split_at(cut);
-        if let Some(entry) = tables::look_up(&module.join("."), &rest.join("."))
-            && matches!(entry.tier, Tier::Execution | Tier::Gadget)
-            && !HARMLESS_HERE.contains(&name.as_str())
-        {
-            return Some(entry.why.to_owned());
+        if let Some(entry) = warned(&module.join("."), &rest.join(".")) {
+            let why = entry.why.trim_end_matches('.');
+            let mut letters = why.chars();
+            let first = letters.next().map(|c| c.to_ascii_lowercase());
+            return Some(first.into_iter().chain(letters).collect());
         }
     }
-    let first = parts.first().copied().unwrap_or_default();
     if parts.len() == 1 && BUILTINS.contains(&first) {
         return Some(format!("`{first}` is a builtin that runs or opens things"));
     }
@@ -128,6 +136,9 @@ const BUILTINS: &[&str] = &[
 
 /// Dangerous in a pickle, ordinary in a config.
 const HARMLESS_HERE: &[&str] = &["functools.partial", "operator.itemgetter", "torch.compile"];
+
+/// Methods by which frameworks load a model that a config names; what they are told to trust is looked at beside them.
+const LOADING: &[&str] = &["from_pretrained", "from_config", "restore_from", "load_from_checkpoint"];
 
 /// Packages whose classes configs instantiate.
 const VOUCHED: &[&str] = &[

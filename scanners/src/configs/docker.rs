@@ -47,14 +47,6 @@ pub(crate) fn command(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str)
 /// `curl … | sh`, `wget -O- … | python`, `bash -c "$(curl …)"`, `bash <(curl …)`.
 pub(crate) fn piped(line: &str) -> bool {
     const FETCH: [&str; 5] = ["curl ", "wget ", "fetch ", "iwr ", "invoke-webrequest "];
-    const RUN: [&str; 8] = ["sh", "bash", "zsh", "dash", "python", "python3", "perl", "iex"];
-    let lower = line.to_ascii_lowercase();
-    let Some(fetch) = FETCH.iter().filter_map(|word| lower.find(word)).min() else { return false };
-    let after = lower.get(fetch..).unwrap_or_default();
-    let runs = |part: &str| {
-        let mut words = part.trim().split_whitespace().skip_while(|w| matches!(*w, "sudo" | "env" | "-e" | "exec"));
-        words.next().is_some_and(|word| RUN.contains(&word.rsplit('/').next().unwrap_or(word)))
-    };
     // Installers of well-known tools are ordinary.
     const KNOWN: [&str; 7] = [
         "astral.sh/uv",
@@ -65,6 +57,14 @@ pub(crate) fn piped(line: &str) -> bool {
         "bootstrap.pypa.io",
         "install.python-poetry.org",
     ];
+    const RUN: [&str; 8] = ["sh", "bash", "zsh", "dash", "python", "python3", "perl", "iex"];
+    let lower = line.to_ascii_lowercase();
+    let Some(fetch) = FETCH.iter().filter_map(|word| lower.find(word)).min() else { return false };
+    let after = lower.get(fetch..).unwrap_or_default();
+    let runs = |part: &str| {
+        let mut words = part.split_whitespace().skip_while(|w| matches!(*w, "sudo" | "env" | "-e" | "exec"));
+        words.next().is_some_and(|word| RUN.contains(&word.rsplit('/').next().unwrap_or(word)))
+    };
     let known = KNOWN.iter().any(|place| after.contains(place));
     let piped = after.split('|').skip(1).any(runs);
     let inside =

@@ -14,7 +14,7 @@ use crate::{
     text::template,
 };
 
-pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, file: &str) -> Scanned<()> {
+pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, file: &str) {
     let root = tree.root();
     match file {
         "model_index.json" => pipeline(scan, source, tree),
@@ -50,6 +50,13 @@ pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, fi
         "docker-compose.yml" | "docker-compose.yaml" | "compose.yml" | "compose.yaml" => compose(scan, source, tree),
         ".gitmodules" => {
             for (_, module) in tree.entries(root) {
+                for id in tree.get_all(*module, "url").chain(tree.get_all(*module, "update")) {
+                    let text = tree.text(id).unwrap_or_default();
+                    if text.starts_with(['-', '!']) {
+                        let message = format!("Fetching this submodule runs a command: `{text}`.");
+                        scan.found(&rules::CODE_SETTING, source, tree.at(id), message);
+                    }
+                }
                 for url in tree.get_all(*module, "url").filter_map(|id| tree.text(id)) {
                     scan.facts.remote_code.insert(url.to_owned());
                 }
@@ -71,7 +78,6 @@ pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, fi
     if dependencies {
         requirements::in_tree(scan, source, tree);
     }
-    Ok(())
 }
 
 /// The texts of a value: itself, its items, or its entries.
@@ -298,7 +304,7 @@ fn handler(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str) {
     if let Some(why) = paths::escape(name) {
         let message = format!("The handler is `{name}`: {why}.");
         scan.found(&rules::CONFIG_ESCAPE, source, at, message);
-    } else if name.split(':').next().is_some_and(|file| file.ends_with(".py")) {
+    } else if name.split(':').next().is_some_and(|file| file.rsplit('.').next() == Some("py")) {
         remote_code(scan, source, at, "handler", name);
     } else {
         setting(scan, source, at, "handler", name);
@@ -364,6 +370,8 @@ pub(crate) fn triton(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanne
 
 /// Objects that LangChain rebuilds: `{"lc": 1, "type": "constructor", "id": […]}`, and prompts with a template.
 pub(crate) fn serialized(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize) -> Scanned<()> {
+    const RUNNING: [&str; 6] =
+        ["llm_bash_chain", "pal_chain", "python_repl", "llm_math_chain", "terminal", "sql_database_chain"];
     let text = |key: &str| tree.get(object, key).and_then(|id| tree.text(id));
     if tree.get(object, "lc").is_some() && text("type") == Some("constructor") {
         for id in tree.get_all(object, "id") {
@@ -378,8 +386,6 @@ pub(crate) fn serialized(scan: &mut Scan<'_>, source: &Source, tree: &Tree, obje
             }
         }
     }
-    const RUNNING: [&str; 6] =
-        ["llm_bash_chain", "pal_chain", "python_repl", "llm_math_chain", "terminal", "sql_database_chain"];
     if let Some(kind) = text("_type").filter(|kind| RUNNING.contains(kind)) {
         let message = format!("This chain runs what a model writes, as commands or code (`_type` is `{kind}`).");
         scan.found(&rules::CODE_SETTING, source, tree.at(object), message);

@@ -14,7 +14,7 @@ use crate::{
 
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanned<()> {
     let file = source.file_name().to_ascii_lowercase();
-    frameworks::by_file_name(scan, source, tree, &file)?;
+    frameworks::by_file_name(scan, source, tree, &file);
     licences(scan, tree);
     if LOADED.contains(&file.as_str()) {
         duplicates(scan, source, tree);
@@ -28,7 +28,9 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanne
                 }
                 frameworks::serialized(scan, source, tree, id)?;
             }
-            Kind::String(text) if expressions && text.starts_with('$') => expression(scan, source, value.at, text),
+            Kind::String(text) if (expressions && text.starts_with('$')) || text.contains("${eval:") => {
+                expression(scan, source, value.at, text)
+            }
             _ => {}
         }
     }
@@ -89,15 +91,7 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
     }
     match (key, text) {
         ("auto_map", _) => auto_map(scan, source, tree, value),
-        ("custom_pipelines", _) => {
-            for (_, pipeline) in tree.entries(value) {
-                for named in tree.get_all(*pipeline, "impl") {
-                    if let Some(class) = tree.text(named) {
-                        remote_code(scan, source, tree.at(named), "custom_pipelines", class);
-                    }
-                }
-            }
-        }
+        ("custom_pipelines", _) => pipelines(scan, source, tree, value),
         ("_class_name", None) => {
             let parts: Vec<&str> = tree.items(value).iter().filter_map(|id| tree.text(*id)).collect();
             if let [module, class] = parts[..] {
@@ -107,18 +101,18 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
             }
         }
         ("_target_" | "__target__" | "_target", Some(name)) => {
+            trusting(scan, source, tree, object, name);
             named(scan, source, at, key, name, &rules::HYDRA_TARGET);
         }
-        ("class_path", Some(name)) if name.contains('.') => named(scan, source, at, key, name, &rules::HYDRA_TARGET),
-        ("target", Some(name)) if tree.get(object, "params").is_some() && is_dotted(name) => {
+        ("class_path" | "target", Some(name))
+            if is_dotted(name) && (key == "class_path" || tree.get(object, "params").is_some()) =>
+        {
             named(scan, source, at, key, name, &rules::HYDRA_TARGET);
         }
-        ("loader_module" | "parent_library", Some(name)) => {
-            named(scan, source, at, key, name, &rules::CLASS_PATH);
-        }
-        ("py/object" | "py/reduce" | "py/function" | "py/type" | "py/repr", Some(name)) => {
-            named(scan, source, at, key, name, &rules::CLASS_PATH);
-        }
+        (
+            "loader_module" | "parent_library" | "py/object" | "py/reduce" | "py/function" | "py/type" | "py/repr",
+            Some(name),
+        ) => named(scan, source, at, key, name, &rules::CLASS_PATH),
         ("py/reduce", None) => {
             for item in tree.items(value) {
                 for callable in tree.get_all(*item, "py/function").chain(tree.get_all(*item, "py/type")) {
@@ -155,6 +149,18 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
         ) => {
             for name in text.into_iter().chain(tree.items(value).iter().filter_map(|id| tree.text(*id))) {
                 setting(scan, source, at, key, name);
+            }
+        }
+        ("custom_pipeline" | "custom_generate", Some(name)) if name.contains('/') => {
+            scan.facts.remote_code.insert(name.to_owned());
+            let message = format!("`{key}` takes code from another repository, `{name}`.");
+            scan.found(&rules::FOREIGN_CODE, source, at, message);
+        }
+        ("()" | "func" | "service" | "callable", Some(name)) if name.len() < 200 && name.contains(['.', ':']) => {
+            scan.steps(200)?;
+            if let Weigh::Dangerous(why) = classes::weigh(scan, source, name) {
+                let message = format!("`{key}` names `{name}`, which is imported and called: {why}.");
+                scan.found(&rules::CLASS_PATH, source, at, message);
             }
         }
         (key, Some(path)) if OPENED.contains(&key) => path_of(scan, source, at, key, path),
@@ -221,6 +227,34 @@ fn path_of(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, path: &str)
 fn is_dotted(name: &str) -> bool {
     name.contains('.')
         && name.split('.').all(|part| part.chars().all(|c| c.is_alphanumeric() || c == '_') && !part.is_empty())
+}
+
+/// `_target_: …from_pretrained` with `trust_remote_code: true` loads whatever code another repository has.
+fn trusting(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, name: &str) {
+    let trusts = tree.get_all(object, "trust_remote_code").any(|id| match tree.value(id).map(|value| &value.kind) {
+        Some(Kind::Bool(is)) => *is,
+        Some(Kind::String(text)) => matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on"),
+        _ => false,
+    });
+    if !trusts || !name.ends_with("from_pretrained") {
+        return;
+    }
+    let keys = ["pretrained_model_name_or_path", "pretrained_model_name", "repo_id"];
+    let from = keys.iter().find_map(|key| tree.get(object, key)).and_then(|id| tree.text(id)).unwrap_or("a repository");
+    let message = format!("`{name}` is called with trust_remote_code: it runs whatever code `{from}` has.");
+    scan.facts.remote_code.insert(from.to_owned());
+    scan.found(&rules::FOREIGN_CODE, source, tree.at(object), message);
+}
+
+/// `custom_pipelines: {"task": {"impl": "module.Class"}}`
+fn pipelines(scan: &mut Scan<'_>, source: &Source, tree: &Tree, value: usize) {
+    for (_, pipeline) in tree.entries(value) {
+        for named in tree.get_all(*pipeline, "impl") {
+            if let Some(class) = tree.text(named) {
+                remote_code(scan, source, tree.at(named), "custom_pipelines", class);
+            }
+        }
+    }
 }
 
 fn auto_map(scan: &mut Scan<'_>, source: &Source, tree: &Tree, map: usize) {
@@ -302,7 +336,7 @@ fn attention(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, name: &st
 
 /// A setting of a server that names code.
 pub(crate) fn setting(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, name: &str) {
-    let module = name.strip_suffix(".py").map(|path| path.replace('/', ".")).unwrap_or_else(|| name.to_owned());
+    let module = name.strip_suffix(".py").map_or_else(|| name.to_owned(), |path| path.replace('/', "."));
     match classes::weigh(scan, source, &module) {
         Weigh::Vouched => {}
         Weigh::Dangerous(why) => {
@@ -351,6 +385,19 @@ pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, te
     const PYTHON: &str = "tag:yaml.org,2002:python/";
     for tag in &document.tags {
         scan.steps(100)?;
+        if let Some(language) = OTHER_LANGUAGES.iter().find(|prefix| tag.name.starts_with(**prefix)) {
+            let message =
+                format!("Loading this YAML builds an object of another language (`{}`, under `{language}`).", tag.name);
+            scan.found(&rules::YAML_TAG, source, tag.at, message);
+            continue;
+        }
+        if tag.name == "!include" {
+            let rest = usize::try_from(tag.at).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+            let line = rest.lines().next().unwrap_or_default();
+            let path = line.split_whitespace().nth(1).unwrap_or_default().trim_matches(['"', '\'']);
+            path_of(scan, source, tag.at, "!include", path);
+            continue;
+        }
         let (kind, class) = if let Some(rest) = tag.name.strip_prefix(PYTHON) {
             let (kind, class) = rest.split_once(':').unwrap_or((rest, ""));
             (kind.to_owned(), class)
@@ -369,11 +416,44 @@ pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, te
             path_of(scan, source, tag.at, "!include", class);
             continue;
         }
+        if matches!(class, "eval" | "builtins.eval") && only_counts(text, tag.at) {
+            let message = format!("Loading this YAML evaluates text as Python (`{class}`), which here only counts.");
+            scan.found(&rules::CLASS_UNKNOWN, source, tag.at, message);
+            continue;
+        }
         let shown = format!("the tag `{}`", tag.name.replace("tag:yaml.org,2002:", "!!"));
         weigh_tag(scan, source, tag.at, &shown, class, kind == "module");
     }
     hidden_tags(scan, source, document, text)
 }
+
+/// `eval ["[int(x * 0.1 * 512) for x in range(5, 21)]"]`: configs of segmentation models count sizes so.
+fn only_counts(text: &str, tag: u64) -> bool {
+    let rest = usize::try_from(tag).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+    let line = rest.lines().next().unwrap_or_default();
+    let Some((_, argument)) = line.split_once(char::is_whitespace) else { return false };
+    let argument = argument.trim();
+    let Some(inner) = argument.strip_prefix("[\"").and_then(|inner| inner.strip_suffix("\"]")) else { return false };
+    let words = inner.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    let known = |word: &str| {
+        word.parse::<u64>().is_ok()
+            || matches!(
+                word,
+                "x" | "i" | "int" | "float" | "round" | "range" | "for" | "in" | "if" | "list" | "min" | "max"
+            )
+    };
+    words.into_iter().all(known) && inner.chars().all(|c| c.is_ascii_alphanumeric() || "()[],.+-*/ ".contains(c))
+}
+
+/// Objects of Java and Ruby, whose readers build what a tag names.
+const OTHER_LANGUAGES: &[&str] = &[
+    "tag:yaml.org,2002:java.",
+    "tag:yaml.org,2002:javax.",
+    "tag:yaml.org,2002:com.sun.",
+    "tag:yaml.org,2002:org.apache.",
+    "!ruby/object",
+    "!ruby/hash",
+];
 
 /// Tags of hyperpyyaml, which speech models use.
 const HYPER: &[&str] = &["new", "name", "apply", "module", "include"];

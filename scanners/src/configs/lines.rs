@@ -11,7 +11,7 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Tree> {
     let mut values = vec![Value { at: 0, kind: Kind::Object(Vec::new()) }];
     let mut section = 0;
     let mut at = 0_usize;
-    let mut last: Option<usize> = None;
+    let mut unfinished: Option<usize> = None;
     while at < text.len() {
         if values.len() + 64 > most {
             return Err(Stop::Spent(format!("more than {most} values")));
@@ -27,14 +27,14 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Tree> {
         if bare.starts_with('[') && bare.ends_with(']') && !bare.contains('=') {
             let name = bare.trim_matches(['[', ']', ' ']).replace('"', "");
             section = push(&mut values, 0, name, start, Kind::Object(Vec::new()));
-            last = None;
+            unfinished = None;
             continue;
         }
         let indented = line.starts_with([' ', '\t']);
-        let split = bare.find(['=', ':']).filter(|_| !(indented && last.is_some() && !bare.contains('=')));
+        let split = bare.find(['=', ':']).filter(|_| !(indented && unfinished.is_some() && !bare.contains('=')));
         let Some(split) = split else {
             // A value that goes on: one item a line.
-            if let Some(list) = last {
+            if let Some(list) = unfinished {
                 item(&mut values, list, start, bare);
             }
             continue;
@@ -47,7 +47,7 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Tree> {
             let open = body.find(fence).map_or(0, |found| found + 3);
             let inner = body.get(open..).unwrap_or_default();
             let end = inner.find(fence).unwrap_or(inner.len());
-            value = inner.get(..end).unwrap_or_default().to_owned();
+            inner.get(..end).unwrap_or_default().clone_into(&mut value);
             at = at.max((start + open + end + 3).min(text.len()));
             while !text.is_char_boundary(at) {
                 at += 1;
@@ -63,13 +63,13 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Tree> {
                 value.push_str(more);
             }
             let list = push(&mut values, section, key, start, Kind::Array(Vec::new()));
-            for text in quoted(&value) {
+            for entry in quoted(&value) {
                 if values.len() >= most {
                     return Err(Stop::Spent(format!("more than {most} values")));
                 }
-                item(&mut values, list, start, &text);
+                item(&mut values, list, start, &entry);
             }
-            last = None;
+            unfinished = None;
             continue;
         }
         let id = if value.is_empty() {
@@ -77,7 +77,7 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Tree> {
         } else {
             push(&mut values, section, key, start, Kind::String(unquote(&value)))
         };
-        last = value.is_empty().then_some(id);
+        unfinished = value.is_empty().then_some(id);
     }
     Ok(Tree::of(values))
 }
@@ -105,9 +105,8 @@ fn balance(text: &str) -> i64 {
     for c in text.chars() {
         match (quote, c) {
             (Some(open), c) if open == c => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(c),
-            (None, '#') => break,
+            (None, '#') => return depth,
             (None, '[' | '{') => depth += 1,
             (None, ']' | '}') => depth -= 1,
             _ => {}

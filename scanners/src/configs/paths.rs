@@ -6,6 +6,22 @@ use crate::{scan::Scan, source::Source};
 
 /// Why opening this path would leave the repository, if it would.
 pub(crate) fn escape(path: &str) -> Option<&'static str> {
+    const HELD: [&str; 14] = [
+        "/.ssh",
+        "/.aws",
+        "/.kube",
+        "/.docker",
+        "/.netrc",
+        "/id_rsa",
+        "/etc/",
+        "/proc/",
+        "/dev/",
+        "/sys/",
+        "/.env",
+        "/.gnupg",
+        "/.config/",
+        "/var/run/",
+    ];
     let path = path.trim();
     let lower = path.to_ascii_lowercase().replace('\\', "/");
     if path.contains('\0') {
@@ -23,22 +39,6 @@ pub(crate) fn escape(path: &str) -> Option<&'static str> {
     if ["http:", "https:", "ftp:", "s3:", "gs:", "smb:", "data:"].iter().any(|scheme| lower.starts_with(scheme)) {
         return Some("it is an address, where a file of the repository belongs");
     }
-    const HELD: [&str; 14] = [
-        "/.ssh",
-        "/.aws",
-        "/.kube",
-        "/.docker",
-        "/.netrc",
-        "/id_rsa",
-        "/etc/",
-        "/proc/",
-        "/dev/",
-        "/sys/",
-        "/.env",
-        "/.gnupg",
-        "/.config/",
-        "/var/run/",
-    ];
     if lower.starts_with('/') && HELD.iter().any(|part| lower.contains(part)) {
         return Some("it is a file of the system or of its users' credentials");
     }

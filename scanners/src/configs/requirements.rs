@@ -205,6 +205,13 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
 
 /// Requirements in the other places where they stand: `pip:` of a conda environment, `dependencies` of a project.
 pub(crate) fn in_tree(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
+    for (section, table) in tree.entries(tree.root()) {
+        if ["source", "sources", "index"].iter().any(|end| section == end || section.ends_with(&format!(".{end}"))) {
+            for id in tree.get_all(*table, "url") {
+                self::url(scan, source, tree.at(id), tree.text(id).unwrap_or_default(), "The package index");
+            }
+        }
+    }
     for (id, _) in tree.all() {
         for (key, value) in tree.entries(id) {
             let at = tree.at(*value);

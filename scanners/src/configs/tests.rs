@@ -134,8 +134,8 @@ fn depth_and_size_cost_little() {
     {
         assert_ne!(report("a.yaml", &text).verdict, Verdict::Malicious);
     }
-    let vocabulary: String = (0..60_000).map(|n| format!("\"word{n}\": {n},")).collect();
-    let merges: String = (0..60_000).map(|n| format!("[\"a{n}\", \"b\"],")).collect();
+    let vocabulary: String = (0..60_000).map(|n| format!("\"word{n}\": {n},")).collect::<Vec<_>>().concat();
+    let merges: String = (0..60_000).map(|n| format!("[\"a{n}\", \"b\"],")).collect::<Vec<_>>().concat();
     let last = "{\"_target_\": \"os.system\"}";
     let text = format!(
         "{{\"vocab\": {{{vocabulary}\"z\": 0}}, \"merges\": [{merges}{last}], \"chat_template\": \"{{{{ x.__class__ }}}}\"}}"

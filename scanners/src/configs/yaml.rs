@@ -191,6 +191,7 @@ impl Reader<'_> {
     }
 
     /// What stands on one line: dashes, keys, properties and a value. `start`: where the line begins.
+    #[expect(clippy::too_many_lines, reason = "one arm for each sign that can begin a node")]
     fn tokens(&mut self, start: usize) -> Scanned<()> {
         // Where the node began, with its tag and anchor: a key's column is that of its tag.
         let mut node: Option<usize> = None;

@@ -27,6 +27,8 @@ pub(crate) fn looks_like_text(bytes: &[u8], cut: bool) -> bool {
 
 /// The text, or the byte where it stops being text.
 pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
+    // A stretch of binary in a long text is not made up for by the text around it.
+    const STRETCH: usize = 4096;
     if let Some(wide) = utf16(bytes) {
         return if wide.contains('\0') { Err(0) } else { Ok(Cow::Owned(wide)) };
     }
@@ -34,8 +36,6 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
     if let Some(at) = memchr::memchr(0, bytes) {
         return Err(at);
     }
-    // A stretch of binary in a long text is not made up for by the text around it.
-    const STRETCH: usize = 4096;
     for (place, stretch) in bytes.chunks(STRETCH).enumerate() {
         let controls = stretch.iter().filter(|byte| byte.is_ascii_control() && is_control(char::from(**byte))).count();
         if controls * 10 > stretch.len() {

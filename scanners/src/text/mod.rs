@@ -169,8 +169,6 @@ fn kind_of(name: &str, path: &str) -> Option<Kind> {
             "xml" | "xsl" | "xslt" | "pmml" | "rss" | "plist" => Kind::Xml,
             "sh" | "bash" | "zsh" | "ksh" | "fish" | "csh" | "command" | "bat" | "cmd" | "ps1" | "psm1" | "vbs"
             | "vbe" | "wsf" | "hta" | "jse" | "applescript" | "sbatch" | "slurm" => Kind::Shell,
-            "txt" | "text" | "csv" | "tsv" | "jsonl" | "ndjson" | "vocab" | "merges" | "bpe" | "log" | "srt"
-            | "vtt" | "tex" | "bib" => return None,
             _ => return None,
         },
     })

@@ -43,7 +43,9 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
                     see(statement.at, trigger, &text);
                 }
             }
-            StatementKind::Print(value) | StatementKind::Set { value, .. } => {
+            StatementKind::Print(value)
+            | StatementKind::Set { value, .. }
+            | StatementKind::Evaluate { value: Some(value), .. } => {
                 if let Some((trigger, text)) = within(template, known, *value) {
                     see(statement.at, &trigger, &text);
                 }
@@ -77,7 +79,9 @@ fn instruction(template: &Template, known: &Knowledge, body: &Range<usize>, trig
     for statement in template.statements.get(body.clone())? {
         let found = match &statement.kind {
             StatementKind::Text(text) => words::instructs(text).then(|| text.clone()),
-            StatementKind::Print(value) | StatementKind::Set { value, .. } => {
+            StatementKind::Print(value)
+            | StatementKind::Set { value, .. }
+            | StatementKind::Evaluate { value: Some(value), .. } => {
                 texts(template, known, *value).into_iter().find(|text| text != trigger && words::instructs(text))
             }
             _ => None,

@@ -389,9 +389,9 @@ impl<'a> Reader<'a> {
             if let (Some(TokenKind::Name(name)), true) = (self.peek(0), named) {
                 self.next += 2;
                 args.named.push((name.clone(), self.expression()?));
-            } else if self.sign("**") || self.sign("*") {
-                args.plain.push(self.expression()?);
             } else {
+                // `*list` and `**dict` are given as what they are.
+                let _ = self.sign("**") || self.sign("*");
                 args.plain.push(self.expression()?);
             }
         }

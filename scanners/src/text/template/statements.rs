@@ -15,16 +15,13 @@ pub(crate) fn read(text: &str) -> Result<Template, Unread> {
     for piece in lex::pieces(text)? {
         match piece {
             Piece::Text { at, text } => {
-                let exprs = building.here();
-                building.push(at, exprs, StatementKind::Text(text));
+                building.push(at, StatementKind::Text(text));
             }
             Piece::Print { at, tokens } => {
-                let start = building.here().start;
                 let mut reader = Reader::new(&mut building.template, &tokens, at);
                 let value = reader.tuple()?;
                 reader.end()?;
-                let end = building.template.exprs.len();
-                building.push(at, start..end, StatementKind::Print(value));
+                building.push(at, StatementKind::Print(value));
             }
             Piece::Tag { at, tokens } => building.tag(at, &tokens)?,
         }
@@ -47,16 +44,12 @@ struct Building {
 }
 
 impl Building {
-    fn here(&self) -> std::ops::Range<Id> {
-        self.template.exprs.len()..self.template.exprs.len()
+    fn push(&mut self, at: usize, kind: StatementKind) {
+        self.template.statements.push(Statement { at, kind });
     }
 
-    fn push(&mut self, at: usize, exprs: std::ops::Range<Id>, kind: StatementKind) {
-        self.template.statements.push(Statement { at, exprs, kind });
-    }
-
+    #[expect(clippy::too_many_lines, reason = "one arm for each statement that Jinja has")]
     fn tag(&mut self, at: usize, tokens: &[Token]) -> Result<(), Unread> {
-        let start = self.template.exprs.len();
         let next = self.template.statements.len() + 1;
         let mut reader = Reader::new(&mut self.template, tokens, at);
         let word = reader.name()?;
@@ -107,19 +100,20 @@ impl Building {
                 (StatementKind::Evaluate { value: None, body: next..next }, Some("block"))
             }
             "generation" => (StatementKind::Evaluate { value: None, body: next..next }, Some("generation")),
-            "do" | "print" => {
+            "print" => (StatementKind::Print(reader.tuple()?), None),
+            "do" => {
                 let value = Some(reader.tuple()?);
                 (StatementKind::Evaluate { value, body: next..next }, None)
             }
             "break" | "continue" => (StatementKind::Mark, None),
             "include" | "import" | "from" | "extends" => {
                 let value = reader.expression();
-                return self.load(at, start, &word, value);
+                return self.load(at, &word, value);
             }
             "elif" | "else" => {
                 let test = if word == "elif" { Some(reader.tuple()?) } else { None };
                 reader.end()?;
-                return self.otherwise(at, start, test);
+                return self.otherwise(at, test);
             }
             _ => {
                 let known = ENDS.iter().find(|(end, _)| *end == word.as_str());
@@ -130,26 +124,24 @@ impl Building {
             }
         };
         reader.end()?;
-        let end = self.template.exprs.len();
         if let Some(word) = opens {
             if self.open.len() >= OPEN {
                 return Err(Unread::new(at, super::expressions::TOO_DEEP));
             }
             self.open.push(Open { word, statement: next - 1 });
         }
-        self.push(at, start..end, kind);
+        self.push(at, kind);
         Ok(())
     }
 
-    fn load(&mut self, at: usize, start: Id, word: &str, value: Result<Id, Unread>) -> Result<(), Unread> {
+    fn load(&mut self, at: usize, word: &str, value: Result<Id, Unread>) -> Result<(), Unread> {
         value?;
-        let end = self.template.exprs.len();
-        self.push(at, start..end, StatementKind::Load(word.to_owned()));
+        self.push(at, StatementKind::Load(word.to_owned()));
         Ok(())
     }
 
     /// `elif` and `else`: the branch before ends, and the next begins.
-    fn otherwise(&mut self, at: usize, start: Id, test: Option<Id>) -> Result<(), Unread> {
+    fn otherwise(&mut self, at: usize, test: Option<Id>) -> Result<(), Unread> {
         let here = self.template.statements.len();
         let Some(open) = self.open.last() else { return Err(Unread::new(at, "`else` without `if`")) };
         match self.template.statements.get_mut(open.statement).map(|statement| &mut statement.kind) {
@@ -163,8 +155,7 @@ impl Building {
             Some(StatementKind::For { .. }) if test.is_none() => {}
             _ => return Err(Unread::new(at, "`else` without `if`")),
         }
-        let end = self.template.exprs.len();
-        self.push(at, start..end, StatementKind::Mark);
+        self.push(at, StatementKind::Mark);
         Ok(())
     }
 
@@ -187,8 +178,7 @@ impl Building {
             ) => body.end = here,
             _ => {}
         }
-        let exprs = self.here();
-        self.push(at, exprs, StatementKind::Mark);
+        self.push(at, StatementKind::Mark);
         Ok(())
     }
 }

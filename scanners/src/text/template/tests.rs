@@ -130,6 +130,8 @@ fn size_and_depth_cost_little() {
     assert!(rules(&chain).contains(&"WB-TPL-006"));
     let signs = format!("{{{{ {}x }}}}", "-".repeat(100_000));
     assert_ne!(report(&signs).verdict, Verdict::Malicious);
+    let marks = format!("{{% if 'abc' in m.content %}}{}{{% endif %}}", "<".repeat(500_000));
+    assert_ne!(report(&marks).verdict, Verdict::Malicious);
     let wide = format!("{{% set x = '{}' %}}{}", "_".repeat(100_000), "{{ y[x] }}".repeat(5_000));
     assert_ne!(report(&wide).verdict, Verdict::Malicious);
 }

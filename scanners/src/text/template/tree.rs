@@ -83,8 +83,6 @@ pub(crate) enum Op {
 #[derive(Debug)]
 pub(crate) struct Statement {
     pub(crate) at: usize,
-    /// The expressions that belong to it (not to what lies in its body).
-    pub(crate) exprs: Range<Id>,
     pub(crate) kind: StatementKind,
 }
 

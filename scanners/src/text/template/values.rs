@@ -247,9 +247,8 @@ pub(crate) fn apply(name: &str, of: &Value, args: &[Value]) -> Option<Value> {
         ("int", Value::Int(i)) => Some(Value::Int(*i)),
         ("int", Value::Bool(b)) => Some(Value::Int(i64::from(*b))),
         ("list", of) => list(of.items()?),
-        ("first", of) => of.items()?.first().cloned(),
+        ("first" | "random", of) => of.items()?.first().cloned(),
         ("last", of) => of.items()?.last().cloned(),
-        ("random", of) => of.items()?.first().cloned(),
         ("length" | "count", of) if args.is_empty() => i64::try_from(of.items()?.len()).ok().map(Value::Int),
         ("reverse", of) => {
             let mut items = of.items()?;
@@ -258,9 +257,8 @@ pub(crate) fn apply(name: &str, of: &Value, args: &[Value]) -> Option<Value> {
         }
         ("join", Value::Text(by)) if first.is_some_and(|v| matches!(v, Value::List(_))) => join(first?, by),
         ("join", of) => join(of, first.and_then(Value::text).unwrap_or_default()),
-        ("default" | "d", of) => Some(of.clone()),
+        ("default" | "d" | "sort" | "unique", of) => Some(of.clone()),
         ("format", Value::Text(t)) => percent(t, args),
-        ("sort" | "unique", of) => Some(of.clone()),
         ("keys", Value::Dict(entries)) => list(entries.iter().map(|(key, _)| key.clone()).collect()),
         ("values", Value::Dict(entries)) => list(entries.iter().map(|(_, value)| value.clone()).collect()),
         ("get", of @ Value::Dict(_)) => item(of, first?).or_else(|| args.get(1).cloned()),

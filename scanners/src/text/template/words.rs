@@ -66,19 +66,13 @@ fn without_marks(text: &str) -> String {
             '{' => Some('}'),
             _ => None,
         };
-        let end = close.and_then(|close| rest.find(close)).filter(|end| {
-            rest.get(..*end).is_some_and(|inner| inner.len() <= 60 && !inner.contains(char::is_whitespace))
+        // A mark is short; the text is not searched further than one goes.
+        let end = close.and_then(|close| {
+            let mut ahead = rest.char_indices().take(60);
+            ahead.find(|(_, c)| *c == close || c.is_whitespace()).filter(|(_, c)| *c == close).map(|(end, _)| end)
         });
-        let step = match end {
-            Some(end) => {
-                out.push(' ');
-                end + 1
-            }
-            None => {
-                out.push(c);
-                c.len_utf8()
-            }
-        };
+        out.push(if end.is_some() { ' ' } else { c });
+        let step = end.map_or(c.len_utf8(), |end| end + 1);
         rest = rest.get(step..).unwrap_or_default();
     }
     out
