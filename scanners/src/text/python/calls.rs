@@ -28,6 +28,9 @@ const CALLING: &[&str] = &[
     "concurrent.futures.ThreadPoolExecutor().submit", "concurrent.futures.ProcessPoolExecutor().submit",
 ];
 
+/// Magic words of notebooks that hand text to the shell.
+const SHELLS: &[&str] = &["system", "sx", "sc", "!", "bash", "sh", "script", "cmd", "pip"];
+
 impl Walk<'_> {
     /// `function(arguments)`.
     pub(super) fn call(&mut self, function: &Value, args: &Args, at: u32) -> Value {
@@ -166,6 +169,14 @@ impl Walk<'_> {
             || path == "builtins.object.__subclasses__"
         {
             self.every_class(at);
+        }
+        if path.ends_with("get_ipython().run_line_magic") || path.ends_with("get_ipython().run_cell_magic") {
+            let named = args.at(0);
+            if named.as_text().is_some_and(|name| SHELLS.contains(&name)) {
+                let given = args.given.last().cloned().unwrap_or_default();
+                let line = Args { given: vec![given], named: Vec::new() };
+                return self.did(Deed::Run, path, &line, at);
+            }
         }
         if let Some(deed) = names::deed(path) {
             return self.did(deed, path, args, at).tainted(taint);

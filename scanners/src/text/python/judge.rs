@@ -412,7 +412,7 @@ impl Walk<'_> {
     /// A module whose name cannot be known from the text.
     pub(super) fn import_unknown(&mut self, args: &Args, at: u32) -> Value {
         if args.taint().has(Taint::DECODED) {
-            self.note(&rules::PYTHON_OBFUSCATED, "imports a module whose name is encoded".to_owned(), at);
+            self.note(&rules::PYTHON_OBFUSCATED, "imports a module whose name is encoded", at);
         }
         Value::path("?")
     }
@@ -435,7 +435,7 @@ impl Walk<'_> {
     pub(super) fn every_class(&mut self, at: u32) {
         self.note(
             &rules::PYTHON_ATTACK,
-            "goes from any object to all classes there are, as code does that must not import".to_owned(),
+            "goes from any object to all classes there are, as code does that must not import",
             at,
         );
     }
