@@ -85,7 +85,7 @@ impl Walk<'_> {
             return value;
         }
         if name == "from_pretrained" {
-            self.note_remote_code(args);
+            self.note_remote_code(args, at);
         }
         if name == "__call__" {
             return self.call(receiver, args, at);
@@ -177,6 +177,12 @@ impl Walk<'_> {
                 let line = Args { given: vec![given], named: Vec::new() };
                 return self.did(Deed::Run, path, &line, at);
             }
+        }
+        if path.ends_with("HfFolder.get_token")
+            || path == "huggingface_hub.get_token"
+            || path == "huggingface_hub.utils.get_token"
+        {
+            return Value::unknown(Taint::SECRET);
         }
         if let Some(deed) = names::deed(path) {
             return self.did(deed, path, args, at).tainted(taint);
@@ -331,12 +337,16 @@ impl Walk<'_> {
         }
     }
 
-    fn note_remote_code(&mut self, args: &Args) {
+    fn note_remote_code(&mut self, args: &Args, at: u32) {
         let trusts = args.named.iter().any(|(name, _)| &**name == "trust_remote_code");
         if let (true, Some(name)) = (trusts, args.at(0).as_text())
             && name.len() < 200
         {
-            self.account.remote_code.insert(name.to_owned());
+            let name = name.to_owned();
+            if self.at_import() {
+                self.did(Deed::Borrow, "from_pretrained", args, at);
+            }
+            self.account.remote_code.insert(name);
         }
     }
 

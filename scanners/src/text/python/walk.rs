@@ -598,6 +598,14 @@ impl<'a> Walk<'a> {
         returns
     }
 
+    /// Whether this is a method through which a model is used.
+    pub(super) fn is_in_model(&self) -> bool {
+        self.running.iter().any(|id| {
+            let name = self.functions.get(*id).map_or("", |function| function.def.name.as_str());
+            matches!(name, "forward" | "generate" | "__call__" | "encode" | "decode" | "from_pretrained")
+        })
+    }
+
     /// Goes into a lambda.
     pub(super) fn call_lambda(&mut self, id: usize, args: &Args) -> Value {
         let Some(lambda) = self.lambdas.get(id).copied() else { return Value::default() };
