@@ -152,6 +152,12 @@ impl Walk<'_> {
             Deed::Open => return self.opened(path, args, at),
             Deed::Read => {
                 let secret = self.read(path, &args.at(0), at);
+                if let (true, Some(place)) =
+                    (path.contains("glob") || path.ends_with("iterdir"), args.at(0).as_pattern())
+                {
+                    // What lies there, by names that are not known.
+                    return Value::list(vec![Value::text(format!("{place}/{HOLE}"))]).tainted(Taint::FILE.with(secret));
+                }
                 return Value::path(format!("{path}()")).tainted(Taint::FILE.with(secret));
             }
             Deed::Write => self.wrote(path, &args.at(0), at),
@@ -327,6 +333,9 @@ impl Walk<'_> {
         let to = if host.is_empty() { String::new() } else { format!(" to {host}") };
         if taint.has(Taint::ENVIRONMENT) {
             self.note(&rules::PYTHON_CREDENTIALS, format!("sends the environment{to} with `{path}`"), at);
+        } else if taint.has(Taint::SECRET) && host.is_empty() && !self.at_import() {
+            // Clients of the hub take the address from their caller.
+            self.note(&rules::PYTHON_RISKY_CALL, format!("sends a credential with `{path}`"), at);
         } else if taint.has(Taint::SECRET) && !own {
             self.note(&rules::PYTHON_CREDENTIALS, format!("sends a credential{to} with `{path}`"), at);
         } else if taint.has(Taint::MACHINE) && !own {
@@ -410,6 +419,8 @@ impl Walk<'_> {
             let message =
                 format!("writes `{}`, from where programs start or which they trust, with `{path}`", said(file));
             self.note(&rules::PYTHON_CREDENTIALS, message, at);
+        } else if self.at_import() && text.starts_with('~') && text.contains(HOLE) {
+            self.note(&rules::PYTHON_RISKY_CALL, format!("changes files below `{}` with `{path}`", said(file)), at);
         } else if self.at_import()
             && [".py", ".sh", ".so", ".exe", ".bat", ".ps1", ".dll"].iter().any(|end| lower.ends_with(end))
         {
@@ -425,7 +436,7 @@ impl Walk<'_> {
         if whole && path.ends_with("rmtree") {
             self.note(&rules::PYTHON_ATTACK, format!("deletes everything under `{}` with `{path}`", said(file)), at);
         } else if (text.starts_with('/') || text.starts_with('~'))
-            && !text.starts_with("/tmp")
+            && (self.at_import() || !text.starts_with("/tmp"))
             && !text.starts_with("/dev/shm")
             && !text.contains("/.cache/")
         {

@@ -290,12 +290,12 @@ impl<'a> Walk<'a> {
                 }
             }
             Stmt::IpyEscapeCommand(s) => self.shell_line(s.kind, &s.value, s.range.start().to_u32()),
-            Stmt::Delete(_)
-            | Stmt::TypeAlias(_)
-            | Stmt::Nonlocal(_)
-            | Stmt::Pass(_)
-            | Stmt::Break(_)
-            | Stmt::Continue(_) => {}
+            Stmt::Delete(s) => {
+                for target in &s.targets {
+                    self.eval(target);
+                }
+            }
+            Stmt::TypeAlias(_) | Stmt::Nonlocal(_) | Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
         }
         Value::default()
     }
