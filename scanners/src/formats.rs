@@ -30,6 +30,7 @@ mod strict;
 pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
+mod ubjson;
 mod wire;
 pub(crate) mod xml;
 
@@ -137,7 +138,7 @@ const FORMATS: &[Format] = &[
     Format { name: "paddle program", recognise: paddle::is_program, inspect: paddle::program },
     Format { name: "paddle parameters", recognise: paddle::is_parameters, inspect: paddle::parameters },
     Format { name: "tensorrt engine", recognise: engine::recognise, inspect: engine::inspect },
-    Format { name: "xgboost ubjson", recognise: trees::is_ubjson, inspect: trees::ubjson },
+    Format { name: "xgboost ubjson", recognise: ubjson::recognise, inspect: ubjson::inspect },
     Format { name: "xgboost binary", recognise: trees::is_xgboost_binary, inspect: trees::xgboost_binary },
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },

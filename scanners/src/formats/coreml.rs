@@ -68,7 +68,6 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             scan.steps(1)?;
             match (inside(message, field.number), &field.content) {
                 (Inside::Message(inner), Content::Bytes(range)) => todo.push((inner, range.clone())),
-                (Inside::Weights, content) => skipped.content(content),
                 (Inside::Class, content) => {
                     let class = text(source, content, NAME)?.unwrap_or_default();
                     let message = format!(
@@ -86,7 +85,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
                     }
                 }
                 (Inside::File, content) => file(scan, source, at, content)?,
-                (Inside::Known, content) => skipped.content(content),
+                (Inside::Known | Inside::Weights, content) => skipped.content(content),
                 _ => skipped.unknown(scan, source, &field),
             }
         }
@@ -135,8 +134,9 @@ fn inside(message: Message, number: u64) -> Inside {
         (M::Custom, 10) => Inside::Class,
         (M::Operation, 1) => Inside::Operation,
         (M::BlobFile, 1) | (M::LinkedFile, 1 | 2) => Inside::File,
-        (M::Custom, 20) | (M::Value, 3) => Inside::Weights,
-        (M::Model, 200..=3000) | (M::Layer, 100..=2000) | (M::Network, 2..=20) => Inside::Weights,
+        (M::Custom, 20) | (M::Value, 3) | (M::Model, 200..=3000) | (M::Layer, 100..=2000) | (M::Network, 2..=20) => {
+            Inside::Weights
+        }
         (M::Model, 1 | 2 | 10)
         | (M::Layer, 1..=99)
         | (M::Wrapper | M::Pipeline | M::Loop | M::Branch | M::Linked | M::LinkedFile, 1..=20)

@@ -30,6 +30,7 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every reader has this form")]
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     if scan.is_named() {
         return Ok(());

@@ -58,3 +58,26 @@ fn without_padding(scan: &mut Scan<'_>, source: &Source, range: Range<u64>) -> S
     scan.inspected(source, range.start..at);
     Ok((at < range.end).then_some(at..range.end))
 }
+
+/// Looks at the beginning of bytes that a format carries without saying what they are: a chunk or a comment of somebody's
+/// own. They stay what their format makes of them, unless they begin as something that runs.
+pub(crate) fn carried(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, place: &str) -> Scanned<()> {
+    let head = source.read_up_to(range.start, 64.min(range.end.saturating_sub(range.start)))?;
+    if sniff::of(&head).is_some_and(Family::is_active) { look(scan, source, range, place) } else { Ok(()) }
+}
+
+/// How much of a file that is not what it begins as is searched.
+const SEARCHED: u64 = 1 << 20;
+
+/// Searches a file that is not what it begins as for something that it could be instead.
+pub(crate) fn search(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+    const BEGINNINGS: [&[u8]; 7] =
+        [b"\x80\x04\x95", b"\x80\x05\x95", b"\x80\x02c", b"\x80\x03c", b"\x80\x02}", b"PK\x03\x04", b"\x7fELF"];
+    let text = source.read_up_to(0, SEARCHED)?;
+    scan.steps(text.len() as u64 / 16)?;
+    let first = BEGINNINGS.iter().filter_map(|begins| memchr::memmem::find(&text, begins)).filter(|at| *at > 0).min();
+    match first {
+        Some(at) => look(scan, source, at as u64..source.len(), "in what is not what it begins as"),
+        None => Ok(()),
+    }
+}

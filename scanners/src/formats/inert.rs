@@ -91,7 +91,13 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let head = source.read_up_to(0, HEAD)?;
     let Some(content) = which(&head, source.len()) else { return Ok(()) };
     scan.is_unless_named(content.name);
-    let end = (content.walk)(scan, source)?.min(source.len());
+    let end = match (content.walk)(scan, source) {
+        Err(stop @ Stop::Broken { .. }) => {
+            gap::search(scan, source)?;
+            return Err(stop);
+        }
+        done => done?.min(source.len()),
+    };
     scan.inert(source, 0..end);
     gap::look(scan, source, end..source.len(), "behind the end of the content")
 }

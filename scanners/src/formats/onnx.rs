@@ -126,7 +126,7 @@ fn walk(scan: &mut Scan<'_>, source: &Source, message: Message, range: Range<u64
         match (within, &field.content) {
             (Some(within), Content::Bytes(range)) => {
                 // A tensor's words stand before its data: all of them are fetched at once.
-                source.will_read([range.start..range.end.min(range.start + FIRST_OF_PART)]);
+                source.will_read(std::iter::once(range.start..range.end.min(range.start + FIRST_OF_PART)));
                 seen.todo.push((within, range.clone()));
             }
             (None, content) if known(message, field.number) => {
@@ -440,3 +440,6 @@ fn judge(scan: &mut Scan<'_>, source: &Source, seen: &Seen) {
         scan.found(&rules::ONNX_DOMAIN, source, at, message);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,9 @@ fn found_if(is: bool) -> Match {
 }
 
 fn is_native(probe: &Probe<'_>) -> Match {
-    found_if(!sniff::is_llamafile(&probe.head) && sniff::native(&probe.head).is_some())
+    // Installers of Windows are documents of an old kind: only the name tells.
+    let installer = probe.named(&[".msi"]) && probe.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1");
+    found_if(!sniff::is_llamafile(&probe.head) && (installer || sniff::native(&probe.head).is_some()))
 }
 
 fn is_portable(probe: &Probe<'_>) -> Match {
@@ -31,7 +33,7 @@ fn is_llamafile(probe: &Probe<'_>) -> Match {
 
 fn native(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let head = source.read_up_to(0, crate::formats::HEAD)?;
-    let kind = sniff::native(&head).unwrap_or("native");
+    let kind = sniff::native(&head).unwrap_or("an installer");
     let message =
         format!("This is a native program or library ({kind}) of {} bytes. It runs where it is loaded.", source.len());
     scan.found(&rules::NATIVE_EXECUTABLE, source, 0, message);

@@ -27,8 +27,7 @@ const RUNS: &[&str] = &[
 
 /// Whether the file is R source by its name.
 pub(crate) fn is(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.ends_with(".r") || is_profile(&name)
+    name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("r")) || is_profile(name)
 }
 
 /// What R runs at every start in this folder.

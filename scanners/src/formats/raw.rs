@@ -41,6 +41,7 @@ fn checkpoint(name: &str) -> Option<&str> {
 }
 
 /// Raw numbers: their loader copies them into memory, and only what the description tells it to.
+#[expect(clippy::unnecessary_wraps, reason = "every reader has this form")]
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     if scan.is_named() {
         return Ok(());
@@ -54,7 +55,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             scan.is(format);
             scan.inert(source, 0..source.len());
         }
-        None if source.file_name().ends_with(".bin") => {}
+        // `.bin` is the name of many things.
+        None if checkpoint(source.file_name()).is_none() && !source.file_name().contains(".onnx") => {}
         None => scan.unsupported(source, "raw numbers without the file that says what each of them is"),
     }
     Ok(())

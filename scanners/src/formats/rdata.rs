@@ -172,14 +172,13 @@ impl Walk<'_, '_> {
                 return Err(Stop::broken(self.cursor.position(), "values lie in one another deeper than R reads"));
             }
             match todo {
-                Todo::Items(0, _) => {}
+                Todo::Items(0, _) | Todo::Constants(0) => {}
                 Todo::Items(left, standing) => {
                     if left > 1 {
                         self.todo.push(Todo::Items(left - 1, standing));
                     }
                     self.item(standing)?;
                 }
-                Todo::Constants(0) => {}
                 Todo::Constants(left) => {
                     self.todo.push(Todo::Constants(left - 1));
                     match self.int()? {
@@ -204,7 +203,7 @@ impl Walk<'_, '_> {
         let inner = standing;
         match kind {
             // Nothing, and the environments that every R has.
-            242 | 241 | 254 | 253 | 252 | 251 | 250 => {}
+            241 | 242 | 250..=254 => {}
             // A symbol, or what was read before.
             1 => {
                 let name = self.characters()?;
@@ -216,7 +215,7 @@ impl Walk<'_, '_> {
             }
             255 => self.reference(at, flags, standing)?,
             // Environments by name, and hooks.
-            249 | 248 | 247 => {
+            247..=249 => {
                 self.int()?;
                 let count = self.length()?;
                 self.names.push(None);
@@ -228,7 +227,7 @@ impl Walk<'_, '_> {
                 self.names.push(None);
                 self.todo.push(Todo::Items(4, inner));
             }
-            2 | 3 | 5 | 6 | 17 => self.list(at, kind, standing, attributes, tag)?,
+            2 | 3 | 5 | 6 | 17 => self.list(at, kind, standing, attributes, tag),
             22 => {
                 if !POINTERS.contains(&self.last_name.as_str()) {
                     self.function(at, "a pointer of the process that wrote it");
@@ -281,7 +280,7 @@ impl Walk<'_, '_> {
     }
 
     /// Lists, functions, promises and calls: attributes, tag, head and rest.
-    fn list(&mut self, at: u64, kind: i32, standing: Standing, attributes: bool, tag: bool) -> Scanned<()> {
+    fn list(&mut self, at: u64, kind: i32, standing: Standing, attributes: bool, tag: bool) {
         let inner = standing;
         let inside = if matches!(kind, 3 | 5 | 6) { Standing::Code } else { inner };
         if kind == 3 && standing == Standing::Data {
@@ -291,7 +290,6 @@ impl Walk<'_, '_> {
         self.todo.push(if kind == 5 { Todo::PromiseValue(at) } else { Todo::Items(1, inside) });
         self.todo.push(Todo::Items(u64::from(tag), inner));
         self.todo.push(Todo::Items(u64::from(attributes), inner));
-        Ok(())
     }
 
     /// A promise whose value is not there yet runs its expression as soon as R touches it.
@@ -444,7 +442,7 @@ impl Walk<'_, '_> {
         }
         let bytes = if self.form == Form::Ascii { self.escaped(length)? } else { self.cursor.bytes(length)?.to_vec() };
         // Names can be in the old encodings of other systems; what they hold is shown with marks.
-        if bytes.iter().any(|byte| byte.is_ascii_control()) {
+        if bytes.iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t')) {
             return Err(Stop::broken(self.cursor.position(), "a name holds control characters"));
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())

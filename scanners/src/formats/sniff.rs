@@ -141,6 +141,10 @@ pub(crate) fn portable(head: &[u8]) -> Option<&'static str> {
         [0, b'a', b's', b'm', 1..=0x0d, 0, 0 | 1, 0, ..] => Some("WebAssembly"),
         [b'd', b'e', b'x', b'\n', b'0', b'0'..=b'9', b'0'..=b'9', 0, ..] => Some("Android dex"),
         [0xca, 0xfe, 0xba, 0xbe, _, _, 0, version @ 45..=100, ..] if *version >= 45 => Some("Java class"),
+        [b'B', b'C', 0xc0, 0xde, ..] => Some("LLVM bytecode"),
+        [0x1b, b'L', b'u', b'a', 0x51..=0x5f, ..] => Some("Lua bytecode"),
+        [b'M', b'T', b'L', b'B', ..] => Some("Metal kernels"),
+        [0x4c, 0, 0, 0, 1, 0x14, 2, 0, ..] => Some("a Windows shortcut, which names what it starts"),
         _ => is_ptx(head).then_some("CUDA kernels"),
     }
 }

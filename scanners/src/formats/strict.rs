@@ -60,3 +60,6 @@ pub(crate) fn told(scan: &mut Scan<'_>, source: &Source, format: &Format, stop: 
         scan.inner(&source.member(&format!("from {at}"), *at..source.len()));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Tree models: LightGBM's text, XGBoost's JSON, UBJSON and old binary form, CatBoost.
+//! Tree models: LightGBM's text, XGBoost's JSON and old binary form, CatBoost. UBJSON has a reader of its own.
 //!
 //! None of them can run anything; a reader of theirs can be made to read past its arrays. So structure and bounds are checked.
 
@@ -13,9 +13,6 @@ use crate::{
     source::Source,
 };
 
-/// Deeper than any model, and less than what readers that recurse can take.
-const DEEP: usize = 1000;
-
 /// Whether the text is a LightGBM model.
 pub(crate) fn is_lightgbm(text: &str) -> bool {
     text.starts_with("tree\n") || text.starts_with("tree\r\n")
@@ -25,9 +22,11 @@ pub(crate) fn is_lightgbm(text: &str) -> bool {
 pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     scan.is("lightgbm");
     if let Some(at) = text.bytes().position(|byte| byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')) {
-        return malformed(scan, source, at as u64, "The model's text holds control characters.");
+        malformed(scan, source, at as u64, "The model's text holds control characters.");
+        return Ok(());
     }
-    let mut tree: Option<(u64, u64)> = None;
+    // The leaves of the tree that is being read, none before it says how many.
+    let mut tree: Option<u64> = None;
     let mut at = 0_u64;
     for line in text.split_inclusive('\n') {
         scan.steps(1 + line.len() as u64 / 64)?;
@@ -41,60 +40,58 @@ pub(crate) fn lightgbm(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scan
             }
             continue;
         };
-        match key {
-            "Tree" => tree = Some((here, 0)),
+        let wrong = match key {
+            "Tree" => {
+                tree = Some(0);
+                None
+            }
             "tree_sizes" => {
                 let wrong = value.split(' ').find(|size| size.parse::<u64>().is_err() && !size.is_empty());
-                if let Some(size) = wrong {
-                    return malformed(scan, source, here, &format!("A tree is said to have the size {size:?}."));
-                }
+                wrong.map(|size| format!("A tree is said to have the size {size:?}."))
             }
-            "num_leaves" if tree.is_some() => match value.parse() {
-                Ok(leaves) if (1..=1 << 24).contains(&leaves) => tree = tree.map(|(at, _)| (at, leaves)),
-                _ => return malformed(scan, source, here, &format!("A tree is said to have {value:?} leaves.")),
-            },
-            _ => {
-                let Some((_, leaves)) = tree.filter(|(_, leaves)| *leaves > 0) else { continue };
-                let wanted = match key {
-                    "split_feature" | "split_gain" | "threshold" | "decision_type" | "left_child" | "right_child"
-                    | "internal_value" | "internal_weight" | "internal_count" => leaves - 1,
-                    "leaf_value" => leaves,
-                    _ => continue,
-                };
-                let items = value.split(' ').filter(|item| !item.is_empty());
-                let (mut count, mut wrong) = (0, None);
-                for item in items {
-                    count += 1;
-                    if matches!(key, "left_child" | "right_child") {
-                        let fits = item
-                            .parse::<i64>()
-                            .is_ok_and(|child| child < leaves.cast_signed() - 1 && child >= -leaves.cast_signed());
-                        wrong = wrong.or((!fits).then_some(item));
-                    } else if item.parse::<f64>().is_err() {
-                        wrong = wrong.or(Some(item));
-                    }
-                }
-                if let Some(item) = wrong {
-                    return malformed(
-                        scan,
-                        source,
-                        here,
-                        &format!("`{key}` of a tree with {leaves} leaves holds {item:?}."),
-                    );
-                }
-                if count != wanted && !(leaves == 1 && count <= 1) {
-                    let message =
-                        format!("`{key}` of a tree with {leaves} leaves has {count} values instead of {wanted}.");
-                    return malformed(scan, source, here, &message);
-                }
+            "num_leaves" if tree.is_some() => {
+                tree = value.parse().ok().filter(|leaves| (1..=1 << 24).contains(leaves));
+                tree.is_none().then(|| format!("A tree is said to have {value:?} leaves."))
             }
+            _ => tree.filter(|leaves| *leaves > 0).and_then(|leaves| list(key, value, leaves)),
+        };
+        if let Some(message) = wrong {
+            malformed(scan, source, here, &message);
+            return Ok(());
         }
     }
     if !text.contains("end of trees") && text.contains("Tree=") {
-        return malformed(scan, source, at, "The model ends before its trees do.");
+        malformed(scan, source, at, "The model ends before its trees do.");
+        return Ok(());
     }
     scan.inspected(source, 0..source.len());
     Ok(())
+}
+
+/// What is wrong with one list of a tree with so many leaves.
+fn list(key: &str, values: &str, leaves: u64) -> Option<String> {
+    let wanted = match key {
+        "split_feature" | "split_gain" | "threshold" | "decision_type" | "left_child" | "right_child"
+        | "internal_value" | "internal_weight" | "internal_count" => leaves - 1,
+        "leaf_value" => leaves,
+        _ => return None,
+    };
+    let children = matches!(key, "left_child" | "right_child");
+    let within = -leaves.cast_signed()..leaves.cast_signed() - 1;
+    let mut count = 0;
+    for item in values.split(' ').filter(|item| !item.is_empty()) {
+        count += 1;
+        let fits = if children {
+            item.parse().is_ok_and(|child| within.contains(&child))
+        } else {
+            item.parse::<f64>().is_ok()
+        };
+        if !fits {
+            return Some(format!("`{key}` of a tree with {leaves} leaves holds {item:?}."));
+        }
+    }
+    (count != wanted && !(leaves == 1 && count <= 1))
+        .then(|| format!("`{key}` of a tree with {leaves} leaves has {count} values instead of {wanted}."))
 }
 
 /// `[input_model: /data/model.txt]`, what the trainer was told. Paths of its own machine are ordinary.
@@ -110,10 +107,9 @@ fn parameter(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
     }
 }
 
-fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, message: &str) -> Scanned<()> {
+fn malformed(scan: &mut Scan<'_>, source: &Source, at: u64, message: &str) {
     scan.found(&rules::TREES_MALFORMED, source, at, message);
     scan.inspected(source, 0..source.len());
-    Ok(())
 }
 
 /// What is counted of an object that may be a tree.
@@ -219,163 +215,6 @@ fn tree(scan: &mut Scan<'_>, source: &Source, tree: &Counted) {
         };
         scan.found(&rules::TREES_MALFORMED, source, tree.at, message);
     }
-}
-
-pub(crate) fn is_ubjson(probe: &Probe<'_>) -> Match {
-    let lengths = [&b"{L\0\0\0\0\0\0\0"[..], b"{i", b"{U"];
-    let named = if probe.named(&[".ubj"]) { Match::Name } else { Match::No };
-    let (Some(place), true) = (lengths.iter().position(|start| probe.starts_with(start)), probe.len() > 16) else {
-        return named;
-    };
-    let (length, key) = if place == 0 { (9, 10) } else { (2, 3) };
-    let length = probe.head.get(length).copied().map(usize::from).unwrap_or_default();
-    let word = probe.head.get(key..key + length).unwrap_or_default();
-    let plain = !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    if plain { Match::Content } else { named }
-}
-
-/// UBJSON: every length fits what is left, and every container ends.
-pub(crate) fn ubjson(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    let mut cursor = Cursor::at(source, 0);
-    // For each open container: whether it is an object, and how many values are left where it says so.
-    let mut open: Vec<(bool, Option<u64>)> = Vec::new();
-    let mut from = 0;
-    loop {
-        scan.steps(1)?;
-        if let Some((object, left)) = open.last_mut() {
-            let ended = match left {
-                Some(0) => true,
-                Some(left) => {
-                    *left -= 1;
-                    false
-                }
-                None => {
-                    let end = if *object { b'}' } else { b']' };
-                    let ends = cursor.peek()? == Some(end);
-                    if ends {
-                        cursor.u8()?;
-                    }
-                    ends
-                }
-            };
-            if ended {
-                open.pop();
-                if open.is_empty() {
-                    break;
-                }
-                continue;
-            }
-            if *object {
-                let length = count(&mut cursor)?;
-                let key = cursor.skip(length)?;
-                from = unread(scan, source, from, key);
-            }
-        }
-        match cursor.u8()? {
-            b'Z' | b'T' | b'F' | b'N' => {}
-            b'i' | b'U' | b'C' => drop(cursor.skip(1)?),
-            b'I' => drop(cursor.skip(2)?),
-            b'l' | b'd' => drop(cursor.skip(4)?),
-            b'L' | b'D' => drop(cursor.skip(8)?),
-            b'S' | b'H' => {
-                // Some writers mark the length of a text as they mark a count.
-                if cursor.peek()? == Some(b'#') {
-                    cursor.u8()?;
-                }
-                let length = count(&mut cursor)?;
-                let text = cursor.skip(length)?;
-                from = unread(scan, source, from, text);
-            }
-            mark @ (b'[' | b'{') => {
-                let kind = if cursor.peek()? == Some(b'$') {
-                    cursor.u8()?;
-                    Some(cursor.u8()?)
-                } else {
-                    None
-                };
-                let counted = cursor.peek()? == Some(b'#');
-                let many = if counted {
-                    cursor.u8()?;
-                    Some(count(&mut cursor)?)
-                } else {
-                    None
-                };
-                match (mark, kind, many) {
-                    (b'[', Some(kind), Some(many)) => {
-                        let width = match kind {
-                            b'i' | b'U' | b'C' => 1,
-                            b'I' => 2,
-                            b'l' | b'd' => 4,
-                            b'L' | b'D' => 8,
-                            b'Z' | b'T' | b'F' | b'N' => 0,
-                            _ => return Err(Stop::broken(cursor.position(), "a list of such values does not exist")),
-                        };
-                        let bytes = many.checked_mul(width);
-                        let bytes =
-                            bytes.ok_or_else(|| Stop::broken(cursor.position(), "a list's length overflows"))?;
-                        if bytes > cursor.left() {
-                            let (at, left) = (cursor.position(), cursor.left());
-                            let message = format!("A list of {many} values needs {bytes} bytes, and {left} are left.");
-                            scan.found(&rules::TREES_MALFORMED, source, at, message);
-                        }
-                        let data = cursor.skip(bytes)?;
-                        scan.inspected(source, from..data.start);
-                        from = data.end;
-                        scan.inert(source, data);
-                    }
-                    (_, None, many) => {
-                        if many.is_some_and(|many| many > cursor.left()) {
-                            return Err(Stop::broken(
-                                cursor.position(),
-                                "a container holds more values than bytes are left",
-                            ));
-                        }
-                        if open.len() >= DEEP {
-                            return Err(Stop::broken(
-                                cursor.position(),
-                                format!("containers lie in one another deeper than {DEEP}"),
-                            ));
-                        }
-                        open.push((mark == b'{', many));
-                    }
-                    _ => return Err(Stop::broken(cursor.position(), "a container has a type and no count")),
-                }
-            }
-            other => {
-                let message = format!("UBJSON has no value that begins with byte {other}");
-                return Err(Stop::broken(cursor.position(), message));
-            }
-        }
-        if open.is_empty() {
-            break;
-        }
-    }
-    let end = cursor.position();
-    scan.inspected(source, from..end);
-    gap::look(scan, source, end..source.len(), "behind the UBJSON value")
-}
-
-/// A text that nobody reads. A short one is not worth a mark of its own. Answers from where on nothing is marked yet.
-fn unread(scan: &mut Scan<'_>, source: &Source, from: u64, text: std::ops::Range<u64>) -> u64 {
-    if text.end - text.start <= 16 {
-        return from;
-    }
-    scan.inspected(source, from..text.start);
-    scan.inert(source, text.clone());
-    text.end
-}
-
-/// A length: a number with its type before it.
-fn count(cursor: &mut Cursor<'_>) -> Scanned<u64> {
-    let at = cursor.position();
-    let length = match cursor.u8()? {
-        b'U' | b'i' => i64::from(cursor.u8()?.cast_signed()) & 0xff,
-        b'I' => i64::from(cursor.u16_be()?.cast_signed()),
-        b'l' => i64::from(cursor.u32_be()?.cast_signed()),
-        b'L' => cursor.u64_be()?.cast_signed(),
-        _ => return Err(Stop::broken(at, "a length is missing")),
-    };
-    u64::try_from(length).map_err(|_| Stop::broken(at, "a length is negative"))
 }
 
 pub(crate) fn is_catboost(probe: &Probe<'_>) -> Match {

@@ -33,8 +33,11 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Proto> {
     KNOWN.iter().find(|(_, is)| is(&top)).map(|(proto, _)| *proto)
 }
 
+/// Whether the fields at the top are those of a model.
+type Is = fn(&Top<'_>) -> bool;
+
 /// In the order in which they are asked: the more exact first.
-const KNOWN: &[(Proto, fn(&Top<'_>) -> bool)] = &[
+const KNOWN: &[(Proto, Is)] = &[
     (Proto::CoreMl, is_core_ml),
     (Proto::Onnx, is_onnx),
     (Proto::KerasMetadata, is_keras_metadata),
@@ -58,7 +61,7 @@ fn is_core_ml_begun(top: &Top<'_>) -> bool {
 }
 
 fn is_onnx(top: &Top<'_>) -> bool {
-    let fits = top.only(|number| matches!(number, 1..=8 | 14 | 20 | 25 | 26));
+    let fits = top.only(|number| number <= 40);
     let graph = top.bytes(7).any(Inner::is_onnx_graph);
     let imports = top.bytes(8).any(Inner::is_opset);
     let version = top.seen.iter().any(|field| field.number == 1 && matches!(field.varint, Some(1..=100)));
@@ -66,7 +69,7 @@ fn is_onnx(top: &Top<'_>) -> bool {
 }
 
 fn onnx_type_fits(field: &Seen<'_>) -> bool {
-    matches!(field.number, 1 | 5) == field.varint.is_some()
+    field.number > 26 || matches!(field.number, 1 | 5) == field.varint.is_some()
 }
 
 fn is_paddle(top: &Top<'_>) -> bool {
@@ -190,7 +193,7 @@ impl<'a> Inner<'a> {
 
     fn is_onnx_graph(self) -> bool {
         let inner = self.fields();
-        let fits = inner.iter().all(|f| matches!(f.number, 1 | 2 | 5 | 10..=16) && f.body.is_some());
+        let fits = inner.iter().all(|f| matches!(f.number, 1 | 2 | 5 | 10..=30) && f.body.is_some());
         let node = |f: &Seen<'_>| f.number != 1 || f.body.is_some_and(|b| b.is_message(|n| n <= 10));
         !inner.is_empty() && fits && inner.iter().all(node)
     }
@@ -259,6 +262,7 @@ fn walk(bytes: &[u8], length: u64, most: usize) -> Option<(Vec<Seen<'_>>, u64)> 
 }
 
 /// One field; `Some(None)` where the head ends within it.
+#[expect(clippy::option_option, reason = "no field at all and a field that goes on behind the head are different")]
 fn one<'a>(bytes: &'a [u8], at: &mut usize, length: u64) -> Option<Option<Seen<'a>>> {
     let Some(tag) = varint(bytes, at) else { return more(bytes, *at, length) };
     let number = tag >> 3;
@@ -288,6 +292,7 @@ fn one<'a>(bytes: &'a [u8], at: &mut usize, length: u64) -> Option<Option<Seen<'
 }
 
 /// A varint that does not end here is one that goes on behind the head, or none.
+#[expect(clippy::option_option, reason = "see `one`")]
 fn more<'a>(bytes: &[u8], at: usize, length: u64) -> Option<Option<Seen<'a>>> {
     (at >= bytes.len() && (bytes.len() as u64) < length).then_some(None)
 }

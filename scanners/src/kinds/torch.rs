@@ -4,7 +4,7 @@
 //! what the pickle says is checked. Which member is which is decided as torch decides it, without regard to case.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     ops::Range,
 };
 
@@ -123,11 +123,11 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Checks that each storage is there and long enough, and says which members are storages.
-    fn storages(&self, scan: &mut Scan<'_>, named: &[(String, Storage)]) -> HashSet<String> {
+    /// Checks that each storage is there and long enough, and says which members are storages and how long those are.
+    fn storages(&self, scan: &mut Scan<'_>, named: &[(String, Storage)]) -> HashMap<String, u64> {
         let by_name: BTreeMap<&str, &Member> =
             self.members.iter().map(|(name, member)| (name.as_str(), *member)).collect();
-        let mut referenced = HashSet::new();
+        let mut referenced = HashMap::new();
         let pickle = self.members.iter().find(|(name, _)| self.loads(name)).map(|(_, member)| *member);
         let place = |member: &Member| member.stored().map(|at| self.archive.source.member(&member.name, at));
         let place = pickle.and_then(place).unwrap_or_else(|| self.archive.source.clone());
@@ -145,11 +145,12 @@ impl<'a> Layout<'a> {
                 scan.found(&rules::STORAGE_EXTENT, &place, storage.at, message);
                 continue;
             };
+            let needed = storage.count.checked_mul(pickle::element_size(&storage.kind).unwrap_or(1));
             // Torch numbers its storages. What has another name is looked at, whatever the pickle calls it.
             if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()) {
-                referenced.insert((*name).to_owned());
+                let longest: &mut u64 = referenced.entry((*name).to_owned()).or_default();
+                *longest = needed.unwrap_or(u64::MAX).max(*longest);
             }
-            let needed = storage.count.checked_mul(pickle::element_size(&storage.kind).unwrap_or(1));
             if needed.is_none_or(|needed| needed > member.size) {
                 let message = format!(
                     "The pickle says that storage `{}` has {} elements of {}, and its member has {} bytes.",
@@ -162,13 +163,20 @@ impl<'a> Layout<'a> {
     }
 
     /// Inspects what is neither a loaded pickle nor a storage.
-    fn others(&self, scan: &mut Scan<'_>, referenced: &HashSet<String>) {
+    fn others(&self, scan: &mut Scan<'_>, referenced: &HashMap<String, u64>) {
         for (name, member) in &self.members {
             if self.loads(name) {
                 continue;
             }
-            if referenced.contains(name) {
-                self.archive.inert(scan, member);
+            if let Some(length) = referenced.get(name) {
+                if member.size <= *length {
+                    self.archive.inert(scan, member);
+                } else {
+                    self.archive.inspect_as(scan, member, |scan, source| {
+                        scan.inert(source, 0..*length);
+                        forgotten(scan, &source.part(*length..source.len()))
+                    });
+                }
             } else if self.form != Form::Export && storage_folder(name).is_some() {
                 self.archive.inspect_as(scan, member, forgotten);
             } else if WORDS.contains(&name.as_str()) && member.size <= LONGEST_WORD {
@@ -291,7 +299,7 @@ fn start(member: &Member) -> u64 {
     member.readings.first().map_or(0, |reading| reading.packed.start)
 }
 
-/// A storage that no pickle names: torch never looks at it, so that numbers there are as good as none. What is more than
+/// A storage that no pickle names, or the rest of one that is longer than its elements: torch never looks at it, so that numbers there are as good as none. What is more than
 /// numbers is inspected.
 fn forgotten(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     if source.len() > 0 && formats::knows(source)? {

@@ -212,7 +212,7 @@ impl Judge<'_> {
         })
     }
 
-    fn callee_fault(&self, first: Value, count: u32) -> Fault {
+    pub(crate) fn callee_fault(&self, first: Value, count: u32) -> Fault {
         if count == 0 || first == Value::None {
             return None;
         }
@@ -361,99 +361,6 @@ impl Judge<'_> {
             (&rules::STORAGE_EXTENT, what)
         })
     }
-
-    // --- States ---
-
-    /// What a state sets that an object's own class has to say.
-    pub(crate) fn check_state(&mut self, target: &super::arena::Node, state: Value, at: u64) -> Step<()> {
-        let Some((id, node)) = self.arena.of(state).map(|(id, node)| (id, *node)) else { return Ok(()) };
-        let owner = self.class_of(target).map_or_else(|| "an object".into(), Global::path);
-        let mut dicts = vec![];
-        match node.kind {
-            Kind::Dict => dicts.push(id),
-            // (state, state of the slots)
-            Kind::Tuple => {
-                dicts.extend(self.arena.items(id).take(4).filter_map(|value| {
-                    self.arena.of(value).filter(|(_, node)| node.kind == Kind::Dict).map(|(id, _)| id)
-                }));
-            }
-            _ => {}
-        }
-        if let Some(callee) = self.arena.item(id, 0)
-            && node.kind == Kind::Tuple
-            && self
-                .class_of(target)
-                .is_some_and(|class| class.entry.is_some_and(|e| e.arguments == Arguments::VouchedCallee))
-            && let Some((rule, what)) = self.callee_fault(callee, 1)
-        {
-            self.say(rule, at, format!("Loading this pickle gives `{owner}` a new function {what}."));
-        }
-        let mut seen = 0;
-        while let Some(dict) = dicts.pop() {
-            seen += 1;
-            self.check_keys(dict, &owner, at, if seen < 8 { Some(&mut dicts) } else { None })?;
-        }
-        if node.taint & NOT_TO_KEEP != 0 && self.class_of(target).is_some_and(Global::is_vouched) {
-            let message =
-                format!("`{owner}` keeps a function that is vouched for only while loading; a later use may call it.");
-            self.say(&rules::DEFERRED_CALL, at, message);
-        }
-        Ok(())
-    }
-
-    fn check_keys(&mut self, dict: Id, owner: &str, at: u64, more: Option<&mut Vec<Id>>) -> Step<()> {
-        let mut said = Vec::new();
-        let mut inner = None;
-        self.charge(self.arena.get(dict).map_or(0, |node| node.count))?;
-        for (key, value) in self.arena.pairs(dict) {
-            let tier = self.global(value).map(|global| global.tier);
-            let short = matches!(key, Value::Piece { len, .. } if len <= 40);
-            if !key.is_text() || !short || tier.is_none() && !self.may_be_dunder(key)? {
-                continue;
-            }
-            let Some(name) = self.text(key, 40)? else { continue };
-            let callable = tier.is_some() || matches!(self.arena.of(value), Some((_, node)) if node.kind == Kind::Made);
-            if name == "__dict__" {
-                inner = self.arena.of(value).filter(|(_, node)| node.kind == Kind::Dict).map(|(id, _)| id);
-                if inner.is_none() {
-                    said.push((
-                        &rules::METHOD_PATCHED,
-                        format!("Loading this pickle replaces the attributes of `{owner}` as a whole."),
-                    ));
-                }
-            } else if NEVER_STATE.contains(&name.as_str()) || callable && is_special(&name) {
-                said.push((&rules::METHOD_PATCHED, format!("Loading this pickle replaces `{name}` of `{owner}`.")));
-            } else if let Some(tier) = tier.filter(|tier| *tier >= Tier::Code) {
-                let path = self.global(value).map(Global::path).unwrap_or_default();
-                if METHODS.contains(&name.as_str()) && tier >= Tier::Gadget {
-                    said.push((
-                        &rules::METHOD_PATCHED,
-                        format!("Loading this pickle replaces the method `{name}` of `{owner}` by `{path}`."),
-                    ));
-                }
-                let message =
-                    format!("`{owner}` keeps `{path}` as `{name}`, where a later use of the object calls it.");
-                said.push((&rules::DEFERRED_CALL, message));
-            }
-        }
-        if let (Some(more), Some(inner)) = (more, inner) {
-            more.push(inner);
-        }
-        for (rule, message) in said {
-            self.say(rule, at, message);
-        }
-        Ok(())
-    }
-
-    fn may_be_dunder(&self, key: Value) -> Step<bool> {
-        match key {
-            Value::Piece { form: Form::Utf8 | Form::Short, at, len } if len >= 5 => {
-                Ok(self.source.read(at..at.saturating_add(2))?.as_ref() == b"__")
-            }
-            Value::Piece { .. } => Ok(true),
-            _ => Ok(false),
-        }
-    }
 }
 
 /// How many bytes an element of a dtype has, at least.
@@ -465,84 +372,6 @@ fn element_size(dtype: &str) -> u64 {
         "complex128" => 16,
         _ => 1,
     }
-}
-
-/// Names that no object keeps as its own state, whatever the value.
-const NEVER_STATE: &[&str] = &[
-    "__setstate__",
-    "__class__",
-    "__reduce__",
-    "__reduce_ex__",
-    "__getattr__",
-    "__getattribute__",
-    "__init_subclass__",
-    "__new__",
-    "__del__",
-    "__getstate__",
-    "__setattr__",
-    "__subclasshook__",
-    "__bases__",
-    "__mro__",
-    "__code__",
-    "__globals__",
-];
-
-/// Methods of models that others call.
-const METHODS: &[&str] = &[
-    "predict",
-    "fit",
-    "transform",
-    "forward",
-    "predict_proba",
-    "fit_transform",
-    "decode",
-    "encode",
-    "score",
-    "partial_fit",
-    "append",
-    "extend",
-    "update",
-    "get",
-    "items",
-    "keys",
-    "eval",
-    "train",
-    "to",
-    "state_dict",
-    "load_state_dict",
-    "step",
-    "close",
-    "read",
-    "write",
-    "call",
-    "apply",
-    "setstate",
-    "add",
-];
-
-/// What Python itself calls.
-fn is_special(name: &str) -> bool {
-    name.len() > 4
-        && name.starts_with("__")
-        && name.ends_with("__")
-        && !matches!(
-            name,
-            "__doc__"
-                | "__module__"
-                | "__qualname__"
-                | "__name__"
-                | "__annotations__"
-                | "__slots__"
-                | "__orig_class__"
-                | "__origin__"
-                | "__args__"
-                | "__parameters__"
-                | "__wrapped__"
-                | "__version__"
-                | "__objclass__"
-        )
-        && !name.starts_with("__pydantic")
-        && !name.starts_with("__fields")
 }
 
 /// `f8`, `<U5`, `M8[ns]`: what numpy writes for a dtype.

@@ -50,10 +50,16 @@ impl Judge<'_> {
         match (self.elements(dtype)?, self.count(state)?) {
             (Elements::Objects, _) => self.objects(from, most_ops).map(Some),
             (Elements::Bytes(size), Some(count)) => {
-                let aligned = !matches!(self.entry_of(state, "numpy_array_alignment_bytes")?, None | Some(Value::None));
+                let alignment =
+                    self.entry_of(state, "numpy_array_alignment_bytes")?.filter(|value| *value != Value::None);
                 let mut start = from;
-                if aligned {
+                if let Some(alignment) = alignment {
                     let pad = self.source.read(from..from.saturating_add(1))?.first().copied().unwrap_or(0);
+                    if !matches!(alignment, Value::Int(most) if i64::from(pad) <= most && most <= 4096) {
+                        let message =
+                            format!("{pad} bytes are left out before an array, more than its alignment needs.");
+                        self.say(&rules::STACK_ODDITY, from, message);
+                    }
                     start = from.saturating_add(1).saturating_add(pad.into());
                 }
                 let end = size.checked_mul(count).and_then(|bytes| start.checked_add(bytes));

@@ -66,6 +66,8 @@ const MOST_DRAFTS: usize = 1000;
 const MOST_WORK: u64 = 200_000_000;
 /// More storages than any checkpoint names.
 const MOST_STORAGES: usize = 4_000_000;
+/// Of short texts, so many are told apart from the opcodes between them.
+const MOST_PASSIVE: usize = 100_000;
 /// No name of a global is longer.
 const LONG_NAME: u32 = 4096;
 /// No writer nests deeper.
@@ -294,7 +296,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Says what is wrong with using a global that nobody vouches for.
-    fn condemn(&mut self, number: u32, args: Value, kind: UseKind, at: u64) -> Step<()> {
+    pub(crate) fn condemn(&mut self, number: u32, args: Value, kind: UseKind, at: u64) -> Step<()> {
         let Some(global) = self.globals.get(number) else { return Ok(()) };
         let (path, tier, entry) = (global.path(), global.tier, global.entry);
         let (hop, package) = (global.hop.clone(), package(&global.module).to_owned());
@@ -342,141 +344,6 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    // --- State and items ---
-
-    pub(crate) fn built(&mut self, target: Value, state: Value, at: u64) -> Step<()> {
-        self.uses += 1;
-        let Some((id, node)) = self.arena.of(target).map(|(id, node)| (id, *node)) else {
-            return if target == Value::Unknown { Ok(()) } else { Err(Halt::wrong("a plain value is given a state")) };
-        };
-        match node.kind {
-            Kind::Global => {
-                let path = self.global(target).map(Global::path).unwrap_or_default();
-                let message =
-                    format!("Loading this pickle sets attributes of `{path}` itself, for everybody who uses it.");
-                self.say(&rules::METHOD_PATCHED, at, message);
-                if let Some(global) = self.globals.get_mut(node.a) {
-                    global.called = true;
-                }
-            }
-            Kind::Made => self.state_of_made(&node, state, at)?,
-            _ => {}
-        }
-        self.check_state(&node, state, at)?;
-        self.keep_state(id, state);
-        self.grew(id, at);
-        Ok(())
-    }
-
-    fn state_of_made(&mut self, made: &Node, state: Value, at: u64) -> Step<()> {
-        let callee = self.global(Value::Node(Id(made.a)));
-        let Some(class) = self.class_of(made) else { return Ok(()) };
-        let vouches = |global: &Global| global.entry.is_some_and(|entry| entry.vouches_for(UseKind::State));
-        // A function that is vouched for gives an object of its own kind, which knows its state.
-        let rebuilds = |callee: &Global| {
-            callee.entry.is_some_and(|entry| entry.vouches_for(UseKind::Call) && !entry.vouches_for(UseKind::New))
-        };
-        let fits = vouches(class) || callee.is_some_and(|callee| vouches(callee) || rebuilds(callee));
-        let (name, known, array) = (class.path(), class.is_vouched(), is_far_array(class));
-        if known && !fits {
-            let message = format!("Loading this pickle changes the state of `{name}`, for which nobody vouches.");
-            self.say(&rules::UNKNOWN_GLOBAL, at, message);
-        }
-        if array {
-            let file = self.entry_of(state, "filename")?.unwrap_or(Value::Unknown);
-            let file = self.text(file, 300)?.unwrap_or_else(|| "a name that it computes".into());
-            self.say(
-                &rules::ARRAY_ELSEWHERE,
-                at,
-                format!("Loading this pickle opens another file for an array: {file}."),
-            );
-        }
-        Ok(())
-    }
-
-    fn keep_state(&mut self, id: Id, state: Value) {
-        let Some((inner, inside)) = self.arena.of(state).map(|(id, node)| (id, *node)) else { return };
-        if let Some(node) = self.arena.get_mut(id)
-            && inner != id
-        {
-            node.c = inner.0;
-            node.depth = node.depth.max(inside.depth.saturating_add(1));
-            node.grown += inside.grown;
-        }
-    }
-
-    pub(crate) fn filled(&mut self, target: Value, values: &[Value], kind: Kind, at: u64) -> Step<()> {
-        let Some((id, node)) = self.arena.of(target).map(|(id, node)| (id, *node)) else {
-            if target == Value::Unknown {
-                return Ok(());
-            }
-            return Err(Halt::wrong("items are put into a plain value"));
-        };
-        match node.kind {
-            _ if node.kind == kind => {}
-            Kind::Made => {
-                self.uses += 1;
-                self.items_of_made(&node, at);
-            }
-            Kind::Global => {
-                self.uses += 1;
-                let path = self.global(target).map(Global::path).unwrap_or_default();
-                let message =
-                    format!("Loading this pickle puts items into `{path}`, which belongs to the whole process.");
-                self.say(&rules::FOREIGN_OBJECT_CHANGED, at, message);
-                let tuple = self.arena.container(Kind::Tuple, values.get(..values.len().min(8)).unwrap_or_default())?;
-                self.condemn(node.a, Value::Node(tuple), UseKind::Items, at)?;
-                if let Some(global) = self.globals.get_mut(node.a) {
-                    global.called = true;
-                }
-                return Ok(());
-            }
-            Kind::Persistent | Kind::Extension => {
-                self.say(
-                    &rules::FOREIGN_OBJECT_CHANGED,
-                    at,
-                    "Loading this pickle puts items into an object of its loader.".into(),
-                );
-            }
-            Kind::Tuple | Kind::Frozen => {
-                return Err(Halt::wrong("items are put into a container that cannot be changed"));
-            }
-            Kind::List | Kind::Dict | Kind::Set => {
-                let message = format!("It puts items into a {:?} as if it were a {kind:?}.", node.kind).to_lowercase();
-                self.say(&rules::STACK_ODDITY, at, message.replacen("it", "It", 1));
-            }
-        }
-        self.arena.put_in(id, values)?;
-        self.grew(id, at);
-        Ok(())
-    }
-
-    fn items_of_made(&mut self, made: &Node, at: u64) {
-        let callee = self.global(Value::Node(Id(made.a)));
-        let Some(class) = self.class_of(made) else { return };
-        let vouches = |global: &Global| global.entry.is_some_and(|entry| entry.vouches_for(UseKind::Items));
-        if class.is_vouched() && !vouches(class) && !callee.is_some_and(|callee| callee.is_vouched() && vouches(callee))
-        {
-            let message = format!("Loading this pickle puts items into a `{}`, which is no container.", class.path());
-            self.say(&rules::FOREIGN_OBJECT_CHANGED, at, message);
-        }
-    }
-
-    /// The value under a key of a dict, or of the dicts of a state; the last of several.
-    pub(crate) fn entry_of(&self, state: Value, key: &str) -> Step<Option<Value>> {
-        let Some((id, node)) = self.arena.of(state) else { return Ok(None) };
-        self.charge(node.count)?;
-        let mut found = None;
-        if node.kind == Kind::Dict {
-            for (name, value) in self.arena.pairs(id) {
-                if name.is_text() && self.text(name, 100)?.as_deref() == Some(key) {
-                    found = Some(value);
-                }
-            }
-        }
-        Ok(found)
-    }
-
     // --- What the loader gives ---
 
     pub(crate) fn persistent(&mut self, id: Value, at: u64) -> Step<Value> {
@@ -505,7 +372,8 @@ impl<'a> Judge<'a> {
         let Some((tuple, 5..=6)) = self.arena.tuple(id) else { return Ok(None) };
         let item = |place| self.arena.item(tuple, place).unwrap_or(Value::Unknown);
         let (word, class, key, place, count) = (item(0), item(1), item(2), item(3), item(4));
-        let is_storage = word.is_text() && self.text(word, 16)?.as_deref() == Some("storage");
+        let location = self.text(place, 40)?.filter(|_| place.is_text()).is_some_and(|place| is_device(&place));
+        let is_storage = location && word.is_text() && self.text(word, 16)?.as_deref() == Some("storage");
         let kind = self.global(class).filter(|class| {
             matches!(class.module.as_str(), "torch" | "torch.storage" | "torch.cuda") && class.name.ends_with("Storage")
         });
@@ -612,6 +480,13 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// A text or bytes that nothing runs, as far as this pickle goes.
+    pub(crate) fn passive(&mut self, range: Range<u64>, long: bool) {
+        if long || self.unread.len() < MOST_PASSIVE {
+            self.unread.push(range);
+        }
+    }
+
     pub(crate) fn buffer(&mut self, at: u64) {
         self.say(&rules::PERSISTENT_ID, at, "It takes a buffer from outside the file.".into());
     }
@@ -683,6 +558,9 @@ pub(crate) fn package(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
 }
 
-fn is_far_array(class: &Global) -> bool {
-    class.module.starts_with("joblib.") && matches!(class.name.as_str(), "NDArrayWrapper" | "ZNDArrayWrapper")
+/// `cpu`, `cuda:0`
+fn is_device(place: &str) -> bool {
+    let (kind, number) = place.split_once(':').unwrap_or((place, "0"));
+    kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }

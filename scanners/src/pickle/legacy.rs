@@ -52,7 +52,13 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, from: u64) -> Scanne
         }
         at = past;
     }
-    let past = step_over(scan, source, at, &keys, &storages)?;
+    let past = match step_over(scan, source, at, &keys, &storages) {
+        Err(stop @ Stop::Broken { .. }) => {
+            scan.stopped(source, stop);
+            return rest::after(scan, source, at, Loader::TorchLegacy, false);
+        }
+        past => past?,
+    };
     rest::after(scan, source, past, Loader::TorchLegacy, true)
 }
 
@@ -96,6 +102,8 @@ fn step_over(
     for key in keys {
         scan.steps(1)?;
         let Some(storage) = storages.get(key) else {
+            let message = format!("The storage {key} is in the list of storages and belongs to no tensor.");
+            scan.found(&rules::STORAGE_EXTENT, source, at, message);
             return Err(Stop::broken(at, format!("the storage {key} belongs to no tensor")));
         };
         let count = source.read(at..at.saturating_add(8))?;

@@ -83,7 +83,8 @@ const LONG_LINE: u64 = 64 << 20;
 const ATTEMPTED_LINE: u64 = 1 << 20;
 /// So many values are held on the stack or in the memo, and no more.
 const MOST_HELD: usize = 40_000_000;
-/// Strings from this length on are stepped over unread, and count as inert.
+/// Strings from the first length on count as inert, and from the second on are stepped over unread.
+const PASSIVE_STRING: u64 = 24;
 const LONG_STRING: u64 = 64 << 10;
 /// So many arrays of a file are tried as opcodes.
 const MOST_TRIED: u32 = 1000;
@@ -392,8 +393,8 @@ impl<'a> Machine<'a> {
             self.judge.carries(first, at, len);
         }
         let range = self.cursor.skip(len)?;
-        if len >= LONG_STRING {
-            self.judge.unread.push(range);
+        if len >= PASSIVE_STRING {
+            self.judge.passive(range, len >= LONG_STRING);
         }
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         self.push(Value::Piece { form, len, at });

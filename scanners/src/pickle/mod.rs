@@ -17,6 +17,7 @@ mod nested;
 mod render;
 mod rest;
 mod spelling;
+mod state;
 pub(crate) mod tables;
 mod tell;
 mod tensors;

@@ -192,9 +192,9 @@ impl<'a> Flat<'a> {
                 gaps.push(at..range.start);
             }
             if inert {
-                scan.inert(source, range.clone())
+                scan.inert(source, range.clone());
             } else {
-                scan.inspected(source, range.clone())
+                scan.inspected(source, range.clone());
             }
             at = at.max(range.end);
         }

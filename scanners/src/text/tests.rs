@@ -39,7 +39,7 @@ fn what_is_not_text_is_not_called_so() {
     binary.extend((0..8000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes().map(|b| b | 1)));
     binary.extend(b"text ".repeat(4000));
     for bytes in
-        [b"a\0b".to_vec(), b"\x80\x04N.".to_vec(), binary, [b"x".repeat(9000), vec![0], b"y".repeat(9000)].concat()]
+        [b"a\0b".to_vec(), b"\x80\x04\0\0".to_vec(), binary, [b"x".repeat(9000), vec![0], b"y".repeat(9000)].concat()]
     {
         assert_ne!(report("notes.txt", bytes).coverage.state, CoverageState::Complete);
     }

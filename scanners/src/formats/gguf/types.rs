@@ -54,7 +54,7 @@ pub(crate) fn layout(id: u32) -> Option<(&'static str, Layout)> {
         40 => ("NVFP4", 64, 36),
         41 => ("Q1_0", 128, 18),
         // ik_llama.cpp.
-        97..=99 | 133..=158 | 202..=399 => return Some(("of a fork", Layout::OfFork)),
+        133..=158 | 202..=399 => return Some(("of a fork", Layout::OfFork)),
         _ => return None,
     };
     Some((name, Layout::Blocks { elements, bytes }))

@@ -120,7 +120,11 @@ fn is_config(name: &str) -> bool {
 
 fn value(scan: &mut Scan<'_>, file: &File, path: &str, name: &str, at: u64, bytes: Bytes) -> Scanned<()> {
     scan.steps(bytes.len() as u64 / 64)?;
-    if sniff::of(&bytes) == Some(sniff::Family::Pickle) {
+    // The oldest pickles are lines of text that end with a full stop.
+    let lines = matches!(bytes.first(), Some(b'c' | b'(' | b'I' | b'S' | b'V' | b'F' | b'l' | b'd' | b'i'))
+        && bytes.contains(&b'\n')
+        && bytes.iter().rfind(|b| **b != 0) == Some(&b'.');
+    if lines || sniff::of(&bytes) == Some(sniff::Family::Pickle) {
         let range = at..at + bytes.len() as u64;
         scan.inner_made(&file.source, range, &format!("{path}@{name}"), in_memory(bytes));
         return Ok(());

@@ -2,6 +2,7 @@
 
 use super::{MANY, cut_off, u32_be, u32_le, u64_be};
 use crate::{
+    formats::sniff,
     read::cursor::Cursor,
     scan::{Scan, Scanned, Stop},
     source::Source,
@@ -69,7 +70,9 @@ pub(super) fn ebml(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
         let at = cursor.position();
         let id = variable(&mut cursor, false)?;
         if !matches!(id, Some(0x1a45_dfa3 | 0x1853_8067 | 0xec)) {
-            return Ok(at);
+            // Readers leave out elements that they do not know; only what runs is no element.
+            let rest = source.read_up_to(at, 64)?;
+            return Ok(if rest.first() != Some(&0) && sniff::of(&rest).is_none() { source.len() } else { at });
         }
         let Some(length) = variable(&mut cursor, true)? else { return Ok(source.len()) };
         if length > cursor.left() {

@@ -2,6 +2,7 @@
 
 use super::{cut_off, u16_be, u16_le, u32_be, u32_le, u64_be, u64_le};
 use crate::{
+    formats::gap,
     read::cursor::Cursor,
     scan::{Scan, Scanned, Stop},
     source::Source,
@@ -20,7 +21,12 @@ pub(super) fn png(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
             return Err(Stop::broken(at, "a PNG chunk makes no sense"));
         }
         first = false;
+        let body = cursor.position();
         cursor.skip(u64::from(length) + 4)?;
+        let usual = [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"fdAT", b"iCCP"].iter().any(|name| &kind[..] == *name);
+        if !usual && length > 4 {
+            gap::carried(scan, source, body..body + u64::from(length), "in a chunk of a picture")?;
+        }
         if &kind[..] == b"IEND" {
             return Ok(cursor.position());
         }
@@ -46,7 +52,10 @@ pub(super) fn jpeg(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
             0 => return Err(Stop::broken(at, "a JPEG marker makes no sense")),
             marker => {
                 let length = cursor.u16_be()?;
-                cursor.skip(u64::from(length.saturating_sub(2)))?;
+                let body = cursor.skip(u64::from(length.saturating_sub(2)))?;
+                if matches!(marker, 0xe0..=0xef | 0xfe) {
+                    gap::carried(scan, source, body, "in a comment of a picture")?;
+                }
                 if marker == 0xda {
                     let next = after_coded(scan, source, cursor.position())?;
                     cursor.go(next);

@@ -2,6 +2,7 @@
 
 use super::{MANY, cut_off, u32_be, u32_le};
 use crate::{
+    formats::gap,
     read::cursor::Cursor,
     scan::{Scan, Scanned, Stop},
     source::Source,
@@ -41,6 +42,10 @@ fn chunks(scan: &mut Scan<'_>, source: &Source, mut at: u64, end: u64) -> Scanne
         let size = u32_le(&head, 4).unwrap_or(0);
         if !plain || at + 8 + size > end {
             return Err(Stop::broken(at, "a RIFF chunk makes no sense"));
+        }
+        if !matches!(head.get(..4), Some(b"data" | b"LIST" | b"fmt " | b"idx1" | b"VP8 " | b"VP8L" | b"ALPH" | b"ANMF"))
+        {
+            gap::carried(scan, source, at + 8..at + 8 + size, "in a chunk")?;
         }
         at += 8 + size + (size & 1);
     }

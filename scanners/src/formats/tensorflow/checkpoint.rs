@@ -30,10 +30,7 @@ pub(crate) fn index(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let len = source.len();
     let mut footer = Cursor::at(source, len - FOOTER);
     let (meta, index) = (handle(&mut footer)?, handle(&mut footer)?);
-    let mut seen_to = 0;
-    for block in [meta, index] {
-        source.will_read([block.0..block.0.saturating_add(block.1)]);
-    }
+    source.will_read([meta, index].map(|(start, size)| start..start.saturating_add(size).saturating_add(TRAILER)));
     let mut blocks = Vec::new();
     for (_, value) in entries(scan, source, index)? {
         let place = Source::made(source, "handle", in_memory(value), source.sheet);
@@ -49,7 +46,6 @@ pub(crate) fn index(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             }
         }
         scan.inspected(source, block.0..block.0.saturating_add(block.1).saturating_add(TRAILER));
-        seen_to = seen_to.max(block.0.saturating_add(block.1));
     }
     for block in [meta, index] {
         let _ = entries(scan, source, block)?;

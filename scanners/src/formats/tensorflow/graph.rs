@@ -183,7 +183,7 @@ fn attribute(
             match (&inside, field.number, &field.content) {
                 (Inside::Value, 1, Content::Bytes(range)) => todo.push((Inside::List, range.clone())),
                 (Inside::Value | Inside::List, 2, content) => setting(source, content, &key, node, skipped)?,
-                (Inside::Value, 8, Content::Bytes(range)) | (Inside::List, 8, Content::Bytes(range)) => {
+                (Inside::Value | Inside::List, 8, Content::Bytes(range)) => {
                     todo.push((Inside::Tensor, range.clone()));
                 }
                 (Inside::Value, 10, Content::Bytes(range)) | (Inside::List, 9, Content::Bytes(range)) => {

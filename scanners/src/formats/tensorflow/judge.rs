@@ -156,7 +156,7 @@ impl Flow<'_> {
             let Some(graph) = self.graphs.get(sink.graph) else { continue };
             let name = node_name(&sink.input);
             if let Some(argument) = graph.arguments.iter().position(|argument| argument == name) {
-                self.into_callers(scan, &sink, argument)?;
+                self.follow_callers(scan, &sink, argument)?;
             }
             let Some(node) = graph.node(name) else { continue };
             let asset = graph.function.is_none() && self.assets.contains(&node.name);
@@ -185,7 +185,7 @@ impl Flow<'_> {
     }
 
     /// The path is an argument of the function: whatever its callers give is the path.
-    fn into_callers(&mut self, scan: &mut Scan<'_>, sink: &Sink, argument: usize) -> Scanned<()> {
+    fn follow_callers(&mut self, scan: &mut Scan<'_>, sink: &Sink, argument: usize) -> Scanned<()> {
         let Some(function) = self.graphs.get(sink.graph).and_then(|graph| graph.function.as_deref()) else {
             return Ok(());
         };
@@ -244,4 +244,48 @@ fn leaves(text: &str, leading: bool) -> Option<&'static str> {
     let why = leaves_folder(text)?;
     let goes_up = text.split(['/', '\\']).any(|part| part.trim() == "..");
     (leading || goes_up).then_some(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{Limits, Outcome, Verdict, scan};
+
+    fn verdict(text: &str) -> (Verdict, Vec<String>) {
+        let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
+        match scan("graph.pbtxt", Arc::new(bytes), &Limits::default(), None) {
+            Outcome::Judged(report) => {
+                (report.verdict, report.findings.iter().map(|finding| finding.rule.id.to_owned()).collect())
+            }
+            Outcome::Needs(_) => unreachable!("all of it is here"),
+        }
+    }
+
+    fn constant(name: &str, text: &str) -> String {
+        format!(
+            "node {{ name: '{name}' op: 'Const' attr {{ key: 'value' value {{ tensor {{ dtype: DT_STRING string_val: '{text}' }} }} }} }}\n"
+        )
+    }
+
+    #[test]
+    fn a_checkpoint_is_ordinary_where_the_loader_gives_its_path() {
+        let join = "node { name: 'j' op: 'StringJoin' input: 'p' input: 'part' }\n";
+        let save = "node { name: 's' op: 'SaveV2' input: 'j' }\n";
+        let loader = format!("node {{ name: 'p' op: 'Placeholder' }}\n{}{join}{save}", constant("part", "/part"));
+        assert_eq!(verdict(&loader).0, Verdict::Clean);
+        let own = format!("{}{}{join}{save}", constant("p", "/root/.ssh/"), constant("part", "x"));
+        assert_eq!(verdict(&own).0, Verdict::Malicious);
+        let up = format!("node {{ name: 'p' op: 'Placeholder' }}\n{}{join}{save}", constant("part", "/../../x"));
+        assert_eq!(verdict(&up).0, Verdict::Malicious);
+    }
+
+    #[test]
+    fn an_operation_is_judged_however_it_is_written() {
+        for op in ["op: 'ReadFile'", "op: \"Read\" \"File\"", "op:'\\122eadFile'", "op: 'MatMul' op: 'ReadFile'"] {
+            assert_eq!(verdict(&format!("node {{ name: 'n' {op} }}")).0, Verdict::Malicious, "{op}");
+        }
+        assert_eq!(verdict("node { name: 'n' op: 'Acme' }").1, ["WB-TFM-003"]);
+        assert_eq!(verdict("node { name: 'n' op: 'MatMul' } # op: 'ReadFile'").0, Verdict::Clean);
+    }
 }

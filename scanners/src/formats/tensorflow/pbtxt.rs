@@ -51,14 +51,13 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
                 Some((_, field)) if words.after_colon => building.value(&mut blocks, &field, &name),
                 _ => pending = Some((at, name)),
             },
-            Word::Text(value) => match pending.take() {
-                Some((at, field)) => {
+            Word::Text(value) => {
+                if let Some((at, field)) = pending.take() {
                     building.value(&mut blocks, &field, &value);
                     // Within brackets, more values of the same field follow.
                     pending = Some((at, field)).filter(|_| words.text_follows());
                 }
-                None => {}
-            },
+            }
         }
     }
     if !blocks.is_empty() {

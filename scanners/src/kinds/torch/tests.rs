@@ -103,6 +103,16 @@ fn storages_have_to_be_there_and_long_enough() {
 }
 
 #[test]
+fn what_follows_the_elements_of_a_storage_is_looked_at() {
+    let pickle = b"\x80\x02cposix\nsystem\nU\x04true\x85R.";
+    for (rest, verdict) in [(&pickle[..], Verdict::Malicious), (&[7; 9], Verdict::Clean)] {
+        let bytes = zipped(&[("a/data.pkl", &state_dict(&[4])), ("a/data/0", &[&[1; 16][..], rest].concat())]);
+        let report = judged("m.pt", Arc::new(Bytes::from(bytes)));
+        assert_eq!(report.verdict, verdict, "{:?} {:?}", report.findings, report.coverage);
+    }
+}
+
+#[test]
 fn file_operations_are_seen_however_they_are_written() {
     for line in [
         "torch.save(x, \"/tmp/a\")",
