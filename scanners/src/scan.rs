@@ -155,7 +155,8 @@ impl Scan<'_> {
     pub(crate) fn fold(&mut self, child: &Source, from: &Source, packed: Range<u64>) {
         let sheet = &self.sheets[child.sheet];
         if sheet.complete() {
-            let seen = sheet.extents().iter().map(|e| e.seen).max().unwrap_or(Seen::Inspected);
+            // The lesser claim: where some made bytes are inert, nobody can say that the packed ones were judged.
+            let seen = sheet.extents().iter().map(|e| e.seen).min().unwrap_or(Seen::Inspected);
             self.mark(from, packed, seen);
         } else {
             let reason = sheet.reason.clone().unwrap_or_else(|| format!("not all of {} was recognised", child.path()));

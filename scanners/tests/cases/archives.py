@@ -180,6 +180,9 @@ def zip_names(family):
         family.labelled(label, f"escape-{case}", "data.zip", archive([Member("data/a.txt", b"a"), Member(name, b"x\n")]), f"a member outside the folder: {case}")
     link = Member("data/link", b"/etc/passwd", attributes=0o120777 << 16)
     family.malicious("escape-symlink", "data.zip", archive([link]), "a symbolic link to a file of the system")
+    for case, target in (("near", b"a.txt"), ("folder", b"images")):
+        inside = Member(f"data/{case}", target, attributes=0o120777 << 16)
+        family.suspicious(f"link-{case}", "data.zip", archive([Member("data/a.txt", b"a"), inside]), "a symbolic link that stays inside")
     family.malicious("escape-symlink-write", "data.zip", archive([Member("data/link", b"/tmp", attributes=0o120777 << 16), Member("data/link/x", b"x")]), "a link, then a member below it")
 
 
@@ -222,6 +225,7 @@ def zip_structure(family):
         ("deflate-in-deflate", plain({"data.bin": zlib.compress(payload())}), "malicious", "a compressed payload in a compressed member"),
         ("nested-pickle", plain({"inner.zip": plain({"inner2.zip": plain({"data.pkl": payload()})})}), "malicious", "three archives deep"),
         ("nested-too-deep", nest(24), "suspicious", "two dozen archives in one another"),
+        ("nested-deeper", nest(200), "suspicious", "two hundred archives in one another"),
         ("encrypted", archive([Member("secret.bin", noise(64, 3), flags=1, local={"method": 99}, central={"method": 99})]), "suspicious", "an encrypted member"),
         ("executable-member", plain({"bin/run": elf()}), "malicious", "a program in a zip"),
         ("windows-member", plain({"setup.exe": pe()}), "malicious", "a Windows program in a zip"),
@@ -389,7 +393,6 @@ def mixtures(family):
         ("class-zip", "model.pt", b"\xca\xfe\xba\xbe\0\0\0\x34" + bytes(16) + evil, "malicious", "a Java class in front of a torch archive"),
         ("mz-zip", "model.pt", pe() + evil, "malicious", "a self-extracting archive"),
         ("script-zip", "model.pt", b"#!/usr/bin/env python3\n" + plain({"__main__.py": "import os; os.system('echo weighbridge')"}), "malicious", "a Python program as a zip with a first line"),
-        ("safetensors-named-bin", "model.bin", with_header(header % (4, 4), bytes(4)), "suspicious", "safetensors under the name of a pickle: the name lies, the content is harmless"),
         ("h5-named-pkl", "model.pkl", b"\x89HDF\r\n\x1a\n" + bytes(120), "suspicious", "a broken HDF5 under the name of a pickle"),
     ]
     for case, file, made, label, note in table:

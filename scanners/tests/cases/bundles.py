@@ -92,6 +92,7 @@ def paddle(family):
     family.benign("program", "inference.pdmodel", program("feed", "conv2d", "relu", "matmul_v2", "softmax", "fetch"), "a program of Paddle")
     family.benign("program", "inference.pdiparams", struct.pack("<IQI", 0, 0, 0) + floats(20, 1), "its parameters", complete=False)
     family.malicious("program-python", "inference.pdmodel", program("feed", "py_func", "fetch"), "an operation that calls Python")
+    family.malicious("program-python-second", "__model__", program("feed", "conv2d", "py_func", "relu", "fetch"), "the same in the older name of a program")
     family.malicious("program-save", "inference.pdmodel", program("feed", "save_combine", "fetch"), "an operation that writes a file")
     family.malicious("program-load", "inference.pdmodel", program("load", "fetch"), "an operation that reads a file")
     family.suspicious("program-unknown", "inference.pdmodel", program("feed", "my_company_op", "fetch"), "an operation that nobody knows")

@@ -157,6 +157,9 @@ def pickles(family):
     for case, file, data, note in rows:
         family.malicious(case, file, data, note)
     family.malicious("measured-sibling", "payload.py", "import os\n\n\ndef run():\n    os.system('echo weighbridge')\n\n\nrun()\n", "the module which the pickle beside it imports")
+    family.malicious("measured-package", "model.pkl", pickled(call("net.layers", "Net", form="newobj")), "imports a package that lies beside it")
+    family.malicious("measured-package", "net/__init__.py", "import os\n\nos.system('echo weighbridge')\n", "the package which the pickle beside it imports")
+    family.malicious("measured-package", "net/layers.py", "import os\n\n\nclass Net:\n    pass\n\n\nos.system('echo weighbridge')\n", "its module")
     family.malicious("cve-2025-32434", "model.pt", torch_layout.tar_file(evil), "CVE-2025-32434: the old tar layout under weights_only")
     family.malicious("joblib-fake-stop", "model.joblib", joblib_files.array_then(shell(), b"]." + bytes(30)), "a payload after a raw array, with a STOP in the array's data")
     family.malicious("joblib-gzip-members", "model.pkl.gz", gzip.compress(pickled([1]), mtime=0) + gzip.compress(evil, mtime=0), "two gzip members")

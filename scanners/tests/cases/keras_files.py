@@ -211,6 +211,7 @@ def configurations(family):
         ("vocabulary-text", model(layer("TextVectorization", vocabulary="../../secret.txt")), "a vocabulary that climbs"),
         ("vocabulary-integer", model(layer("IntegerLookup", vocabulary="gs://bucket/x")), "a vocabulary in a bucket"),
         ("vocabulary-index", model(layer("IndexLookup", "keras.src.layers.preprocessing.index_lookup", vocabulary="/proc/self/environ")), "a vocabulary through the inner class"),
+        ("vocabulary-bucket", model(layer("TextVectorization", vocabulary="s3://bucket/words.txt")), "a vocabulary in another bucket"),
         ("torch-wrapper", model({**layer("TorchModuleWrapper"), "config": {"name": "t", "module": base64.b64encode(payload()).decode()}}), "CVE-2025-49655: a torch module as a pickle"),
         ("tfsm", model(layer("TFSMLayer", filepath="http://127.0.0.1/saved", call_endpoint="serve")), "CVE-2026-1462: a saved model from elsewhere"),
         ("jax-layer", model(layer("JaxLayer", call_fn=call_of("os", "system"))), "a JaxLayer with a function of os"),

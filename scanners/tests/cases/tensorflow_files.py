@@ -153,6 +153,8 @@ def places(family):
     family.malicious("asset-absolute", "saved_model.pb", saved_model(assets=["/etc/passwd"]), "an asset with an absolute path")
     family.malicious("extra-code", "assets.extra/run.py", "import os\nos.system('echo weighbridge')\n", "Python among the extra assets")
     family.malicious("library-beside", "saved_model.pb.so", elf(), "a library of operations beside the model")
+    family.suspicious("asset-library", "saved_model.pb", saved_model(assets=["libops.so"]), "a library among the assets")
+    family.malicious("asset-library", "assets/libops.so", elf(), "the library")
     family.suspicious("cut", "saved_model.pb", saved_model()[:-20], "a cut saved model")
     family.suspicious("deep", "saved_model.pb", deep(3000), "messages three thousand deep")
 

@@ -307,6 +307,7 @@ def torchscript(family):
     lite = [("bytecode.pkl", dumps((8, ("__torch__.Net.forward", (("instructions", (("STOREN", 1, 2), ("RET", 0, 0))), ("operators", (("aten::relu", ""),)), ("constants", ()), ("types", ()), ("register_size", 3))))))]
     family.benign("script-lite", "mobile.ptl", zip_of_pickle(data, storages, "net", code + lite), "a lite-interpreter model with bytecode.pkl")
     family.suspicious("script-custom-op", "net.pt", script("_0 = ops.mycompany.fused_thing(x)"), "an operator of an unknown library")
+    family.suspicious("script-class", "net.pt", script("_0 = __torch__.torch.classes.mycompany.Thing.__new__(__torch__.torch.classes.mycompany.Thing)"), "a class of an unknown library")
     for case, line, note in SCRIPT_ATTACKS:
         family.malicious(f"script-{case}", "net.pt", script(line), note)
     for member in ("bytecode.pkl", "constants.pkl"):
