@@ -25,19 +25,17 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     let mut places: Vec<(usize, u64)> = Vec::new();
     for cell in cells(&tree) {
         let kind = tree.get(cell, "cell_type").and_then(|id| tree.text(id)).unwrap_or("code");
-        let Some(id) = tree.get(cell, "source").or_else(|| tree.get(cell, "input")) else { continue };
-        let (at, content) = (tree.at(id), joined(&tree, id));
-        match kind {
-            "code" => {
+        // A key that is there twice: readers differ in which one they take.
+        for id in tree.get_all(cell, "source").chain(tree.get_all(cell, "input")) {
+            let (at, content) = (tree.at(id), joined(&tree, id));
+            if kind == "code" {
                 places.push((code.len(), at));
                 code_cell(scan, source, at, &content, &mut code);
-            }
-            "markdown" | "heading" => {
+            } else if kind != "raw" {
                 for (_, message) in page::active(&page::without_code(&content), Markup::Still).into_iter().take(5) {
                     scan.found(&rules::NOTEBOOK_OUTPUT, source, at, message);
                 }
             }
-            _ => {}
         }
         outputs(scan, source, &tree, cell);
     }
@@ -78,7 +76,7 @@ fn code_cell(scan: &mut Scan<'_>, source: &Source, at: u64, content: &str, code:
     let (line, body) = magic.split_once('\n').unwrap_or((magic, ""));
     let name = line.split_whitespace().next().unwrap_or_default();
     match name {
-        "bash" | "sh" | "script" | "system" | "sx" | "!" | "cmd" | "powershell" | "zsh" => {
+        "bash" | "sh" | "script" | "system" | "sx" | "!" | "cmd" | "powershell" | "zsh" | "perl" | "ruby" | "R" => {
             let lines: Vec<&str> = body.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
             let told = lines.iter().any(|line| shell_line(scan, source, at, line));
             if !told {
@@ -127,7 +125,7 @@ fn shell_line(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) -> bool
 /// What is to be said of a line that a notebook hands to the shell. Installing packages and looking around is ordinary.
 pub(crate) fn shell_message(line: &str) -> Option<(&'static rules::Rule, String)> {
     match shell::judge(line) {
-        Command::Harmful(how) if how.starts_with("downloads text") => {
+        Command::Harmful(how) if how == shell::RUNS_DOWNLOADED => {
             Some((&rules::NOTEBOOK_SHELL, format!("A cell {how}: `{}`", shortened(line))))
         }
         Command::Harmful(how) => Some((&rules::SHELL_HARM, format!("A cell's command {how}: `{}`", shortened(line)))),
@@ -156,6 +154,10 @@ fn outputs(scan: &mut Scan<'_>, source: &Source, tree: &Tree, cell: usize) {
                 }
                 if messages.is_empty() && content.len() <= LIBRARY || content.contains("kernel.execute") {
                     messages.extend(page::reaches(&content).map(|word| format!("A stored output uses `{word}`.")));
+                    if script && content.len() <= LIBRARY {
+                        messages
+                            .extend(page::calls_out(&content).map(|to| format!("A stored output connects to `{to}`.")));
+                    }
                 }
                 for message in messages.into_iter().take(3) {
                     scan.found(&rules::NOTEBOOK_OUTPUT, source, tree.at(*id), format!("Stored output: {message}"));

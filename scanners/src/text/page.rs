@@ -316,6 +316,9 @@ impl<'a> Tag<'a> {
                         say(format!("A script runs when this is shown: `{}`.", shortened(body)));
                     }
                     None => {
+                        if let Some(to) = calls_out(body) {
+                            say(format!("A script connects to `{to}`."));
+                        }
                         if let Some(word) = reaches(body) {
                             say(format!("A script uses `{word}`, of which a page like this has no need."));
                         }
@@ -388,6 +391,25 @@ impl<'a> Tag<'a> {
             }
         }
     }
+}
+
+/// Whom a script calls that no ordinary page calls.
+pub(crate) fn calls_out(script: &str) -> Option<String> {
+    let lower = script.to_lowercase();
+    if !["fetch(", "xmlhttprequest", "websocket(", "sendbeacon(", "importscripts(", ".src="]
+        .iter()
+        .any(|call| lower.contains(call))
+    {
+        return None;
+    }
+    let addresses = lower.match_indices("://").filter_map(|(at, _)| {
+        let scheme = ["https", "http", "wss", "ws"]
+            .iter()
+            .find(|scheme| lower.get(..at).is_some_and(|before| before.ends_with(*scheme)))?;
+        let rest = lower.get(at - scheme.len()..)?;
+        rest.get(..rest.find(['\'', '"', '`', ' ', '\n', ')']).unwrap_or(rest.len()))
+    });
+    addresses.filter(|address| !is_known(address)).find_map(host_of).map(shortened)
 }
 
 /// The first word in a script that reaches for more than its page.

@@ -105,6 +105,9 @@ const CREDENTIALS: &[&str] = &[
 ];
 const SENDERS: &[&str] = &["curl ", "wget ", "nc ", "ncat ", "scp ", "rsync ", "ftp ", "/dev/tcp", "nslookup ", "dig "];
 
+/// How installers of honest programs work as well.
+pub(crate) const RUNS_DOWNLOADED: &str = "downloads text and runs it";
+
 /// What a command comes to.
 pub(crate) fn judge(command: &str) -> Command {
     let text: String = command.chars().take(1 << 16).collect::<String>().to_lowercase();
@@ -153,7 +156,7 @@ fn piped(text: &str) -> Option<&'static str> {
         text.contains("$(curl") || text.contains("$(wget") || text.contains("<(curl") || text.contains("<(wget");
     if substituted && INTERPRETERS.iter().any(|name| text.contains(&format!("{name} "))) || text.contains("eval $(curl")
     {
-        return Some("downloads text and runs it");
+        return Some(downloaded(text));
     }
     let mut parts = text.split('|');
     parts.next();
@@ -164,17 +167,26 @@ fn piped(text: &str) -> Option<&'static str> {
         let first =
             if matches!(first, "sudo" | "env" | "nohup" | "exec") { words.next().unwrap_or_default() } else { first };
         let first = first.rsplit('/').next().unwrap_or(first);
-        first != "base64" && INTERPRETERS.contains(&first.trim_end_matches(';'))
+        first != "base64" && INTERPRETERS.contains(&first.trim_end_matches([';', ')', '}']))
             // `| python -m json.tool` and `| python -c …` read data.
             && !part.contains(" -m ") && !part.contains(" -c ")
     });
     if interprets && fetches {
-        return Some("downloads text and runs it");
+        return Some(downloaded(text));
     }
     if decodes && (interprets || text.contains("eval") || text.contains("sh -c") || text.contains("bash -c")) {
         return Some("decodes text and runs it");
     }
     None
+}
+
+/// Nobody installs an honest program from an address without a name or without protection.
+fn downloaded(text: &str) -> &'static str {
+    let bare = |address: &str| {
+        let host = host_of(address).unwrap_or_default();
+        address.starts_with("http://") || !host.is_empty() && host.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    };
+    if addresses(text).any(bare) { "downloads text from an unprotected address and runs it" } else { RUNS_DOWNLOADED }
 }
 
 fn leaks(text: &str) -> Option<&'static str> {
@@ -330,7 +342,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
 /// its own, and no attack by itself.
 fn attack(command: &str) -> Option<&'static str> {
     match judge(command) {
-        Command::Harmful(how) if !how.starts_with("downloads text") => Some(how),
+        Command::Harmful(how) if !matches!(how, RUNS_DOWNLOADED) => Some(how),
         _ => None,
     }
 }

@@ -28,6 +28,9 @@ const CALLING: &[&str] = &[
     "concurrent.futures.ThreadPoolExecutor().submit", "concurrent.futures.ProcessPoolExecutor().submit",
 ];
 
+/// Magic words of notebooks that hand text to the shell.
+const SHELLS: &[&str] = &["system", "sx", "sc", "!", "bash", "sh", "script", "cmd", "pip"];
+
 impl Walk<'_> {
     /// `function(arguments)`.
     pub(super) fn call(&mut self, function: &Value, args: &Args, at: u32) -> Value {
@@ -82,7 +85,7 @@ impl Walk<'_> {
             return value;
         }
         if name == "from_pretrained" {
-            self.note_remote_code(args);
+            self.note_remote_code(args, at);
         }
         if name == "__call__" {
             return self.call(receiver, args, at);
@@ -166,6 +169,20 @@ impl Walk<'_> {
             || path == "builtins.object.__subclasses__"
         {
             self.every_class(at);
+        }
+        if path.ends_with("get_ipython().run_line_magic") || path.ends_with("get_ipython().run_cell_magic") {
+            let named = args.at(0);
+            if named.as_text().is_some_and(|name| SHELLS.contains(&name)) {
+                let given = args.given.last().cloned().unwrap_or_default();
+                let line = Args { given: vec![given], named: Vec::new() };
+                return self.did(Deed::Run, path, &line, at);
+            }
+        }
+        if path.ends_with("HfFolder.get_token")
+            || path == "huggingface_hub.get_token"
+            || path == "huggingface_hub.utils.get_token"
+        {
+            return Value::unknown(Taint::SECRET);
         }
         if let Some(deed) = names::deed(path) {
             return self.did(deed, path, args, at).tainted(taint);
@@ -320,12 +337,16 @@ impl Walk<'_> {
         }
     }
 
-    fn note_remote_code(&mut self, args: &Args) {
+    fn note_remote_code(&mut self, args: &Args, at: u32) {
         let trusts = args.named.iter().any(|(name, _)| &**name == "trust_remote_code");
         if let (true, Some(name)) = (trusts, args.at(0).as_text())
             && name.len() < 200
         {
-            self.account.remote_code.insert(name.to_owned());
+            let name = name.to_owned();
+            if self.at_import() {
+                self.did(Deed::Borrow, "from_pretrained", args, at);
+            }
+            self.account.remote_code.insert(name);
         }
     }
 

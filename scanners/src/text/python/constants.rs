@@ -379,6 +379,11 @@ pub(super) fn function(path: &str, args: &Args) -> Option<Value> {
         "pathlib.Path.home" | "os.path.expanduser()" => Value::text("~"),
         "shlex.split" => Value::list(first.as_pattern()?.split_whitespace().take(4096).map(Value::text).collect()),
         "shlex.join" => Value::text(first.items()?.iter().map(Value::shown).collect::<Vec<_>>().join(" ")),
+        "urllib.request.Request" => args.get(0, "url").tainted(args.taint()),
+        "site.getsitepackages" => Value::list(vec![Value::text("/lib/site-packages/")]),
+        "site.getusersitepackages" | "sysconfig.get_path" | "distutils.sysconfig.get_python_lib" => {
+            Value::text("/lib/site-packages/")
+        }
         "zip" => {
             let (a, b) = (first.items()?, args.at(1).items()?);
             Value::list(a.into_iter().zip(b).map(|(a, b)| Value::list(vec![a, b])).collect())

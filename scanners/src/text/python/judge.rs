@@ -152,6 +152,12 @@ impl Walk<'_> {
             Deed::Open => return self.opened(path, args, at),
             Deed::Read => {
                 let secret = self.read(path, &args.at(0), at);
+                if let (true, Some(place)) =
+                    (path.contains("glob") || path.ends_with("iterdir"), args.at(0).as_pattern())
+                {
+                    // What lies there, by names that are not known.
+                    return Value::list(vec![Value::text(format!("{place}/{HOLE}"))]).tainted(Taint::FILE.with(secret));
+                }
                 return Value::path(format!("{path}()")).tainted(Taint::FILE.with(secret));
             }
             Deed::Write => self.wrote(path, &args.at(0), at),
@@ -160,6 +166,51 @@ impl Walk<'_> {
                 self.wrote(path, &args.at(1), at);
             }
             Deed::Delete => self.deleted(path, &args.at(0), at),
+            Deed::Render => {
+                let text = args.at(0).as_pattern().unwrap_or_default().to_owned();
+                if text.contains("__") && !text.contains("__class__.__name__") {
+                    let message =
+                        format!("hands \"{}\" to `{path}`, which reaches into Python from there", shortened(&text));
+                    self.note(&rules::PYTHON_ATTACK, message, at);
+                }
+            }
+            Deed::Roam if self.at_import() => {
+                self.note(&rules::PYTHON_OBFUSCATED, format!("looks through all objects there are with `{path}`"), at);
+            }
+            Deed::Roam => {}
+            Deed::Widen => {
+                let place = args.given.last().and_then(Value::as_text).unwrap_or_default().to_owned();
+                if [".zip", ".egg", ".bin", ".whl"].iter().any(|end| place.ends_with(end)) || place.starts_with("/tmp")
+                {
+                    self.note(
+                        &rules::PYTHON_DYNAMIC,
+                        format!("lets modules be imported from `{}`", shortened(&place)),
+                        at,
+                    );
+                }
+            }
+            Deed::Borrow if self.at_import() => {
+                self.note(
+                    &rules::PYTHON_DYNAMIC,
+                    format!("runs code of another repository with `{path}`{}", with(&args.at(0))),
+                    at,
+                );
+            }
+            Deed::Borrow => {}
+            Deed::Listen => self.note(&rules::PYTHON_ATTACK, format!("reads what is typed with `{path}`"), at),
+            Deed::Register => {
+                self.note(&rules::PYTHON_CREDENTIALS, format!("writes settings of the system with `{path}`"), at);
+            }
+            Deed::RunFile if path.ends_with("spec_from_file_location") => {
+                let file = args.get(1, "location").as_pattern().unwrap_or_default().to_owned();
+                if !file.is_empty() && !file.ends_with(HOLE) && !file.ends_with(".py") {
+                    self.note(
+                        &rules::PYTHON_DYNAMIC,
+                        format!("runs `{}` as Python, whatever its name says", shortened(&file)),
+                        at,
+                    );
+                }
+            }
             Deed::RunFile => {
                 let rule =
                     if args.taint().has(Taint::NETWORK) { &rules::PYTHON_ATTACK } else { &rules::PYTHON_DYNAMIC };
@@ -278,18 +329,28 @@ impl Walk<'_> {
         let address = first.unwrap_or_default().to_owned();
         let host = shell::host_of(&address).unwrap_or_default().to_lowercase();
         let known = KNOWN_HOSTS.iter().any(|known| host == *known || host.ends_with(&format!(".{known}")));
+        let own = known && !matches!(host.as_str(), "localhost" | "127.0.0.1" | "0.0.0.0");
         let to = if host.is_empty() { String::new() } else { format!(" to {host}") };
         if taint.has(Taint::ENVIRONMENT) {
             self.note(&rules::PYTHON_CREDENTIALS, format!("sends the environment{to} with `{path}`"), at);
-        } else if taint.has(Taint::SECRET) && !known {
+        } else if taint.has(Taint::SECRET) && host.is_empty() && !self.at_import() {
+            // Clients of the hub take the address from their caller.
+            self.note(&rules::PYTHON_RISKY_CALL, format!("sends a credential with `{path}`"), at);
+        } else if taint.has(Taint::SECRET) && !own {
             self.note(&rules::PYTHON_CREDENTIALS, format!("sends a credential{to} with `{path}`"), at);
-        } else if taint.has(Taint::MACHINE) && !known {
+        } else if taint.has(Taint::MACHINE) && !own {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_RISKY_CALL };
             self.note(rule, format!("tells{to} about the machine or its user with `{path}`"), at);
         } else if host.contains("169.254.169.254") || host.contains("metadata.google.internal") {
             self.note(
                 &rules::PYTHON_CREDENTIALS,
                 format!("asks the cloud for the machine's credentials with `{path}`"),
+                at,
+            );
+        } else if deed == Deed::Send && !self.at_import() && !own && !host.is_empty() && self.is_in_model() {
+            self.note(
+                &rules::PYTHON_RISKY_CALL,
+                format!("sends something{to} with `{path}` when the model is used"),
                 at,
             );
         } else if self.at_import() && !known {
@@ -312,7 +373,9 @@ impl Walk<'_> {
         let constant = first.as_bytes().is_some() || first.as_text().is_some();
         if first.deep_taint().has(Taint::NETWORK) {
             self.note(&rules::PYTHON_ATTACK, format!("loads a pickle from the network with `{path}`"), at);
-        } else if constant {
+        } else if self.at_import() && !constant {
+            self.note(&rules::PYTHON_RISKY_CALL, format!("loads a pickle with `{path}`"), at);
+        } else if constant && path.ends_with("loads") {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
             self.note(rule, format!("loads a pickle that is written in the code with `{path}`"), at);
         }
@@ -356,6 +419,8 @@ impl Walk<'_> {
             let message =
                 format!("writes `{}`, from where programs start or which they trust, with `{path}`", said(file));
             self.note(&rules::PYTHON_CREDENTIALS, message, at);
+        } else if self.at_import() && text.starts_with('~') && text.contains(HOLE) {
+            self.note(&rules::PYTHON_RISKY_CALL, format!("changes files below `{}` with `{path}`", said(file)), at);
         } else if self.at_import()
             && [".py", ".sh", ".so", ".exe", ".bat", ".ps1", ".dll"].iter().any(|end| lower.ends_with(end))
         {
@@ -371,7 +436,7 @@ impl Walk<'_> {
         if whole && path.ends_with("rmtree") {
             self.note(&rules::PYTHON_ATTACK, format!("deletes everything under `{}` with `{path}`", said(file)), at);
         } else if (text.starts_with('/') || text.starts_with('~'))
-            && !text.starts_with("/tmp")
+            && (self.at_import() || !text.starts_with("/tmp"))
             && !text.starts_with("/dev/shm")
             && !text.contains("/.cache/")
         {
@@ -399,6 +464,9 @@ impl Walk<'_> {
             );
             self.note(rule, format!("runs {what} as code with `{path}`"), at);
         }
+        if path.starts_with("code.") {
+            self.note(&rules::PYTHON_DYNAMIC, format!("starts an interpreter with `{path}`"), at);
+        }
         if let Some(text) = text {
             return self.inner_code(&text, at);
         }
@@ -412,7 +480,7 @@ impl Walk<'_> {
     /// A module whose name cannot be known from the text.
     pub(super) fn import_unknown(&mut self, args: &Args, at: u32) -> Value {
         if args.taint().has(Taint::DECODED) {
-            self.note(&rules::PYTHON_OBFUSCATED, "imports a module whose name is encoded".to_owned(), at);
+            self.note(&rules::PYTHON_OBFUSCATED, "imports a module whose name is encoded", at);
         }
         Value::path("?")
     }
@@ -435,7 +503,7 @@ impl Walk<'_> {
     pub(super) fn every_class(&mut self, at: u32) {
         self.note(
             &rules::PYTHON_ATTACK,
-            "goes from any object to all classes there are, as code does that must not import".to_owned(),
+            "goes from any object to all classes there are, as code does that must not import",
             at,
         );
     }

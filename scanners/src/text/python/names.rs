@@ -37,6 +37,18 @@ pub(super) enum Deed {
     Copy,
     /// Deletes.
     Delete,
+    /// Evaluates a text that can hold Python.
+    Render,
+    /// Looks through all objects there are.
+    Roam,
+    /// Adds a place from which modules are imported.
+    Widen,
+    /// Loads code of another repository.
+    Borrow,
+    /// Reads what is typed.
+    Listen,
+    /// Writes settings of the system.
+    Register,
     /// Loads another file as Python.
     RunFile,
     /// Puts the standard streams where the connection is.
@@ -155,6 +167,10 @@ const EXACT: &[(&str, Deed)] = &[
     ("marshal.load", Deed::Unmarshal),
     ("types.CodeType", Deed::Unmarshal),
     ("pickle.loads", Deed::Unpickle),
+    ("pickle.load", Deed::Unpickle),
+    ("dill.load", Deed::Unpickle),
+    ("cloudpickle.load", Deed::Unpickle),
+    ("joblib.load", Deed::Unpickle),
     ("_pickle.loads", Deed::Unpickle),
     ("cPickle.loads", Deed::Unpickle),
     ("dill.loads", Deed::Unpickle),
@@ -227,6 +243,24 @@ const EXACT: &[(&str, Deed)] = &[
     ("os.unlink", Deed::Delete),
     ("os.rmdir", Deed::Delete),
     ("os.removedirs", Deed::Delete),
+    ("pandas.eval", Deed::Render),
+    ("sympy.sympify", Deed::Render),
+    ("sympy.parsing.sympy_parser.parse_expr", Deed::Render),
+    ("numexpr.evaluate", Deed::Render),
+    ("jinja2.Template", Deed::Render),
+    ("jinja2.Environment().from_string", Deed::Render),
+    ("mako.template.Template", Deed::Render),
+    ("gc.get_objects", Deed::Roam),
+    ("gc.get_referrers", Deed::Roam),
+    ("sys.path.append", Deed::Widen),
+    ("sys.path.insert", Deed::Widen),
+    ("importlib.util.spec_from_file_location", Deed::RunFile),
+    ("torch.hub.load", Deed::Borrow),
+    ("pynput.keyboard.Listener", Deed::Listen),
+    ("keyboard.on_press", Deed::Listen),
+    ("keyboard.hook", Deed::Listen),
+    ("winreg.SetValueEx", Deed::Register),
+    ("winreg.SetValue", Deed::Register),
     ("runpy.run_path", Deed::RunFile),
     ("imp.load_source", Deed::RunFile),
     ("importlib.machinery.SourceFileLoader().load_module", Deed::RunFile),

@@ -290,12 +290,12 @@ impl<'a> Walk<'a> {
                 }
             }
             Stmt::IpyEscapeCommand(s) => self.shell_line(s.kind, &s.value, s.range.start().to_u32()),
-            Stmt::Delete(_)
-            | Stmt::TypeAlias(_)
-            | Stmt::Nonlocal(_)
-            | Stmt::Pass(_)
-            | Stmt::Break(_)
-            | Stmt::Continue(_) => {}
+            Stmt::Delete(s) => {
+                for target in &s.targets {
+                    self.eval(target);
+                }
+            }
+            Stmt::TypeAlias(_) | Stmt::Nonlocal(_) | Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
         }
         Value::default()
     }
@@ -596,6 +596,14 @@ impl<'a> Walk<'a> {
             self.reduced(&returns, def.range.start().to_u32());
         }
         returns
+    }
+
+    /// Whether this is a method through which a model is used.
+    pub(super) fn is_in_model(&self) -> bool {
+        self.running.iter().any(|id| {
+            let name = self.functions.get(*id).map_or("", |function| function.def.name.as_str());
+            matches!(name, "forward" | "generate" | "__call__" | "encode" | "decode" | "from_pretrained")
+        })
     }
 
     /// Goes into a lambda.
