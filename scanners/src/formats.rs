@@ -145,6 +145,11 @@ const FORMATS: &[Format] = &[
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     Format { name: "tfrecord", recognise: tensorflow::records::recognise, inspect: tensorflow::records::inspect },
     inert::FORMAT,
+    Format {
+        name: "python bytecode",
+        recognise: text::python::bytecode::recognise,
+        inspect: text::python::bytecode::inspect,
+    },
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
 ];
