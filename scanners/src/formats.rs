@@ -143,12 +143,12 @@ const FORMATS: &[Format] = &[
     Format { name: "catboost", recognise: trees::is_catboost, inspect: trees::catboost },
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
+    inert::FORMAT,
     Format {
         name: "python bytecode",
         recognise: text::python::bytecode::recognise,
         inspect: text::python::bytecode::inspect,
     },
-    inert::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
 ];
