@@ -114,6 +114,7 @@ fn holds(path: &str, places: &[&str]) -> bool {
 
 impl Walk<'_> {
     /// Weighs one deed and answers with what it returns.
+    #[expect(clippy::too_many_lines, reason = "one arm for each deed")]
     pub(super) fn did(&mut self, deed: Deed, path: &str, args: &Args, at: u32) -> Value {
         let result = Value::path(format!("{path}()")).tainted(args.taint());
         match deed {
@@ -177,7 +178,6 @@ impl Walk<'_> {
             Deed::Roam if self.at_import() => {
                 self.note(&rules::PYTHON_OBFUSCATED, format!("looks through all objects there are with `{path}`"), at);
             }
-            Deed::Roam => {}
             Deed::Widen => {
                 let place = args.given.last().and_then(Value::as_text).unwrap_or_default().to_owned();
                 if [".zip", ".egg", ".bin", ".whl"].iter().any(|end| place.ends_with(end)) || place.starts_with("/tmp")
@@ -196,14 +196,14 @@ impl Walk<'_> {
                     at,
                 );
             }
-            Deed::Borrow => {}
+            Deed::Borrow | Deed::Roam => {}
             Deed::Listen => self.note(&rules::PYTHON_ATTACK, format!("reads what is typed with `{path}`"), at),
             Deed::Register => {
                 self.note(&rules::PYTHON_CREDENTIALS, format!("writes settings of the system with `{path}`"), at);
             }
             Deed::RunFile if path.ends_with("spec_from_file_location") => {
                 let file = args.get(1, "location").as_pattern().unwrap_or_default().to_owned();
-                if !file.is_empty() && !file.ends_with(HOLE) && !file.ends_with(".py") {
+                if !file.is_empty() && !file.ends_with(HOLE) && file.rsplit('.').next() != Some("py") {
                     self.note(
                         &rules::PYTHON_DYNAMIC,
                         format!("runs `{}` as Python, whatever its name says", shortened(&file)),
