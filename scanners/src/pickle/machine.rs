@@ -84,7 +84,7 @@ const ATTEMPTED_LINE: u64 = 1 << 20;
 /// So many values are held on the stack or in the memo, and no more.
 const MOST_HELD: usize = 40_000_000;
 /// Strings from the first length on count as inert, and from the second on are stepped over unread.
-const PASSIVE_STRING: u64 = 24;
+const PASSIVE_STRING: u64 = 16;
 const LONG_STRING: u64 = 64 << 10;
 /// So many arrays of a file are tried as opcodes.
 const MOST_TRIED: u32 = 1000;
