@@ -36,13 +36,41 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, tree: &Tree, file: &
     let build = build
         || matches!(
             file,
-            ".gitlab-ci.yml" | ".gitlab-ci.yaml" | "azure-pipelines.yml" | "bitbucket-pipelines.yml" | ".travis.yml"
-                | ".drone.yml" | ".pre-commit-config.yaml" | ".pre-commit-config.yml" | ".pre-commit-hooks.yaml"
-                | "lefthook.yml" | "taskfile.yml" | "taskfile.yaml" | "action.yml" | "action.yaml" | "package.json"
-                | "tasks.json" | "launch.json" | "devcontainer.json" | ".devcontainer.json" | "cloudbuild.yaml"
-                | "docker-compose.yml" | "docker-compose.yaml" | "compose.yml" | "compose.yaml" | "cog.yaml"
-                | ".lintstagedrc" | "render.yaml" | "app.yaml" | "pixi.toml" | "pyproject.toml" | ".gitpod.yml" | "skaffold.yaml"
-                | "jobs.yaml" | "sky.yaml" | "task.yaml"
+            ".gitlab-ci.yml"
+                | ".gitlab-ci.yaml"
+                | "azure-pipelines.yml"
+                | "bitbucket-pipelines.yml"
+                | ".travis.yml"
+                | ".drone.yml"
+                | ".pre-commit-config.yaml"
+                | ".pre-commit-config.yml"
+                | ".pre-commit-hooks.yaml"
+                | "lefthook.yml"
+                | "taskfile.yml"
+                | "taskfile.yaml"
+                | "action.yml"
+                | "action.yaml"
+                | "package.json"
+                | "tasks.json"
+                | "launch.json"
+                | "devcontainer.json"
+                | ".devcontainer.json"
+                | "cloudbuild.yaml"
+                | "docker-compose.yml"
+                | "docker-compose.yaml"
+                | "compose.yml"
+                | "compose.yaml"
+                | "cog.yaml"
+                | ".lintstagedrc"
+                | "render.yaml"
+                | "app.yaml"
+                | "pixi.toml"
+                | "pyproject.toml"
+                | ".gitpod.yml"
+                | "skaffold.yaml"
+                | "jobs.yaml"
+                | "sky.yaml"
+                | "task.yaml"
         );
     if build {
         return every(scan, source, tree, RUN, When::Asked);
@@ -58,9 +86,36 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, tree: &Tree, file: &
 
 /// Keys whose texts build servers and editors run.
 const RUN: &[&str] = &[
-    "run", "script", "scripts", "before_script", "after_script", "command", "commands", "entry", "cmd", "cmds", "setup", "install",
-    "before_install", "args", "entrypoint", "init", "before", "build", "tasks", "postinstall", "preinstall", "prepare", "test", "start",
-    "postCreateCommand", "postStartCommand", "postAttachCommand", "onCreateCommand", "initializeCommand", "updateContentCommand",
+    "run",
+    "script",
+    "scripts",
+    "before_script",
+    "after_script",
+    "command",
+    "commands",
+    "entry",
+    "cmd",
+    "cmds",
+    "setup",
+    "install",
+    "before_install",
+    "args",
+    "entrypoint",
+    "init",
+    "before",
+    "build",
+    "tasks",
+    "postinstall",
+    "preinstall",
+    "prepare",
+    "test",
+    "start",
+    "postCreateCommand",
+    "postStartCommand",
+    "postAttachCommand",
+    "onCreateCommand",
+    "initializeCommand",
+    "updateContentCommand",
 ];
 
 /// Judges every text under these keys, also where it is a list or the entries of an object.
@@ -126,7 +181,8 @@ fn servers(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanned<()> {
             scan.steps(10)?;
             for id in tree.get_all(*server, "command") {
                 let first = tree.text(id).unwrap_or_default();
-                let args = tree.get_all(*server, "args").flat_map(|args| tree.items(args)).filter_map(|id| tree.text(*id));
+                let args =
+                    tree.get_all(*server, "args").flat_map(|args| tree.items(args)).filter_map(|id| tree.text(*id));
                 let line = std::iter::once(first).chain(args).collect::<Vec<_>>().join(" ");
                 let key = format!("mcpServers.{name}");
                 let base = first.rsplit(['/', '\\']).next().unwrap_or(first).trim_end_matches(".exe");

@@ -30,7 +30,7 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanne
                 frameworks::serialized(scan, source, tree, id)?;
             }
             Kind::String(text) if (expressions && text.starts_with('$')) || text.contains("${eval:") => {
-                expression(scan, source, value.at, text)
+                expression(scan, source, value.at, text);
             }
             Kind::String(text) if pickled::could_be(text) => pickled::inspect(scan, source, value.at, text)?,
             _ => {}
@@ -166,11 +166,7 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
             }
         }
         // The model that an adapter was made from lies where it was trained; nobody trains in the system's own folders.
-        ("base_model_name_or_path" | "model_file_base_name", Some(path)) => {
-            if key == "model_file_base_name" || paths::system(path) {
-                path_of(scan, source, at, key, path);
-            }
-        }
+        ("base_model_name_or_path", Some(path)) if paths::system(path) => path_of(scan, source, at, key, path),
         (key, Some(path)) if OPENED.contains(&key) => path_of(scan, source, at, key, path),
         _ => {}
     }
@@ -197,6 +193,7 @@ const WEIGHED: &[&str] = &[
 const OPENED: &[&str] = &[
     "vocab_file",
     "transformers_weights",
+    "model_file_base_name",
     "merges_file",
     "tokenizer_file",
     "spm_file",

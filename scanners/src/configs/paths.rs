@@ -51,7 +51,8 @@ pub(crate) fn system(path: &str) -> bool {
     let lower = path.trim().to_ascii_lowercase().replace('\\', "/");
     let climbs = lower.starts_with("..") || lower.starts_with('/');
     let first = lower.split('/').find(|part| !part.is_empty() && !matches!(*part, "." | ".."));
-    climbs && matches!(first, None | Some("etc" | "proc" | "sys" | "dev" | "boot" | "var" | "usr" | "bin" | "windows"))
+    climbs
+        && matches!(first, None | Some("etc" | "proc" | "sys" | "dev" | "boot" | "var" | "usr" | "bin" | "windows"))
         && (first.is_some() || lower.split('/').filter(|part| *part == "..").count() > 3)
 }
 

@@ -7,7 +7,22 @@ use crate::{
 };
 
 /// Pickles of the protocols 2 to 5 begin so, and the older ones where they name a global first.
-const BEGINS: &[&str] = &["gAJ", "gAN", "gASV", "gAWV", "gASM", "gARj", "gAWM", "gASA", "Y29z", "Y3Bvc2l4", "Y2J1aWx0aW5z", "Y19f", "KGNvc", "KGxp"];
+const BEGINS: &[&str] = &[
+    "gAJ",
+    "gAN",
+    "gASV",
+    "gAWV",
+    "gASM",
+    "gARj",
+    "gAWM",
+    "gASA",
+    "Y29z",
+    "Y3Bvc2l4",
+    "Y2J1aWx0aW5z",
+    "Y19f",
+    "KGNvc",
+    "KGxp",
+];
 /// Shorter ones hold no call.
 const LEAST: usize = 24;
 const MOST: usize = 64 << 20;

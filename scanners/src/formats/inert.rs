@@ -99,6 +99,9 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         }
         done => done?.min(source.len()),
     };
+    if content.name == "sqlite" {
+        records::values(scan, source, end)?;
+    }
     scan.inert(source, 0..end);
     gap::look(scan, source, end..source.len(), "behind the end of the content")
 }

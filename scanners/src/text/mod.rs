@@ -186,8 +186,8 @@ fn kind_of(name: &str, path: &str) -> Option<Kind> {
     }
     Some(match name {
         "modelfile" => return Some(Kind::Modelfile),
-        ".envrc" | ".bashrc" | ".bash_profile" | ".bash_aliases" | ".bash_login" | ".profile" | ".zshrc" | ".zshenv"
-        | ".zprofile" | ".kshrc" | ".xprofile" | ".xinitrc" => return Some(Kind::Shell),
+        ".envrc" | ".bashrc" | ".bash_profile" | ".bash_aliases" | ".bash_login" | ".profile" | ".zshrc"
+        | ".zshenv" | ".zprofile" | ".kshrc" | ".xprofile" | ".xinitrc" => return Some(Kind::Shell),
         ".zarray" | ".zattrs" | ".zgroup" | ".zmetadata" => return Some(Kind::Json),
         "mlmodel" | ".condarc" | "conda-env" => return Some(Kind::Yaml),
         "pipfile" | "uv.lock" | "poetry.lock" => return Some(Kind::Toml),

@@ -124,7 +124,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, language: Language, 
         if told == 5 {
             break;
         }
-        let original = text.get(at + call.len() - 1..).unwrap_or_default();
+        // From the last letter of the call on; `lower` has one letter more in front.
+        let original = text.get((at + call.len()).saturating_sub(2)..).unwrap_or_default();
         if !begins_word(&lower, at, call) || commented(language, &lower, at) {
             continue;
         }
@@ -141,6 +142,10 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, language: Language, 
                 scan.found(&rules::SCRIPT_FILE, source, place, message);
             }
         }
+    }
+    if told == 0 && language == Language::JavaScript && lower.contains("child_process") {
+        let message = "This JavaScript takes the means to start programs (`child_process`).";
+        scan.found(&rules::SCRIPT_FILE, source, 0, message);
     }
     Ok(())
 }

@@ -110,10 +110,21 @@ pub(crate) fn table(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned
             && bytes.get(pipe + 1).is_some_and(|b| matches!(b, b'\'' | b'"'))
             && formula.rsplit(['(', '+']).next().is_some_and(|word| word.bytes().all(|b| b.is_ascii_alphanumeric()));
         let sends = bytes.get(pipe) == Some(&b'(')
-            && ["webservice", "dde", "importxml", "importdata", "importhtml", "importfeed", "register.id", "call", "exec"]
-                .contains(&formula.rsplit(['(', '+', '&']).next().unwrap_or_default());
+            && [
+                "webservice",
+                "dde",
+                "importxml",
+                "importdata",
+                "importhtml",
+                "importfeed",
+                "register.id",
+                "call",
+                "exec",
+            ]
+            .contains(&formula.rsplit(['(', '+', '&']).next().unwrap_or_default());
         if starts || sends {
-            let line: String = text.get(pipe.saturating_sub(cell.len())..).unwrap_or_default().chars().take(80).collect();
+            let line: String =
+                text.get(pipe.saturating_sub(cell.len())..).unwrap_or_default().chars().take(80).collect();
             let message = format!(
                 "A cell is a formula by which a spreadsheet starts a program or connects: `{}`.",
                 shortened(line.lines().next().unwrap_or_default())

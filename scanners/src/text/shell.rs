@@ -126,14 +126,14 @@ pub(crate) fn judge(command: &str) -> Command {
             return Command::Harmful(how);
         }
     }
-    if piped(&bare).is_some()
-        && addresses(&bare).next().is_some()
-        && addresses(&bare).all(is_installer)
-    {
+    if piped(&bare).is_some() && addresses(&bare).next().is_some() && addresses(&bare).all(is_installer) {
         return Command::Installs;
     }
-    if let Some(how) =
-        piped(&bare).or_else(|| leaks(&bare)).or_else(|| packs(&text)).or_else(|| erases(&bare)).or_else(|| fetched_and_run(&bare))
+    if let Some(how) = piped(&bare)
+        .or_else(|| leaks(&bare))
+        .or_else(|| packs(&text))
+        .or_else(|| erases(&bare))
+        .or_else(|| fetched_and_run(&bare))
     {
         return Command::Harmful(how);
     }
@@ -222,10 +222,19 @@ fn leaks(text: &str) -> Option<&'static str> {
 /// `tar cz ~/.ssh ~/.aws | curl …`: whole folders of keys, read and sent in one pipe.
 fn packs(text: &str) -> Option<&'static str> {
     const FOLDERS: [&str; 9] = [
-        "~/.ssh", "$home/.ssh", "~/.aws", "$home/.aws", "~/.gnupg", "~/.kube", "~/.config/gcloud", "/root/.ssh", "~/.cache/huggingface",
+        "~/.ssh",
+        "$home/.ssh",
+        "~/.aws",
+        "$home/.aws",
+        "~/.gnupg",
+        "~/.kube",
+        "~/.config/gcloud",
+        "/root/.ssh",
+        "~/.cache/huggingface",
     ];
     const READERS: [&str; 8] = ["tar", "zip", "cat", "base64", "gzip", "find", "xxd", "openssl"];
-    let sends = |part: &str| SENDERS.iter().any(|sender| part.trim_start().trim_start_matches("sudo ").starts_with(sender));
+    let sends =
+        |part: &str| SENDERS.iter().any(|sender| part.trim_start().trim_start_matches("sudo ").starts_with(sender));
     let pipes = text.lines().flat_map(|line| line.split([';', '&']));
     for pipe in pipes.filter(|pipe| pipe.contains('|')) {
         let mut read = false;
@@ -340,7 +349,8 @@ pub(crate) fn asks(command: &str) -> bool {
 /// Whether a line that begins with this word is a command of a shell.
 pub(crate) fn is_program(word: &str) -> bool {
     let base = word.rsplit('/').next().unwrap_or(word);
-    let assigned = word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+    let assigned =
+        word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
     let fetches = FETCHERS.iter().chain(SENDERS).any(|program| program.trim_end() == base);
     ORDINARY.contains(&base)
         || INTERPRETERS.contains(&base)
