@@ -114,6 +114,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, language: Language, 
         return Ok(());
     }
     let text = text.get(..LONGEST).unwrap_or(text);
+    // What stands behind the end of Perl is its manual.
+    let end = if language == Language::Perl { text.find("\n__END__").unwrap_or(text.len()) } else { text.len() };
+    let text = text.get(..end).unwrap_or(text);
     let lower = format!("\n{}", text.to_ascii_lowercase());
     let (calls, needed) = language.calls();
     if !needed.is_empty() && !needed.iter().any(|word| lower.contains(word)) {
@@ -188,7 +191,11 @@ fn argument(language: Language, call: &str, rest: &str) -> Option<String> {
         let inner = rest.get(1..)?;
         let command = inner.get(..inner.find('`')?)?;
         // A comment or a text can hold a single mark; a command is one line of words.
-        return Some(command.to_owned()).filter(|command| !command.trim().is_empty() && !command.contains('\n'));
+        let first = command.split_whitespace().next().unwrap_or_default();
+        let program = first.len() > 1
+            && first.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '.' | '~'))
+            && first.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'~' | b'+'));
+        return Some(command.to_owned()).filter(|command| program && !command.contains('\n'));
     }
     let after = rest.get(1..).unwrap_or_default();
     let after = after.trim_start_matches(|c: char| c.is_whitespace() || c == '(' || c == '[');

@@ -187,7 +187,7 @@ fn addresses<'a>(text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>)
         let local = host.starts_with("localhost")
             || host.starts_with("127.")
             || host.starts_with("host")
-            || host.contains("example") && !drawn(password)
+            || (host.contains("example") || host.contains("company")) && !drawn(password)
             || !host.contains('.');
         let weak = ["password", "pass", "passwd", "pwd", "token", "secret", "key", "user"]
             .contains(&password.to_lowercase().as_str());

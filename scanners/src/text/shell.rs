@@ -117,7 +117,7 @@ pub(crate) fn judge(command: &str) -> Command {
     let bare = bare.split_whitespace().collect::<Vec<_>>().join(" ").replace("${ifs}", " ").replace("$ifs", " ");
     let loose = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for (words, how) in HARM {
-        let all = |text: &str| words.iter().all(|word| text.contains(word));
+        let all = |text: &str| words.iter().all(|word| stands(text, word));
         if all(&bare) || all(&loose) {
             if *how == RUNS_DOWNLOADED {
                 let known = addresses(&bare).next().is_some() && addresses(&bare).all(is_installer);
@@ -143,6 +143,17 @@ pub(crate) fn judge(command: &str) -> Command {
 /// Addresses from which well-known tools are installed by a pipe.
 #[rustfmt::skip]
 const INSTALLERS: &[&str] = &["ollama.com", "ollama.ai", "sh.rustup.rs", "get.docker.com", "deb.nodesource.com", "astral.sh", "install.python-poetry.org", "packagecloud.io", "hf.co", "repo.anaconda.com", "bootstrap.pypa.io", "community.chocolatey.org", "get.scoop.sh"];
+
+/// Whether the word is there; the short name of a program only where it is no end of another word.
+fn stands(text: &str, word: &str) -> bool {
+    if !matches!(word, "nc " | "ncat " | "dd " | "iex") {
+        return text.contains(word);
+    }
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.' | '$'))
+    })
+}
 
 fn is_installer(address: &str) -> bool {
     host_of(address).is_some_and(|host| INSTALLERS.contains(&host))
@@ -275,7 +286,10 @@ fn fetched_and_run(text: &str) -> Option<&'static str> {
         || text.contains("chmod u+x")
         || text.contains("chmod a+x");
     let hidden = text.contains("/tmp/") || text.contains("/dev/shm") || text.contains("/var/tmp");
-    if fetches && runs && hidden { Some("downloads a program and runs it") } else { None }
+    if !(fetches && runs && hidden) || addresses(text).next().is_some() && addresses(text).all(is_installer) {
+        return None;
+    }
+    Some(if downloaded(text) == RUNS_DOWNLOADED { RUNS_DOWNLOADED } else { "downloads a program and runs it" })
 }
 
 fn packages(text: &str) -> Option<Command> {
@@ -390,11 +404,35 @@ pub(crate) fn inspect_lines(scan: &mut Scan<'_>, source: &Source, text: &str, sk
     }
     // What is spread over lines.
     let commands: Vec<&str> = joined.lines().filter(|line| !comment(line)).collect();
-    if !found
-        && let Command::Harmful(how) = judge(&commands.join("\n"))
-        && how != RUNS_DOWNLOADED
-    {
-        scan.found(&rules::SHELL_HARM, source, 0, format!("The commands of this script together do harm: it {how}."));
+    if !found && let Some(how) = together(&commands.join("\n")) {
+        let rule = if how == RUNS_DOWNLOADED { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM };
+        scan.found(rule, source, 0, format!("The commands of this script together do harm: it {how}."));
+    }
+}
+
+/// What commands do together that none of them does alone. Long scripts hold words of everything, and only what cannot be
+/// meant otherwise is asked of them.
+fn together(commands: &str) -> Option<&'static str> {
+    const SHORT: usize = 4096;
+    let text: String = commands.chars().take(1 << 16).collect::<String>().to_lowercase();
+    let bare: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\' | '^' | '`')).collect();
+    if let Some(how) = fetched_and_run(&bare).filter(|how| bare.len() <= SHORT || *how != RUNS_DOWNLOADED) {
+        return Some(how);
+    }
+    if stands(&bare, "mkfifo") && bare.lines().any(|line| line.contains('|') && stands(line, "nc ")) {
+        return Some("opens a shell to another machine");
+    }
+    let decodes = ["base64 -d", "base64 --decode", "xxd -r"].iter().any(|words| bare.contains(words));
+    if decodes && bare.len() <= SHORT && (bare.contains("eval $") || bare.contains("sh -c $")) {
+        return Some("decodes text and runs it");
+    }
+    match judge(commands) {
+        Command::Harmful(how)
+            if commands.len() <= SHORT && commands.lines().count() <= 40 && how != RUNS_DOWNLOADED =>
+        {
+            Some(how)
+        }
+        _ => None,
     }
 }
 
