@@ -8,6 +8,8 @@ pub(crate) mod notebook;
 pub(crate) mod page;
 pub(crate) mod python;
 pub(crate) mod scripts;
+#[cfg(test)]
+mod scripts_tests;
 pub(crate) mod secrets;
 mod settings;
 pub(crate) mod shell;

@@ -209,6 +209,14 @@ fn downloaded(text: &str) -> &'static str {
 }
 
 fn leaks(text: &str) -> Option<&'static str> {
+    // `scp -i ~/.ssh/id_rsa …` opens a door with the key and does not send it.
+    let (mut kept, mut key) = (Vec::new(), false);
+    for word in text.split_whitespace() {
+        if !std::mem::replace(&mut key, word == "-i") {
+            kept.push(word);
+        }
+    }
+    let text = &kept.join(" ");
     let sends = SENDERS.iter().any(|sender| text.contains(sender));
     let environment = text.contains("$(env)")
         || text.contains("$(printenv")
