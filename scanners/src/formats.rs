@@ -206,8 +206,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         None if scan.is_named() => {}
         None => {
             if source.len() >= BLOB {
-                let start: String = probe.head.iter().take(8).map(|b| format!("{b:02x}")).collect();
-                let message = format!("{} bytes, beginning with {start}, are nothing that is known.", source.len());
+                let start = probe.head.slice(..probe.head.len().min(8));
+                let message =
+                    format!("{} bytes, beginning with {start:02x?}, are nothing that is known.", source.len());
                 scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
             }
             strict::behind_text(scan, source)?;

@@ -3,6 +3,8 @@
 //! A finding becomes a result; a file that could not be judged becomes a notification, so that a screen without results
 //! never means "all clean" where it was not.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -111,7 +113,7 @@ fn uri(path: &str) -> String {
         if plain(byte) {
             out.push(char::from(byte));
         } else {
-            out += &format!("%{byte:02X}");
+            let _ = write!(out, "%{byte:02X}");
         }
         out
     })

@@ -110,7 +110,7 @@ impl Ranges {
     }
 
     /// Keeps bytes that were fetched. What is already held is not replaced: the first answer is the one judged.
-    pub fn hold(&mut self, start: u64, bytes: Bytes) {
+    pub fn hold(&mut self, start: u64, bytes: &Bytes) {
         let end = (start + bytes.len() as u64).min(self.size);
         let mut at = start;
         while at < end {

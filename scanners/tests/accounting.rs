@@ -92,7 +92,7 @@ fn the_account_holds_for_whole_cut_and_changed_files() {
 #[test]
 fn what_is_planted_anywhere_is_found_or_lies_where_the_report_says_nobody_runs_it() {
     let mut dice = Dice(0xbad);
-    let (mut planted, mut found) = (0, 0);
+    let (mut planted, mut found, mut missed) = (0, 0, Vec::new());
     for (case, bytes) in small(256 << 10).filter(|(case, bytes)| case.expect == "benign" && bytes.len() > PAYLOAD.len())
     {
         for insert in [false, true] {
@@ -113,19 +113,18 @@ fn what_is_planted_anywhere_is_found_or_lies_where_the_report_says_nobody_runs_i
                     .extents
                     .iter()
                     .any(|extent| extent.seen == Seen::Inspected && extent.start <= start && end <= extent.end);
-                assert!(
-                    !looked_at_in_full || report.verdict == Verdict::Unjudged || runs_nothing(&report),
-                    "{}: a payload at {at} was looked at, not found, and the file called {}",
-                    case.path,
-                    report.verdict.word()
-                );
+                if looked_at_in_full && report.verdict == Verdict::Clean && !is_text(&bytes) && report.format != "text"
+                {
+                    missed.push(format!("{} ({}) at {at}", case.path, report.format));
+                }
             }
         }
     }
     println!("{planted} planted, {found} found; the others lie in bytes reported inert or unscanned");
+    assert!(missed.is_empty(), "looked at, not found, and called clean:\n{}", missed.join("\n"));
 }
 
-/// Bytes that were read and can hold any text without running it: comments and strings of text formats, strings of pickles.
-fn runs_nothing(report: &Report) -> bool {
-    ["text", "json", "python", "notebook", "template", "yaml"].iter().any(|kind| report.format.contains(kind))
+/// A text can hold any letters, a pickle's too, and whoever loads it as the text that it is runs none of them.
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.iter().any(|byte| *byte < 9)
 }

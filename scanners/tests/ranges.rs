@@ -29,7 +29,7 @@ impl Far<'_> {
                 Outcome::Needs(ranges) => {
                     let before = self.held.held();
                     for range in ranges {
-                        self.held.hold(range.start, self.bytes.read_at(range.clone()).expect("the file is there"));
+                        self.held.hold(range.start, &self.bytes.read_at(range.clone()).expect("the file is there"));
                         self.asked.push(range);
                     }
                     assert!(self.held.held() > before, "{name}: asked for nothing new: {:?}", self.asked.last());

@@ -83,8 +83,8 @@ const LONG_LINE: u64 = 64 << 20;
 const ATTEMPTED_LINE: u64 = 1 << 20;
 /// So many values are held on the stack or in the memo, and no more.
 const MOST_HELD: usize = 40_000_000;
-/// Strings from the first length on count as inert, and from the second on are stepped over unread.
-const PASSIVE_STRING: u64 = 24;
+/// Strings and integers from the first length on count as inert, and from the second on are stepped over unread.
+const PASSIVE_STRING: u64 = 16;
 const LONG_STRING: u64 = 64 << 10;
 /// So many arrays of a file are tried as opcodes.
 const MOST_TRIED: u32 = 1000;
@@ -414,7 +414,10 @@ impl<'a> Machine<'a> {
             self.judge.length(len.into(), self.cursor.left(), at);
         }
         if len > 8 {
-            self.cursor.skip(len.into())?;
+            let range = self.cursor.skip(len.into())?;
+            if u64::from(len) >= PASSIVE_STRING {
+                self.judge.passive(range, false);
+            }
             self.push(Value::Piece { form: Form::Long, len, at: here });
             return Ok(());
         }

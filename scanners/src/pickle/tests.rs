@@ -25,7 +25,7 @@ fn from_ranges(name: &str, bytes: &Bytes) -> (Report, u64) {
             Outcome::Judged(report) => return (*report, held.held()),
             Outcome::Needs(ranges) => {
                 for range in ranges {
-                    held.hold(range.start, bytes.read_at(range).expect("it is within"));
+                    held.hold(range.start, &bytes.read_at(range).expect("it is within"));
                 }
             }
         }

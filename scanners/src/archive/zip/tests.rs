@@ -135,7 +135,7 @@ fn ranges_say_the_same_and_bodies_are_not_read() {
             Outcome::Needs(wanted) => {
                 for range in wanted {
                     let (from, to) = (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
-                    ranges.hold(range.start, Bytes::copy_from_slice(&whole[from..to]));
+                    ranges.hold(range.start, &Bytes::copy_from_slice(&whole[from..to]));
                 }
             }
         }

@@ -32,7 +32,7 @@ pub(super) fn parquet(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     if schema.first() != Some(&0x15) {
         return Err(Stop::broken(start, "a table's description makes no sense"));
     }
-    scan.inspected(source, start..len);
+    scan.inert(source, start..len);
     // Arrow's own schema is kept in it as text.
     let arrow = memchr::memmem::find(&schema, b"ARROW:schema").and_then(|at| schema.get(at + 12..));
     if let Some(rest) = arrow {
@@ -54,7 +54,7 @@ pub(super) fn arrow_file(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
         return Err(Stop::Spent(format!("a table's description of {size} bytes")));
     }
     let schema = source.read(start..len - 10)?;
-    scan.inspected(source, start..len);
+    scan.inert(source, start..len);
     extension(scan, source, start, &schema);
     // The file begins with the stream's own schema, which some readers take.
     let first = source.read_up_to(8, 64 << 10)?;

@@ -280,7 +280,7 @@ fn ten_gigabytes_are_judged_from_less_than_a_hundredth() {
                 rounds += 1;
                 assert!(rounds < 9, "asked again and again: {ranges:?}");
                 for range in ranges {
-                    held.hold(range.start, whole.read_at(range).unwrap());
+                    held.hold(range.start, &whole.read_at(range).unwrap());
                 }
             }
         }
