@@ -41,6 +41,11 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str)
     if made.first() != Some(&0x80) && made.last() != Some(&b'.') {
         return Ok(());
     }
+    // No reader takes a frame that is longer than what is there.
+    let frame = made.get(3..11).filter(|_| made.get(2) == Some(&0x95)).and_then(|length| length.try_into().ok());
+    if frame.map(u64::from_le_bytes).is_some_and(|length| length > made.len() as u64) {
+        return Ok(());
+    }
     scan.inner_made(source, at..at, "a text in base64", in_memory(made));
     Ok(())
 }
