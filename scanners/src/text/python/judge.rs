@@ -222,7 +222,7 @@ impl Walk<'_> {
     }
 
     /// A finding, with when it happens.
-    fn note(&mut self, rule: &'static rules::Rule, what: impl AsRef<str>, at: u32) {
+    pub(super) fn note(&mut self, rule: &'static rules::Rule, what: impl AsRef<str>, at: u32) {
         let when = if self.at_import() { "Importing this file" } else { "Calling into this code" };
         self.found(rule, at, format!("{when} {}", what.as_ref().replace("`builtins.", "`")));
     }
@@ -370,11 +370,13 @@ impl Walk<'_> {
 
     fn unpickled(&mut self, path: &str, args: &Args, at: u32) {
         let first = args.at(0);
-        let constant = first.as_bytes().is_some() || first.as_text().is_some();
+        // Of functions that take a file, a text is its name.
+        let constant = (path.ends_with("loads") || path.ends_with("decode"))
+            && (first.as_bytes().is_some() || first.as_text().is_some());
         if first.deep_taint().has(Taint::NETWORK) {
             self.note(&rules::PYTHON_ATTACK, format!("loads a pickle from the network with `{path}`"), at);
         } else if self.at_import() && !constant {
-            self.note(&rules::PYTHON_RISKY_CALL, format!("loads a pickle with `{path}`"), at);
+            self.note(&rules::PYTHON_RISKY_CALL, format!("loads what may carry code with `{path}`"), at);
         } else if constant && path.ends_with("loads") {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
             self.note(rule, format!("loads a pickle that is written in the code with `{path}`"), at);
