@@ -45,6 +45,7 @@ impl Walk<'_> {
             What::Class(class) => self.make(*class, args),
             What::Object(class) => match self.class_name(*class, "__call__").map(|value| value.what) {
                 Some(What::Function(id, _)) => self.call_function(id, Some(*class), args),
+                Some(What::Path(path)) if names::is_weapon(&path) => self.call_path(&path, Taint::default(), args, at),
                 _ => Value::unknown(args.taint()),
             },
             What::Partial(partial) => {
@@ -95,7 +96,7 @@ impl Walk<'_> {
             self.note_remote_code(args, at);
         }
         if name == "__call__" {
-            return self.call(receiver, args, at);
+            return self.call(&super::reach::marked(receiver.clone()), args, at);
         }
         if matches!(name, "get" | "pop" | "__getitem__" | "setdefault")
             && let (Some(path), Some(key)) = (receiver.as_path(), args.at(0).as_pattern())

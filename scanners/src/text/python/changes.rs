@@ -29,7 +29,7 @@ const LOADERS: &[&str] = &[
     "torch.load", "torch.serialization.load", "numpy.load", "pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load", "yaml.load",
     "yaml.safe_load", "safetensors.torch.load_file", "safetensors.safe_open", "ssl._create_default_https_context", "hmac.compare_digest",
     "transformers.dynamic_module_utils.resolve_trust_remote_code", "transformers.utils.import_utils.check_torch_load_is_safe",
-    "builtins.__import__", "builtins.open", "importlib.import_module",
+    "builtins.__import__", "builtins.open", "importlib.import_module", "torch.hub._validate_not_a_forked_repo",
 ];
 /// What the interpreter calls by itself.
 const HOOKS: &[&str] = &["sys.", "builtins.", "threading.", "warnings.", "logging.", "asyncio.", "gc.", "atexit."];
@@ -47,6 +47,9 @@ impl<'a> Walk<'a> {
     pub(super) fn weigh_change(&mut self, on: &Value, name: &str, value: &Value, at: u32) {
         if name == "__code__" {
             self.note(&rules::PYTHON_TAMPERING, "puts other bytecode in the place of a function's own", at);
+        }
+        if let ("__reduce__" | "__reduce_ex__", What::Function(..)) = (name, &value.what) {
+            self.weigh_pickling(value, at);
         }
         self.weigh_reducer(name, value, at);
         let Some(module) = on.as_path().filter(|path| !path.contains("()")) else { return };
@@ -122,7 +125,7 @@ impl<'a> Walk<'a> {
 
     /// Functions that change settings or how objects pickle, and loaders that are told to trust what they load.
     pub(super) fn changing(&mut self, path: &str, args: &Args, at: u32) -> Option<Value> {
-        let set = |name: &str, to: i64| args.named(name).and_then(Value::as_number) == Some(to);
+        let set = |place: usize, name: &str, to: i64| args.get(place, name).as_number() == Some(to);
         match path {
             "copyreg.pickle" | "copy_reg.pickle" => self.weigh_pickling(&args.at(1), at),
             "os.putenv" | "os.environ.setdefault" => self.weigh_setting(&args.at(0), &args.at(1), at),
@@ -141,10 +144,10 @@ impl<'a> Walk<'a> {
                     self.note(&rules::PYTHON_ATTACK, "makes memory in which it can run what it writes there", at);
                 }
             }
-            "numpy.load" | "numpy.lib.npyio.load" if set("allow_pickle", 1) && self.at_import() => {
+            "numpy.load" | "numpy.lib.npyio.load" if set(2, "allow_pickle", 1) && self.at_import() => {
                 self.note_loading(path, at);
             }
-            "torch.load" | "torch.serialization.load" if set("weights_only", 0) && self.at_import() => {
+            "torch.load" | "torch.serialization.load" if set(usize::MAX, "weights_only", 0) && self.at_import() => {
                 self.note_loading(path, at);
             }
             "yaml.load" | "yaml.load_all" if self.at_import() => {

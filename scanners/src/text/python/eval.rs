@@ -204,7 +204,9 @@ impl<'a> Walk<'a> {
         }
         for module in &self.stars {
             let path = names::canonical(&format!("{module}.{name}"));
-            if names::deed(&path).is_some() || names::BUILTINS.contains(&&*name) && module == "os" {
+            let made = [format!("{path}()"), format!("{path}()()")];
+            let leads = names::deed(&path).is_some() || made.iter().any(|path| names::deed(path).is_some());
+            if leads || names::BUILTINS.contains(&&*name) && module == "os" {
                 return Value::path(path);
             }
         }

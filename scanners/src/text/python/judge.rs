@@ -491,7 +491,10 @@ impl Walk<'_> {
     pub(super) fn attribute_unknown(&mut self, on: &Value, name: &Value, at: u32) -> Option<Value> {
         let module = on.as_path()?;
         let tells = matches!(module, "os" | "subprocess" | "builtins" | "ctypes" | "pty" | "?");
-        if tells && (name.taint.has(Taint::DECODED) || self.at_import() && matches!(module, "builtins" | "?")) {
+        if tells
+            && (name.taint.has(Taint::DECODED)
+                || self.at_import() && self.guesses == 0 && matches!(module, "builtins" | "?"))
+        {
             self.note(
                 &rules::PYTHON_OBFUSCATED,
                 format!("takes something from `{module}` whose name cannot be read in the code"),

@@ -269,6 +269,7 @@ const EXACT: &[(&str, Deed)] = &[
     ("mako.template.Template", Deed::Render),
     ("gc.get_objects", Deed::Roam),
     ("gc.get_referrers", Deed::Roam),
+    ("gc.get_referents", Deed::Roam),
     ("sys.path.append", Deed::Widen),
     ("sys.path.insert", Deed::Widen),
     ("importlib.util.spec_from_file_location", Deed::RunFile),

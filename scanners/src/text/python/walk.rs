@@ -91,6 +91,8 @@ pub(super) struct Walk<'a> {
     pub(super) when: When,
     pub(super) depth: u32,
     pub(super) most_steps: u64,
+    /// In methods that nothing in the file calls, but that the language may: with which arguments is anybody's guess.
+    pub(super) guesses: u32,
     loops: u32,
     running: Vec<usize>,
 }
@@ -115,6 +117,7 @@ impl<'a> Walk<'a> {
             when,
             depth: 0,
             most_steps,
+            guesses: 0,
             loops: 0,
             running: Vec::new(),
         }
@@ -211,6 +214,10 @@ impl<'a> Walk<'a> {
             }
             Stmt::AugAssign(s) => {
                 let (old, new) = (self.eval(&s.target), self.eval(&s.value));
+                if let (Some(path), What::Dict(_)) = (old.as_path(), &new.what) {
+                    let args = Args { given: vec![new.clone()], named: Vec::new() };
+                    self.changing(&format!("{path}.update"), &args, s.range.start().to_u32());
+                }
                 let value = self.operate(&old, s.op, &new);
                 self.assign(&s.target, value);
             }
@@ -573,6 +580,7 @@ impl<'a> Walk<'a> {
                         .collect()
                 })
                 .unwrap_or_default();
+            self.guesses += 1;
             for value in names {
                 match &value.what {
                     What::Function(id, _) => drop(self.call_function(*id, Some(class), &Args::default())),
@@ -580,6 +588,7 @@ impl<'a> Walk<'a> {
                     _ => {}
                 }
             }
+            self.guesses -= 1;
         }
         object
     }
