@@ -47,7 +47,9 @@ fn far(bytes: &dyn ReadAt) -> Far<'_> {
 #[test]
 fn the_report_from_ranges_is_the_report_from_the_whole_file() {
     let mut by_format = BTreeMap::<String, (usize, u64, u64, usize)>::new();
-    for case in cases::all() {
+    // What has to be read whole anyway is fetched in windows: nothing is learnt from doing that with the large ones.
+    let small = |case: &cases::Case| std::fs::metadata(&case.file).is_ok_and(|about| about.len() < 4 << 20);
+    for case in cases::all().into_iter().filter(small) {
         let whole = cases::report(&case);
         let (name, neighbours) = cases::repository(&case);
         let file = FileSource::open(&case.file).unwrap();
