@@ -309,6 +309,7 @@ impl Walk<'_> {
                 Value::list(made)
             }
             "builtins.staticmethod" | "builtins.classmethod" => first,
+            "typing.cast" => args.at(1),
             // A callback of the file is the file's function still; a prototype that names a library's function is no address.
             "ctypes.CFUNCTYPE()" | "ctypes.PYFUNCTYPE()" | "ctypes.WINFUNCTYPE()" => match &first.what {
                 What::Function(..) | What::Lambda(_) | What::Partial(_) => first,

@@ -29,6 +29,7 @@ const LOADERS: &[&str] = &[
     "torch.load", "torch.serialization.load", "numpy.load", "pickle.load", "pickle.loads", "pickle.Unpickler", "joblib.load", "yaml.load",
     "yaml.safe_load", "safetensors.torch.load_file", "safetensors.safe_open", "ssl._create_default_https_context", "hmac.compare_digest",
     "transformers.dynamic_module_utils.resolve_trust_remote_code", "transformers.utils.import_utils.check_torch_load_is_safe",
+    "huggingface_hub.constants.ENDPOINT", "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", "requests.Session.verify",
     "builtins.__import__", "builtins.open", "importlib.import_module", "torch.hub._validate_not_a_forked_repo",
 ];
 /// What the interpreter calls by itself.
@@ -138,6 +139,22 @@ impl<'a> Walk<'a> {
                 for (name, value) in &args.named {
                     self.weigh_setting(&Value::text(name), value, at);
                 }
+            }
+            "copyreg.add_extension" | "copy_reg.add_extension" => {
+                let name = format!("{}.{}", args.at(0).shown(), args.at(1).shown());
+                self.note(&rules::PYTHON_TAMPERING, format!("lets pickles name `{name}` by a number alone"), at);
+            }
+            "torch.serialization.add_safe_globals" | "torch.serialization.safe_globals" => {
+                let listed = args.at(0).items().unwrap_or_default();
+                for trusted in listed.iter().filter_map(Value::as_path).filter(|path| names::is_weapon(path)) {
+                    self.note(&rules::PYTHON_TAMPERING, format!("makes torch trust `{trusted}` in checkpoints"), at);
+                }
+            }
+            "sys.meta_path.insert" | "sys.meta_path.append" | "sys.path_hooks.insert" | "sys.path_hooks.append"
+                if self.at_import() =>
+            {
+                let message = format!("changes with `{path}` what all other code gets when it imports a module");
+                self.note(&rules::PYTHON_TAMPERING, message, at);
             }
             "mmap.mmap" => {
                 if args.named("prot").and_then(Value::as_number).is_some_and(|bits| bits & 4 != 0) {

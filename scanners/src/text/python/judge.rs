@@ -417,7 +417,9 @@ impl Walk<'_> {
             return;
         }
         let lower = text.to_lowercase();
-        if holds(&text, START_PLACES) || holds(&text, CREDENTIAL_FILES) {
+        if lower.starts_with("/proc/") && lower.ends_with("/mem") {
+            self.note(&rules::PYTHON_ATTACK, format!("writes into the memory of a program with `{path}`"), at);
+        } else if holds(&text, START_PLACES) || holds(&text, CREDENTIAL_FILES) {
             let message =
                 format!("writes `{}`, from where programs start or which they trust, with `{path}`", said(file));
             self.note(&rules::PYTHON_CREDENTIALS, message, at);

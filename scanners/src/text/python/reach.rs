@@ -33,8 +33,13 @@ impl Walk<'_> {
     /// A dangerous function among the arguments of a call that nobody knows is called from there.
     pub(super) fn hand_over(&mut self, to: &str, args: &Args, at: u32) {
         let last = to.rsplit('.').next().unwrap_or(to);
-        let known = LOOKERS.contains(&last) || LOOKING.iter().any(|module| to.starts_with(module));
-        if known && !matches!(to, "builtins.property" | "types.MethodType" | "types.SimpleNamespace") {
+        // A list of another module is called by that module.
+        let foreign = to.contains('.') && matches!(last, "append" | "add");
+        let known = LOOKERS.contains(&last) && !foreign || LOOKING.iter().any(|module| to.starts_with(module));
+        if known
+            && args.named("side_effect").is_none()
+            && !matches!(to, "builtins.property" | "types.MethodType" | "types.SimpleNamespace")
+        {
             return;
         }
         let weapon = |value: &Value| matches!(&value.what, What::Path(path) if names::is_weapon(path));
