@@ -26,7 +26,7 @@ mod rdata;
 pub(crate) mod safetensors;
 pub(crate) mod safetensors_index;
 mod sniff;
-mod strict;
+pub(crate) mod strict;
 pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
