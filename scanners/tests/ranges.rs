@@ -1,6 +1,6 @@
 //! What is asked for when a file is not here: little, in few rounds, and with the same report as from the whole file.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use weighbridge_scanners::{FileSource, Limits, Neighbours, Outcome, Ranges, ReadAt, Report, Unread, scan};
@@ -207,7 +207,8 @@ fn little_is_asked_for_of_ten_gigabytes() {
         assert!(far.held.held() * 100 < file.size, "{name}: {} bytes were fetched", far.held.held());
         let asked: Vec<String> =
             far.asked.iter().map(|range| format!("{}+{}", range.start, range.end - range.start)).collect();
-        seen += &format!("{name} of {} bytes, {}: {}\n", file.size, report.verdict.word(), asked.join(" "));
+        let verdict = report.verdict.word();
+        writeln!(seen, "{name} of {} bytes, {verdict}: {}", file.size, asked.join(" ")).unwrap();
     }
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ranges.golden.txt");
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {

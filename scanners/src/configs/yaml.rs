@@ -599,7 +599,7 @@ impl Reader<'_> {
             };
             self.began = self.at;
             match first {
-                ' ' | '\t' | '\n' | '\r' => self.at += 1,
+                ' ' | '\t' | '\n' | '\r' | ',' | ':' | '?' => self.at += 1,
                 '#' => self.next_line(),
                 '[' | '{' => {
                     let kind = if first == '[' { Kind::Array(Vec::new()) } else { Kind::Object(Vec::new()) };
@@ -614,7 +614,6 @@ impl Reader<'_> {
                         return Ok(());
                     }
                 }
-                ',' | ':' | '?' => self.at += 1,
                 '!' => self.tag(),
                 '&' => self.anchor = Some(self.word()),
                 '*' => {
