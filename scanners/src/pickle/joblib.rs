@@ -7,6 +7,7 @@ use super::{
     halt::Step,
     judge::Judge,
     machine::{Machine, Mode},
+    tables::Arguments,
 };
 use crate::rules;
 
@@ -28,22 +29,17 @@ impl Judge<'_> {
         frame_end: u64,
         most_ops: u64,
     ) -> Step<Option<u64>> {
-        let is_array = |judge: &Self| match target {
-            Value::Node(id) => judge
-                .arena
-                .get(id)
-                .filter(|node| node.kind == Kind::Made)
-                .and_then(|node| judge.class_of(node))
-                .is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper")),
-            _ => false,
-        };
-        if !is_array(self) {
+        if !self.is_array(target) {
             return Ok(None);
         }
         if from < frame_end {
             let message =
                 "An array begins inside a frame: its loader and this reader would take different bytes for it.";
             self.say(&rules::STACK_ODDITY, from, message.into());
+            return Ok(None);
+        }
+        if !self.has_plain_keys(state)? {
+            self.unclear(from);
             return Ok(None);
         }
         let dtype = self.entry_of(state, "dtype")?.unwrap_or(Value::Absent);
@@ -75,12 +71,48 @@ impl Judge<'_> {
                 }
             }
             _ => {
-                let message =
-                    "An array's type or shape is not said plainly, so that nobody can tell where its data ends.";
-                self.say(&rules::STACK_ODDITY, from, message.into());
+                self.unclear(from);
                 Ok(None)
             }
         }
+    }
+
+    fn unclear(&mut self, from: u64) {
+        let message = "An array's type or shape is not said plainly, so that nobody can tell where its data ends.";
+        self.say(&rules::STACK_ODDITY, from, message.into());
+    }
+
+    /// Whether it describes an array as joblib writes them.
+    fn is_array(&self, target: Value) -> bool {
+        let made = self.arena.of(target).map(|(_, node)| node).filter(|node| node.kind == Kind::Made);
+        made.and_then(|node| self.class_of(node))
+            .is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper"))
+    }
+
+    /// Whether it was given attributes before.
+    pub(crate) fn has_state(&self, target: Value) -> bool {
+        self.arena.of(target).is_some_and(|(_, node)| {
+            let callee = self.global(Value::Node(Id(node.a))).and_then(|callee| callee.entry);
+            // This one sets attributes by itself.
+            let sets = callee.is_some_and(|entry| entry.arguments == Arguments::RebuildFromType);
+            node.c != NONE || node.kind == Kind::Made && sets
+        })
+    }
+
+    /// A description that is given a second state: what it has of the first, only joblib knows.
+    pub(crate) fn array_again(&mut self, target: Value, from: u64) {
+        if self.is_array(target) {
+            self.unclear(from);
+        }
+    }
+
+    /// Whether every key of a state is written in the file; one that is computed may replace any other.
+    fn has_plain_keys(&self, state: Value) -> Step<bool> {
+        let Some((id, node)) = self.arena.of(state).filter(|(_, node)| node.kind == Kind::Dict) else {
+            return Ok(false);
+        };
+        self.charge(node.count)?;
+        Ok(self.arena.pairs(id).all(|(key, _)| key.is_text()))
     }
 
     /// How many elements the shape has.
@@ -144,9 +176,11 @@ impl Judge<'_> {
         let mut open: Vec<Id> = self.arena.of(dtype).map(|(id, _)| id).into_iter().collect();
         let mut seen = Vec::new();
         while let Some(id) = open.pop() {
+            self.charge(u32::try_from(seen.len() / 8 + 1).unwrap_or(NONE))?;
             if seen.contains(&id) || seen.len() > 2000 {
                 continue;
             }
+            self.charge(self.arena.get(id).map_or(0, |node| node.count))?;
             seen.push(id);
             if let Some((text, state)) = self.dtype_parts(Value::Node(id))? {
                 if text.trim_start_matches(['<', '>', '|', '=']).starts_with(['O', 'o']) {

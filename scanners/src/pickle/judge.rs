@@ -45,6 +45,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) checkpoints: Vec<Range<u64>>,
     /// Texts that become bytes that may be a pickle.
     pub(crate) spelled: Vec<Value>,
+    /// Texts that become bytes that are loaded as a checkpoint of their own.
+    pub(crate) spelled_checkpoints: Vec<Value>,
     pub(crate) storages: Vec<Storage>,
     /// Persistent ids that are no storage of torch.
     pub(crate) strange_ids: Vec<(u64, String)>,
@@ -89,6 +91,7 @@ impl<'a> Judge<'a> {
             carried: Vec::new(),
             checkpoints: Vec::new(),
             spelled: Vec::new(),
+            spelled_checkpoints: Vec::new(),
             storages: Vec::new(),
             strange_ids: Vec::new(),
             first_storage: None,
@@ -493,7 +496,9 @@ impl<'a> Judge<'a> {
 
     /// Bytes whose first byte is `first` may be a pickle.
     pub(crate) fn carries(&mut self, first: Option<u8>, at: u64, len: u64) {
-        let may = first.is_some_and(|byte| byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95".contains(&byte));
+        let may = first.is_some_and(|byte| {
+            byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95\x88\x89MGLFTCB\x8e\x96\x8a\x8f\x8d".contains(&byte)
+        });
         // What begins as protocols 2 to 5 do is always looked at; the others are many by chance.
         let certain = first == Some(0x80);
         if may && self.carried.len() < if certain { 1 << 20 } else { 1024 } {

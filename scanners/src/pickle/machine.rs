@@ -61,6 +61,8 @@ pub(crate) struct Machine<'a> {
     fence: usize,
     memo: Memo,
     mode: Mode,
+    /// The longest line of a string.
+    longest_line: u64,
     /// Whether arrays lie between the opcodes, as joblib writes them.
     joblib: bool,
     /// What was done before is only supposed: what the memo holds is unknown.
@@ -101,6 +103,7 @@ impl<'a> Machine<'a> {
             fence: 0,
             memo: Memo::default(),
             mode,
+            longest_line: if mode == Mode::Sure { LONG_LINE } else { ATTEMPTED_LINE },
             joblib: false,
             supposed: false,
             tried: 0,
@@ -111,6 +114,12 @@ impl<'a> Machine<'a> {
             last: 0,
             odd: [Value::Absent; 4],
         }
+    }
+
+    /// This is the only attempt on these bytes, so that it may read lines of any length.
+    pub(crate) fn with_long_lines(mut self) -> Self {
+        self.longest_line = LONG_LINE;
+        self
     }
 
     /// Arrays lie between the opcodes.
@@ -432,7 +441,7 @@ impl<'a> Machine<'a> {
     /// The values that are written as a line of text.
     fn line(&mut self, op: u8, at: u64) -> Step<()> {
         let start = self.cursor.position();
-        let line = self.cursor.line(if self.mode == Mode::Sure { LONG_LINE } else { ATTEMPTED_LINE })?;
+        let line = self.cursor.line(self.longest_line)?;
         let (len, wrong) = (line.len(), |what: &str| Err(Halt::wrong(format!("{what} at {at} is none"))));
         let value = match op {
             b'I' if line.as_ref() == b"00" => Value::Bool(false),
@@ -505,15 +514,15 @@ impl<'a> Machine<'a> {
 
     fn global(&mut self, at: u64) -> Step<()> {
         let (module, name) = (self.cursor.line(LINE)?, self.cursor.line(LINE)?);
-        self.plausible(&[&module, &name])?;
+        self.plausible(&module, &name)?;
         let (module, name) = (String::from_utf8_lossy(&module), String::from_utf8_lossy(&name));
         let value = self.judge.named(&module, &name, at)?;
         self.push(value);
         Ok(())
     }
 
-    fn plausible(&self, names: &[&[u8]]) -> Step<()> {
-        if self.mode == Mode::Attempt && !names.iter().all(|name| spelling::is_dotted_name(name)) {
+    fn plausible(&self, module: &[u8], name: &[u8]) -> Step<()> {
+        if self.mode == Mode::Attempt && !(spelling::is_module(module) && spelling::is_dotted_name(name)) {
             return Err(Halt::wrong("this is no name"));
         }
         Ok(())
@@ -562,7 +571,7 @@ impl<'a> Machine<'a> {
                 let args = self.judge.arena.container(Kind::Tuple, self.stack.get(start..).unwrap_or_default())?;
                 self.stack.truncate(start);
                 let (module, name) = (self.cursor.line(LINE)?, self.cursor.line(LINE)?);
-                self.plausible(&[&module, &name])?;
+                self.plausible(&module, &name)?;
                 let (module, name) = (String::from_utf8_lossy(&module), String::from_utf8_lossy(&name));
                 (self.judge.named(&module, &name, at)?, Value::Node(args), None)
             }
@@ -576,12 +585,15 @@ impl<'a> Machine<'a> {
     fn build(&mut self, at: u64) -> Step<()> {
         let state = self.pop()?;
         let target = self.top()?;
+        let again = self.judge.has_state(target);
         self.judge.built(target, state, at)?;
         if !self.joblib {
             return Ok(());
         }
         let from = self.cursor.position();
-        if let Some(past) = self.judge.array_behind(target, state, from, self.frame_end, self.most_ops)? {
+        if again {
+            self.judge.array_again(target, from);
+        } else if let Some(past) = self.judge.array_behind(target, state, from, self.frame_end, self.most_ops)? {
             self.as_opcodes(from)?;
             self.cursor.go(past);
         }
