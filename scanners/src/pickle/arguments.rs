@@ -79,10 +79,15 @@ impl Judge<'_> {
             Arguments::DtypeText => match self.text(first, 64)? {
                 Some(text) if count <= 3 && is_dtype(&text) => None,
                 _ if self.class_fault(first).is_none() => None,
+                _ if self.global(first).is_some_and(|class| class.is_vouched() && class.name == "record") => None,
                 _ => unvouched("with a description that numpy does not write"),
             },
             Arguments::AttributeOfClass => Some(self.attribute_fault(first, item(self, 1))?),
-            Arguments::VouchedCallee => self.callee_fault(first, count),
+            Arguments::VouchedCallee => self.callee_fault(first, count).or_else(|| {
+                let mut bound = self.arena.items(id).skip(1).filter_map(|value| self.arena.of(value));
+                let kept = bound.any(|(_, node)| node.taint & NOT_TO_KEEP != 0);
+                kept.then(|| (&rules::DEFERRED_CALL, "and hands on a function that may be called later".into()))
+            }),
             Arguments::RebuildFromType => self.rebuild_fault(id, at)?,
             Arguments::CopyregReconstructor => self.reconstructor_fault(first, item(self, 1)),
             Arguments::VouchedClass => self.class_fault(first),
@@ -201,7 +206,7 @@ impl Judge<'_> {
         let member = is_enumeration || !name.bytes().any(|byte| byte.is_ascii_lowercase());
         let vouched = tables::look_up(&module, &path).is_some_and(|entry| entry.tier <= Tier::Framework);
         let plain = !name.starts_with('_') && !name.contains('.');
-        if !(is_class || is_enumeration) || !(name == "_unpickle" || plain && (member || vouched)) {
+        if !(vouched || (is_class || is_enumeration) && plain && member) {
             return Ok(None);
         }
         let new = self.globals.find(&module, &path).is_none();

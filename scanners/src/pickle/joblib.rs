@@ -7,6 +7,7 @@ use super::{
     halt::Step,
     judge::Judge,
     machine::{Machine, Mode},
+    names::Global,
     tables::Arguments,
 };
 use crate::rules;
@@ -130,6 +131,16 @@ impl Judge<'_> {
 
     /// What `numpy.dtype(text, …)` and the state it was given say.
     fn elements(&self, dtype: Value) -> Step<Elements> {
+        // Texts of any length lie in a pickle, as objects do.
+        let texts = |callee: &Global| matches!(&*callee.name, "_convert_to_stringdtype_kwargs" | "StringDType");
+        if self
+            .arena
+            .of(dtype)
+            .and_then(|(id, _)| self.callee(id))
+            .is_some_and(|callee| callee.is_vouched() && texts(callee))
+        {
+            return Ok(Elements::Objects);
+        }
         let Some((text, state)) = self.dtype_parts(dtype)? else { return Ok(Elements::Unclear) };
         let item = |place| state.and_then(|state| self.arena.item(state, place));
         let flags = match item(7) {
@@ -158,6 +169,21 @@ impl Judge<'_> {
         Ok(size.map_or(Elements::Unclear, Elements::Bytes))
     }
 
+    /// numpy takes bytes for the addresses of objects where a description of objects says that they are none.
+    pub(crate) fn check_elements(&mut self, dtype: Value, at: u64) -> Step<()> {
+        let Some((_, Some(state))) = self.dtype_parts(dtype)? else { return Ok(()) };
+        let counted = match self.arena.item(state, 7) {
+            Some(Value::Int(flags)) => flags & 1 == 1,
+            Some(_) => false,
+            None => return Ok(()),
+        };
+        if !counted && self.holds_objects(dtype)? {
+            let message = "It describes objects as plain bytes, so that numpy takes bytes of the file for addresses.";
+            self.say(&rules::STACK_ODDITY, at, message.into());
+        }
+        Ok(())
+    }
+
     /// The text of a dtype, and the tuple of its state.
     fn dtype_parts(&self, dtype: Value) -> Step<Option<(String, Option<Id>)>> {
         let Some((id, node)) = self.arena.of(dtype) else { return Ok(None) };
@@ -182,6 +208,9 @@ impl Judge<'_> {
             }
             self.charge(self.arena.get(id).map_or(0, |node| node.count))?;
             seen.push(id);
+            if self.callee(id).is_some_and(|callee| callee.name == "ObjectDType") {
+                return Ok(true);
+            }
             if let Some((text, state)) = self.dtype_parts(Value::Node(id))? {
                 if text.trim_start_matches(['<', '>', '|', '=']).starts_with(['O', 'o']) {
                     return Ok(true);

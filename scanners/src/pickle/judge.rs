@@ -251,7 +251,17 @@ impl<'a> Judge<'a> {
             && let Some(inner) = self.arena.item(Id(made.b), 0)
             && let Some(number) = self.number(inner)
         {
-            self.judge_call(number, args, None, (UseKind::Call, b'R'), at)?;
+            // What it was bound to comes before what it is given.
+            let bound: Vec<Value> = self.arena.items(Id(made.b)).skip(1).collect();
+            let all = match self.arena.tuple(args) {
+                Some((given, _)) if !bound.is_empty() => {
+                    let values: Vec<Value> = bound.into_iter().chain(self.arena.items(given)).collect();
+                    self.charge(u32::try_from(values.len()).unwrap_or(NONE))?;
+                    Value::Node(self.arena.container(Kind::Tuple, &values)?)
+                }
+                _ => args,
+            };
+            self.judge_call(number, all, None, (UseKind::Call, b'R'), at)?;
             return Ok(());
         }
         let shown = self.call_text(&path, Value::Node(Id(made.b)))?;
@@ -497,7 +507,7 @@ impl<'a> Judge<'a> {
     /// Bytes whose first byte is `first` may be a pickle.
     pub(crate) fn carries(&mut self, first: Option<u8>, at: u64, len: u64) {
         let may = first.is_some_and(|byte| {
-            byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95\x88\x89MGLFTCB\x8e\x96\x8a\x8f\x8d".contains(&byte)
+            byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95\x88\x89MGLFTCB\x8e\x96\x8a\x8f\x8dP".contains(&byte)
         });
         // What begins as protocols 2 to 5 do is always looked at; the others are many by chance.
         let certain = first == Some(0x80);

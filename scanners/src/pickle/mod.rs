@@ -166,6 +166,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             drop(machine);
             return inspect_as(scan, source, Loader::Plain).map(drop);
         }
+        if let Some(halt::Halt::Stop(stop @ Stop::Spent(_))) = end.trouble {
+            scan.stopped(source, stop);
+        }
     }
     rest::hidden_in_front(scan, source, &head)
 }

@@ -39,6 +39,7 @@ impl Judge<'_> {
         }
         self.check_state(&node, state, at)?;
         self.keep_state(id, state);
+        self.check_elements(target, at)?;
         self.grew(id, at);
         Ok(())
     }

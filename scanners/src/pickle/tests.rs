@@ -353,3 +353,50 @@ fn what_joblib_would_skip_otherwise_is_no_array() {
     let report = whole("m.joblib", &[WRAPPER, &first, b"\x01\xff", &second, b"."].concat());
     assert!(report.verdict >= Verdict::Suspicious, "{:?}", said(&report));
 }
+
+#[test]
+fn what_a_partial_is_bound_to_is_judged_when_it_is_called() {
+    let load = b"ctorch.storage\n_load_from_bytes\n";
+    let ctor =
+        [b"cfunctools\npartial\ncnumpy.random._pickle\n__generator_ctor\nC\x04PK\x03\x04".as_slice(), load].concat();
+    for body in [[&ctor, b"\x87R)R".as_slice()].concat(), [&ctor, b"\x87R".as_slice()].concat()] {
+        let report = whole("m.pkl", &two(&body));
+        assert!(report.verdict >= Verdict::Suspicious, "{:?}", said(&report));
+    }
+    let direct = [b"cnumpy.random._pickle\n__generator_ctor\nC\x04PK\x03\x04".as_slice(), load, b"\x86R"].concat();
+    assert!(whole("m.pkl", &two(&direct)).verdict >= Verdict::Suspicious);
+    let kept = two(b"cfunctools\npartial\ncbuiltins\nmax\nK\x01\x86R");
+    assert_eq!(whole("m.pkl", &kept).verdict, Verdict::Clean);
+}
+
+#[test]
+fn objects_that_are_described_as_plain_bytes_are_told() {
+    let dtype = |flags: u8| {
+        let state = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK";
+        two(&[b"cnumpy\ndtype\nU\x02O8\x89\x88\x87R".as_slice(), state, &[flags], b"tb"].concat())
+    };
+    assert_eq!(whole("m.pkl", &dtype(63)).verdict, Verdict::Clean);
+    assert_eq!(whole("m.pkl", &dtype(0)).verdict, Verdict::Suspicious);
+}
+
+#[test]
+fn what_real_libraries_read_of_their_classes_stays_clean() {
+    let zone = [
+        b"cbuiltins\ngetattr\nczoneinfo\nZoneInfo\n".as_slice(),
+        &text("_unpickle"),
+        b"\x86R",
+        &text("UTC"),
+        b"\x88\x86R",
+    ];
+    assert_eq!(whole("m.pkl", &two(&zone.concat())).verdict, Verdict::Clean);
+    let line = b"cscipy.interpolate._interpolate\ninterp1d\n";
+    let linear = [b"cbuiltins\ngetattr\n".as_slice(), line, &text("_call_linear_np"), b"\x86R"];
+    assert_eq!(whole("m.pkl", &two(&linear.concat())).verdict, Verdict::Clean);
+}
+
+#[test]
+fn a_small_pickle_does_not_fill_memory() {
+    let bytes = [b"\x80\x02N".as_slice(), &b"\x85".repeat(4 << 20), b"."].concat();
+    let report = whole("m.pkl", &bytes);
+    assert_ne!(report.verdict, Verdict::Clean);
+}
