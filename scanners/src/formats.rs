@@ -26,7 +26,7 @@ mod rdata;
 pub(crate) mod safetensors;
 pub(crate) mod safetensors_index;
 mod sniff;
-mod strict;
+pub(crate) mod strict;
 pub(crate) mod tensorflow;
 mod tflite;
 pub(crate) mod trees;
@@ -206,9 +206,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         None if scan.is_named() => {}
         None => {
             if source.len() >= BLOB {
-                let start = probe.head.slice(..probe.head.len().min(8));
+                let start = u64::from_be_bytes(std::array::from_fn(|at| probe.head.get(at).copied().unwrap_or(0)));
                 let message =
-                    format!("{} bytes, beginning with {start:02x?}, are nothing that is known.", source.len());
+                    format!("{} bytes, beginning with {start:016x}, are nothing that is known.", source.len());
                 scan.found(&rules::BLOB_UNKNOWN, source, 0, message);
             }
             strict::behind_text(scan, source)?;

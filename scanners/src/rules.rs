@@ -198,6 +198,7 @@ rules! {
     VINO_EXTENSION = "WB-OVN-002", High, Suspicious, "An OpenVINO model names a native library", [829], "AML.T0011.000";
     PADDLE_PYTHON = "WB-PDL-001", Critical, Malicious, "A Paddle program calls Python", [94], "AML.T0011.000";
     PADDLE_FILE = "WB-PDL-002", High, Suspicious, "A Paddle program reads or writes files or connects", [73], "AML.T0011.000";
+    PADDLE_UNKNOWN = "WB-PDL-003", Medium, Suspicious, "A Paddle program has an operation nobody vouches for", [829], "";
     ENGINE_OPAQUE = "WB-TRT-001", Medium, Suspicious, "The model is compiled for one processor and cannot be looked into", [506], "AML.T0018.002";
     SKOPS_NODE = "WB-SKO-001", Critical, Malicious, "A skops file builds something that runs code", [502], "AML.T0011.000";
     SKOPS_UNKNOWN = "WB-SKO-002", Medium, Suspicious, "A skops file needs a type nobody vouches for", [502], "";

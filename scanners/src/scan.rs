@@ -67,13 +67,17 @@ pub fn scan(name: &str, bytes: Arc<dyn ReadAt>, limits: &Limits, neighbours: Opt
     Outcome::Judged(Box::new(scan.finish(name, format)))
 }
 
-/// Reads the bytes as one format, whatever they look like: for the fuzzer.
+/// Reads the bytes as one format, whatever they look like, or as `any` that recognises them: for the fuzzer.
 #[cfg(fuzzing)]
 pub fn scan_as(format: &str, name: &str, bytes: Arc<dyn ReadAt>, limits: &Limits) -> Report {
     let source = Source::new(name, bytes, 0);
     let mut scan = Scan::new(source.len(), limits, None);
-    scan.depth = 1;
-    formats::inspect_only(&mut scan, &source, format);
+    if format == "any" {
+        scan.inner(&source);
+    } else {
+        scan.depth = 1;
+        formats::inspect_only(&mut scan, &source, format);
+    }
     scan.finish(name, "fuzzed")
 }
 

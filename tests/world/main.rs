@@ -27,5 +27,6 @@ mod names;
 mod offline;
 mod refused;
 mod revoking;
+mod scanning;
 mod stores;
 mod walk;

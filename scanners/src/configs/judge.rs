@@ -2,7 +2,7 @@
 
 use super::{
     classes::{self, Weigh},
-    frameworks, paths, templates,
+    commands, frameworks, paths, pickled, templates,
     yaml::Document,
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
 pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanned<()> {
     let file = source.file_name().to_ascii_lowercase();
     frameworks::by_file_name(scan, source, tree, &file);
+    commands::inspect(scan, source, tree, &file)?;
     licences(scan, tree);
     if LOADED.contains(&file.as_str()) {
         duplicates(scan, source, tree);
@@ -29,8 +30,9 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, tree: &Tree) -> Scanne
                 frameworks::serialized(scan, source, tree, id)?;
             }
             Kind::String(text) if (expressions && text.starts_with('$')) || text.contains("${eval:") => {
-                expression(scan, source, value.at, text)
+                expression(scan, source, value.at, text);
             }
+            Kind::String(text) if pickled::could_be(text) => pickled::inspect(scan, source, value.at, text)?,
             _ => {}
         }
     }
@@ -163,6 +165,8 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
                 scan.found(&rules::CLASS_PATH, source, at, message);
             }
         }
+        // The model that an adapter was made from lies where it was trained; nobody trains in the system's own folders.
+        ("base_model_name_or_path", Some(path)) if paths::system(path) => path_of(scan, source, at, key, path),
         (key, Some(path)) if OPENED.contains(&key) => path_of(scan, source, at, key, path),
         _ => {}
     }
@@ -188,6 +192,8 @@ const WEIGHED: &[&str] = &[
 /// Keys whose value a loader opens as a file of the repository.
 const OPENED: &[&str] = &[
     "vocab_file",
+    "transformers_weights",
+    "model_file_base_name",
     "merges_file",
     "tokenizer_file",
     "spm_file",
@@ -215,7 +221,7 @@ const OPENED: &[&str] = &[
     "entity_vocab_file",
 ];
 
-fn path_of(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, path: &str) {
+pub(crate) fn path_of(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, path: &str) {
     if let Some(why) = paths::escape(path) {
         let message = format!("`{key}` names the file `{path}`, which a loader would open: {why}.");
         scan.found(&rules::CONFIG_ESCAPE, source, at, message);

@@ -5,11 +5,13 @@
 
 mod big;
 mod classes;
+mod commands;
 mod docker;
 mod frameworks;
 mod judge;
 mod lines;
 mod paths;
+mod pickled;
 mod requirements;
 #[cfg(test)]
 mod tests;
@@ -72,6 +74,7 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
         Err(stop) => return Err(stop),
     };
     scan.steps(tree.all().count() as u64)?;
+    nesting(scan, source, &tree);
     if source.file_name().to_ascii_lowercase().ends_with(".index.json") {
         safetensors_index::index(scan, source, &tree)?;
     }
@@ -83,6 +86,27 @@ pub(crate) fn json(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<
     judge::judge(scan, source, &tree)?;
     scan.inspected(source, 0..source.len());
     Ok(())
+}
+
+/// Deeper than Python's own reader goes, which calls itself for each level.
+const DEEP: usize = 1000;
+
+/// Tells that values lie in one another deeper than readers that recurse can take.
+fn nesting(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
+    let mut depths: Vec<usize> = vec![0; tree.all().count()];
+    for (id, _) in tree.all() {
+        let below = depths.get(id).copied().unwrap_or(0) + 1;
+        if below > DEEP {
+            let message = format!("Values lie in one another deeper than {DEEP}: readers that recurse break on this.");
+            scan.found(&rules::CONFIG_BOMB, source, tree.at(id), message);
+            return;
+        }
+        for inner in tree.items(id).iter().copied().chain(tree.entries(id).iter().map(|(_, inner)| *inner)) {
+            if let Some(depth) = depths.get_mut(inner) {
+                *depth = below;
+            }
+        }
+    }
 }
 
 /// JSON with its comments and its commas before an end made blank; everything else stays where it is.
@@ -182,6 +206,11 @@ pub(crate) fn docker(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanne
     docker::inspect(scan, source, text)
 }
 
+/// A file that a setting names and a loader opens.
+pub(crate) fn opened(scan: &mut Scan<'_>, source: &Source, at: u64, key: &str, path: &str) {
+    judge::path_of(scan, source, at, key, path);
+}
+
 /// Inspects protobuf text: the configs of inference servers.
 pub(crate) fn protobuf(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     frameworks::triton(scan, source, text)
@@ -195,6 +224,7 @@ pub(crate) fn front_matter(scan: &mut Scan<'_>, source: &Source, text: &str) -> 
     // The hub reads this with a safe loader, and a card that it cannot read harms nobody.
     if let Ok(document) = yaml::read(front, MOST_VALUES) {
         judge::licences(scan, &document.tree);
+        commands::data_files(scan, source, &document.tree);
         judge::tags(scan, source, &document, front)?;
     }
     Ok(())

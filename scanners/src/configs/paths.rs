@@ -46,6 +46,16 @@ pub(crate) fn escape(path: &str) -> Option<&'static str> {
     (absolute && !trained_there(&lower)).then_some("it is an absolute path")
 }
 
+/// Whether the path climbs into a folder of the system, or names one.
+pub(crate) fn system(path: &str) -> bool {
+    let lower = path.trim().to_ascii_lowercase().replace('\\', "/");
+    let climbs = lower.starts_with("..") || lower.starts_with('/');
+    let first = lower.split('/').find(|part| !part.is_empty() && !matches!(*part, "." | ".."));
+    climbs
+        && matches!(first, None | Some("etc" | "proc" | "sys" | "dev" | "boot" | "var" | "usr" | "bin" | "windows"))
+        && (first.is_some() || lower.split('/').filter(|part| *part == "..").count() > 3)
+}
+
 /// Where models are trained: the paths that are left behind in configs.
 fn trained_there(path: &str) -> bool {
     const PLACES: [&str; 31] = [

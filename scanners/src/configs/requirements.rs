@@ -292,9 +292,22 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
                 let from = word.find("git+").or_else(|| word.find("http")).or_else(|| word.find("file:")).unwrap_or(0);
                 url(scan, source, at, word.get(from..).unwrap_or(word).trim_matches(['"', '\'']), "A package");
             }
+            word if packed(word) => {
+                let message =
+                    format!("A package is installed from the file `{word}`, which no index has and nobody reviewed.");
+                scan.found(&rules::FOREIGN_INDEX, source, at, message);
+            }
             _ => {}
         }
     }
+}
+
+/// Whether a requirement is the file of a package: `./net-1.0-py3-none-any.whl`.
+fn packed(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    let lower = lower.split(['[', '#']).next().unwrap_or_default();
+    !lower.contains("://")
+        && [".whl", ".tar.gz", ".zip", ".egg", ".tgz"].iter().any(|end| lower.len() > end.len() && lower.ends_with(end))
 }
 
 /// Where something comes from, and whether that is ordinary.

@@ -6,6 +6,7 @@
 mod film;
 mod fonts;
 mod pictures;
+mod records;
 mod sound;
 mod tables;
 
@@ -67,6 +68,7 @@ const CONTENTS: &[Content] = &[
     Content { name: "arrow", is: |head, _| head.starts_with(b"ARROW1"), walk: tables::arrow_file },
     Content { name: "arrow stream", is: tables::is_arrow_stream, walk: tables::arrow_stream },
     Content { name: "feather", is: |head, _| head.starts_with(b"FEA1"), walk: tables::feather },
+    Content { name: "tfrecord", is: records::is_records, walk: records::records },
     Content { name: "sentencepiece", is: tables::is_pieces, walk: tables::pieces },
     Content { name: "sqlite", is: |head, _| head.starts_with(b"SQLite format 3\0"), walk: tables::sqlite },
     Content { name: "mat", is: |head, _| head.starts_with(b"MATLAB 5.0 MAT-file"), walk: tables::matlab },
@@ -97,6 +99,9 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         }
         done => done?.min(source.len()),
     };
+    if content.name == "sqlite" {
+        records::values(scan, source, end)?;
+    }
     scan.inert(source, 0..end);
     gap::look(scan, source, end..source.len(), "behind the end of the content")
 }

@@ -2,7 +2,10 @@
 //!
 //! `.pdparams` and `.pdopt` are pickles, which is the pickle reader's matter.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::OnceLock,
+};
 
 use crate::{
     facts::TensorFact,
@@ -76,10 +79,29 @@ pub(crate) fn program(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             scan.found(&rules::PADDLE_PYTHON, source, at, message);
         } else if let Some((_, what)) = FILES.iter().find(|(name, _)| *name == op) {
             scan.found(&rules::PADDLE_FILE, source, at, format!("The program runs `{op}`, which {what}."));
+        } else if !computes(&op) {
+            let op: String = op.chars().take(100).collect();
+            let message =
+                format!("The program runs `{op}`, which Paddle does not have: a native library has to bring it.");
+            scan.found(&rules::PADDLE_UNKNOWN, source, at, message);
         }
     }
     skipped.mark(scan, source, 0..source.len());
     Ok(())
+}
+
+/// Whether it is one of Paddle's own operations, or the gradient of one.
+fn computes(op: &str) -> bool {
+    static KNOWN: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    let known = KNOWN.get_or_init(|| {
+        let lines = include_str!("../../data/ops/paddle.txt").lines().map(str::trim);
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+    });
+    let mut plain = op;
+    while let Some(of) = plain.strip_suffix("_grad") {
+        plain = of;
+    }
+    known.contains(plain)
 }
 
 /// A version, no levels of detail, a version, and a short description.

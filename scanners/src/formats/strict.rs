@@ -44,7 +44,7 @@ pub(crate) fn only_named(scan: &mut Scan<'_>, probe: &Probe<'_>, format: &Format
 
 /// What begins as text and goes on as something else is no text: the rest is looked at as a file of its own.
 pub(crate) fn behind_text(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    const BEGINS: u64 = 64;
+    const BEGINS: u64 = 12;
     let plain = |byte: &u8| (0x20..0x7f).contains(byte) || matches!(byte, b'\n' | b'\r' | b'\t');
     if source.len() > scan.limits.text_bytes || !source.read_up_to(0, BEGINS)?.iter().all(plain) {
         return Ok(());

@@ -89,6 +89,31 @@ fn short(words: &str) -> String {
     words.chars().take(120).collect()
 }
 
+/// A drawing's document type. Drawing programs declare entities for the names of their own namespaces; what reads a file, or
+/// grows out of entities in entities, is not for that.
+pub(crate) fn drawing(scan: &mut Scan<'_>, source: &Source, text: &str) {
+    let head = text.get(..text.len().min(64 << 10)).unwrap_or(text);
+    let upper = head.to_ascii_uppercase();
+    let Some(at) = upper.find("<!DOCTYPE") else { return };
+    let declared = upper.get(at..).unwrap_or_default();
+    let end = declared.find("]>").unwrap_or(declared.len());
+    for entity in declared.get(..end).unwrap_or_default().split("<!ENTITY").skip(1) {
+        let before_value = entity.split(['"', '\'']).next().unwrap_or_default();
+        let value = entity.split(['"', '\'']).nth(1).unwrap_or_default();
+        let grows = value.contains('&') && !value.contains("&#") && !value.contains("&AMP;");
+        let elsewhere = before_value.contains("SYSTEM") || before_value.contains("PUBLIC");
+        if elsewhere || before_value.contains('%') || grows {
+            let shown = head.get(at..).unwrap_or_default();
+            let message = format!(
+                "The drawing's document type declares entities that read files or grow: `{}`. No drawing needs this.",
+                short(shown)
+            );
+            scan.found(&rules::XML_ENTITY, source, at as u64, message);
+            return;
+        }
+    }
+}
+
 /// A document type that declares entities, or sends the reader elsewhere for them.
 fn document_type(scan: &mut Scan<'_>, source: &Source, at: u64, words: &str) {
     let upper = words.to_ascii_uppercase();

@@ -265,7 +265,14 @@ impl<'a> Judge<'a> {
             return Ok(());
         }
         let shown = self.call_text(&path, Value::Node(Id(made.b)))?;
-        let rule = if vouched { &rules::COMPUTED_NAME } else { &rules::RESOLVER_CALL };
+        let rule = if vouched {
+            &rules::COMPUTED_NAME
+        } else if path.starts_with("cloudpickle.") && path.ends_with("._builtin_type") {
+            // A type of Python's own, of which code is built: how every function is written that agents and schedules keep.
+            &rules::CODE_REBUILT
+        } else {
+            &rules::RESOLVER_CALL
+        };
         self.say(rule, at, format!("Loading this pickle calls whatever `{shown}` gives."));
         Ok(())
     }

@@ -7,7 +7,11 @@ mod decode;
 pub(crate) mod notebook;
 pub(crate) mod page;
 pub(crate) mod python;
+pub(crate) mod scripts;
+#[cfg(test)]
+mod scripts_tests;
 pub(crate) mod secrets;
+mod settings;
 pub(crate) mod shell;
 pub(crate) mod template;
 #[cfg(test)]
@@ -15,7 +19,7 @@ mod tests;
 
 use crate::{
     configs,
-    formats::{Match, Probe, r_script, tensorflow::pbtxt, trees, xml},
+    formats::{Match, Probe, r_script, strict, tensorflow::pbtxt, trees, xml},
     scan::{Scan, Scanned, Stop},
     source::Source,
 };
@@ -37,6 +41,14 @@ enum Kind {
     Html,
     Xml,
     Shell,
+    /// A script of another language: JavaScript, Perl, Visual Basic and others.
+    Script(scripts::Language),
+    /// What an assistant takes for its orders.
+    Orders,
+    /// A recipe for a local server of language models.
+    Modelfile,
+    /// Lines that Python reads, and runs in part, at every start.
+    PythonPaths,
     /// Data in lines, or words for people: nobody runs it.
     Plain,
 }
@@ -73,6 +85,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let text = match decode::text(&bytes) {
         Ok(text) => text,
         Err(at) => {
+            strict::behind_text(scan, source)?;
             scan.unsupported(source, format!("it is text up to byte {at}, and then something that no reader knows"));
             return Ok(());
         }
@@ -99,7 +112,10 @@ fn read_as(scan: &mut Scan<'_>, source: &Source, kind: Kind, text: &str) -> Scan
         Kind::Markdown => "markdown",
         Kind::Html => "html",
         Kind::Xml => "xml",
-        Kind::Shell => "script",
+        Kind::Shell | Kind::Script(_) => "script",
+        Kind::Orders => "markdown",
+        Kind::Modelfile => "modelfile",
+        Kind::PythonPaths => "python paths",
         Kind::Plain => "text",
     };
     scan.is_unless_named(name);
@@ -119,16 +135,29 @@ fn read_as(scan: &mut Scan<'_>, source: &Source, kind: Kind, text: &str) -> Scan
             configs::front_matter(scan, source, text)?;
             page::markdown(scan, source, text)?;
         }
-        Kind::Html => page::html(scan, source, text)?,
+        Kind::Html => {
+            xml::drawing(scan, source, text);
+            page::html(scan, source, text)?;
+        }
         Kind::Xml => {
             xml::inspect(scan, source, text)?;
             page::html(scan, source, text)?;
         }
         Kind::Shell => shell::inspect(scan, source, text)?,
+        Kind::Script(language) => scripts::inspect(scan, source, language, text)?,
+        Kind::Orders => {
+            configs::front_matter(scan, source, text)?;
+            page::markdown(scan, source, text)?;
+            settings::orders(scan, source, text)?;
+        }
+        Kind::Modelfile => settings::modelfile(scan, source, text)?,
+        Kind::PythonPaths => settings::python_paths(scan, source, text)?,
         Kind::Plain if pbtxt::is_state(source, text) => return pbtxt::state(scan, source, text),
         Kind::Plain if r_script::is(source.file_name()) => return r_script::inspect(scan, source, text),
         Kind::Plain if trees::is_lightgbm(text) => return trees::lightgbm(scan, source, text),
         Kind::Plain => {
+            scripts::without_a_name(scan, source, text)?;
+            settings::table(scan, source, text)?;
             scan.inert(source, 0..source.len());
             return Ok(());
         }
@@ -151,11 +180,23 @@ fn kind_of(name: &str, path: &str) -> Option<Kind> {
     if matches!(end, "txt" | "in" | "pip") && (dependencies || path.contains("requirements/")) {
         return Some(Kind::Requirements);
     }
+    if let Some(language) = scripts::Language::of(name) {
+        return Some(Kind::Script(language));
+    }
+    if settings::is_orders(name, path) {
+        return Some(Kind::Orders);
+    }
     Some(match name {
+        "modelfile" => return Some(Kind::Modelfile),
+        ".envrc" | ".bashrc" | ".bash_profile" | ".bash_aliases" | ".bash_login" | ".profile" | ".zshrc"
+        | ".zshenv" | ".zprofile" | ".kshrc" | ".xprofile" | ".xinitrc" => return Some(Kind::Shell),
+        ".zarray" | ".zattrs" | ".zgroup" | ".zmetadata" => return Some(Kind::Json),
         "mlmodel" | ".condarc" | "conda-env" => return Some(Kind::Yaml),
         "pipfile" | "uv.lock" | "poetry.lock" => return Some(Kind::Toml),
         ".gitmodules" | "pip.conf" | ".npmrc" | ".pypirc" | ".gitconfig" => return Some(Kind::Ini),
         _ => match end {
+            "pth" => Kind::PythonPaths,
+            "modelfile" => Kind::Modelfile,
             "py" | "pyw" | "pyi" | "pyx" => Kind::Python,
             "ipynb" => Kind::Notebook,
             "json" | "json5" | "jsonc" | "webmanifest" => Kind::Json,
@@ -167,8 +208,8 @@ fn kind_of(name: &str, path: &str) -> Option<Kind> {
             "md" | "markdown" | "mdx" => Kind::Markdown,
             "html" | "htm" | "xhtml" | "svg" => Kind::Html,
             "xml" | "xsl" | "xslt" | "pmml" | "rss" | "plist" => Kind::Xml,
-            "sh" | "bash" | "zsh" | "ksh" | "fish" | "csh" | "command" | "bat" | "cmd" | "ps1" | "psm1" | "vbs"
-            | "vbe" | "wsf" | "hta" | "jse" | "applescript" | "sbatch" | "slurm" => Kind::Shell,
+            "sh" | "bash" | "zsh" | "ksh" | "fish" | "csh" | "command" | "bat" | "cmd" | "ps1" | "psm1" | "psd1"
+            | "sbatch" | "slurm" => Kind::Shell,
             _ => return None,
         },
     })
@@ -179,7 +220,10 @@ fn kind_by_content(text: &str) -> Option<Kind> {
     let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     let lead: String = start.chars().take(200).collect::<String>().to_ascii_lowercase();
     if let Some(line) = lead.strip_prefix("#!").and_then(|rest| rest.lines().next()) {
-        return Some(if line.contains("python") { Kind::Python } else { Kind::Shell });
+        if line.contains("python") {
+            return Some(Kind::Python);
+        }
+        return Some(scripts::Language::of_line(line).map_or(Kind::Shell, Kind::Script));
     }
     if ["<!doctype html", "<html", "<svg", "<script", "<body", "<iframe"].iter().any(|tag| lead.starts_with(tag)) {
         return Some(Kind::Html);

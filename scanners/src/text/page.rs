@@ -154,9 +154,14 @@ pub(crate) fn active(text: &str, markup: Markup) -> Vec<(usize, String)> {
     found
 }
 
+/// The sentences in it that give orders to programs that read it.
+pub(crate) fn ordered(text: &str) -> impl Iterator<Item = &'static str> {
+    let lower = text.to_lowercase();
+    ORDERS.iter().copied().filter(move |order| lower.contains(order))
+}
+
 fn orders(comment: &str, at: usize, found: &mut Vec<(usize, String)>) {
-    let lower = comment.to_lowercase();
-    if let Some(order) = ORDERS.iter().find(|order| lower.contains(*order)) {
+    if let Some(order) = ordered(comment).next() {
         found.push((
             at,
             format!("A hidden comment gives orders to programs that read it (\"{order}\"): `{}`.", shortened(comment)),

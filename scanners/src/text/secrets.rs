@@ -4,6 +4,7 @@
 use memchr::memmem;
 
 use crate::{
+    read::base64,
     rules,
     scan::{Scan, Scanned},
     source::Source,
@@ -32,6 +33,10 @@ fn plain(b: u8) -> bool {
 
 fn hex(b: u8) -> bool {
     b.is_ascii_hexdigit()
+}
+
+fn low_hex(b: u8) -> bool {
+    matches!(b, b'0'..=b'9' | b'a'..=b'f')
 }
 
 fn url(b: u8) -> bool {
@@ -70,6 +75,7 @@ const FORMS: &[Form] = &[
     form("A package index token", "pypi-AgEI", (60, 250), url),
     form("A Replicate token", "r8_", (37, 37), plain),
     form("A Groq key", "gsk_", (52, 52), plain),
+    form("A Twilio key", "SK", (32, 32), low_hex),
     form("A Databricks token", "dapi", (32, 32), hex),
     form("A Telegram or similar webhook", "https://hooks.slack.com/services/", (40, 80), |b| url(b) || b == b'/'),
     form("A Discord webhook", "https://discord.com/api/webhooks/", (70, 120), |b| url(b) || b == b'/'),
@@ -97,6 +103,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     }
     keys(text, &mut found);
     addresses(text, &mut found);
+    tickets(text, &mut found);
     named(source, text, &mut found);
     found.sort_by_key(|(at, ..)| *at);
     found.dedup_by_key(|(at, ..)| *at);
@@ -180,7 +187,7 @@ fn addresses<'a>(text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>)
         let local = host.starts_with("localhost")
             || host.starts_with("127.")
             || host.starts_with("host")
-            || host.contains("example")
+            || (host.contains("example") || host.contains("company")) && !drawn(password)
             || !host.contains('.');
         let weak = ["password", "pass", "passwd", "pwd", "token", "secret", "key", "user"]
             .contains(&password.to_lowercase().as_str());
@@ -197,6 +204,40 @@ fn addresses<'a>(text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>)
         }
         found.push((at + 3 + user.len() + 1, "A password in an address", password));
     }
+}
+
+/// Signed tickets (JWT): three parts in base64, of which the first names its algorithm.
+fn tickets<'a>(text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>) {
+    const TICKET: Form = form("A signed access ticket (JWT)", "eyJ", (60, 4000), dotted);
+    for at in memmem::find_iter(text.as_bytes(), TICKET.begins) {
+        let Some(ticket) = whole(text, at, &TICKET) else { continue };
+        let parts: Vec<&str> = ticket.split('.').collect();
+        let [head, body, signature] = parts[..] else { continue };
+        let decoded = |part: &str| String::from_utf8_lossy(&base64::decode(part.as_bytes())).into_owned();
+        let (head, claims) = (decoded(head), decoded(body));
+        // Addresses of pictures carry tickets that end within minutes, and those of documentation belong to nobody.
+        let before = text.get(..at).unwrap_or_default();
+        let word = before.rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '(' | '<')).next();
+        let shown = claims.contains("1234567890") || claims.contains("John Doe") || is_placeholder(ticket);
+        if head.contains("\"alg\"")
+            && claims.starts_with('{')
+            && signature.len() >= 20
+            && varied(signature.as_bytes())
+            && !shown
+            && !word.is_some_and(|word| word.contains("://"))
+        {
+            found.push((at, TICKET.what, ticket));
+        }
+    }
+}
+
+/// Whether a password was drawn by chance: nobody writes such a one as an example.
+fn drawn(password: &str) -> bool {
+    password.len() >= 12
+        && varied(password.as_bytes())
+        && password.bytes().any(|b| b.is_ascii_uppercase())
+        && password.bytes().any(|b| b.is_ascii_lowercase())
+        && password.bytes().any(|b| b.is_ascii_digit())
 }
 
 fn varied_word(word: &str) -> bool {

@@ -117,19 +117,23 @@ pub(crate) fn judge(command: &str) -> Command {
     let bare = bare.split_whitespace().collect::<Vec<_>>().join(" ").replace("${ifs}", " ").replace("$ifs", " ");
     let loose = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for (words, how) in HARM {
-        let all = |text: &str| words.iter().all(|word| text.contains(word));
+        let all = |text: &str| words.iter().all(|word| stands(text, word));
         if all(&bare) || all(&loose) {
+            if *how == RUNS_DOWNLOADED {
+                let known = addresses(&bare).next().is_some() && addresses(&bare).all(is_installer);
+                return if known { Command::Installs } else { Command::Harmful(downloaded(&bare)) };
+            }
             return Command::Harmful(how);
         }
     }
-    if piped(&bare).is_some()
-        && addresses(&bare).next().is_some()
-        && addresses(&bare).all(|address| host_of(address).is_some_and(|host| INSTALLERS.contains(&host)))
-    {
+    if piped(&bare).is_some() && addresses(&bare).next().is_some() && addresses(&bare).all(is_installer) {
         return Command::Installs;
     }
-    if let Some(how) =
-        piped(&bare).or_else(|| leaks(&bare)).or_else(|| erases(&bare)).or_else(|| fetched_and_run(&bare))
+    if let Some(how) = piped(&bare)
+        .or_else(|| leaks(&bare))
+        .or_else(|| packs(&text))
+        .or_else(|| erases(&bare))
+        .or_else(|| fetched_and_run(&bare))
     {
         return Command::Harmful(how);
     }
@@ -138,7 +142,22 @@ pub(crate) fn judge(command: &str) -> Command {
 
 /// Addresses from which well-known tools are installed by a pipe.
 #[rustfmt::skip]
-const INSTALLERS: &[&str] = &["ollama.com", "ollama.ai", "sh.rustup.rs", "get.docker.com", "deb.nodesource.com", "astral.sh", "install.python-poetry.org", "packagecloud.io", "hf.co", "repo.anaconda.com", "bootstrap.pypa.io"];
+const INSTALLERS: &[&str] = &["ollama.com", "ollama.ai", "sh.rustup.rs", "get.docker.com", "deb.nodesource.com", "astral.sh", "install.python-poetry.org", "packagecloud.io", "hf.co", "repo.anaconda.com", "bootstrap.pypa.io", "community.chocolatey.org", "get.scoop.sh"];
+
+/// Whether the word is there; the short name of a program only where it is no end of another word.
+fn stands(text: &str, word: &str) -> bool {
+    if !matches!(word, "nc " | "ncat " | "dd " | "iex") {
+        return text.contains(word);
+    }
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.' | '$'))
+    })
+}
+
+fn is_installer(address: &str) -> bool {
+    host_of(address).is_some_and(|host| INSTALLERS.contains(&host))
+}
 
 fn addresses(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split_whitespace().filter_map(|word| word.find("http").and_then(|at| word.get(at..)));
@@ -190,6 +209,14 @@ fn downloaded(text: &str) -> &'static str {
 }
 
 fn leaks(text: &str) -> Option<&'static str> {
+    // `scp -i ~/.ssh/id_rsa …` opens a door with the key and does not send it.
+    let (mut kept, mut key) = (Vec::new(), false);
+    for word in text.split_whitespace() {
+        if !std::mem::replace(&mut key, word == "-i") {
+            kept.push(word);
+        }
+    }
+    let text = &kept.join(" ");
     let sends = SENDERS.iter().any(|sender| text.contains(sender));
     let environment = text.contains("$(env)")
         || text.contains("$(printenv")
@@ -207,6 +234,36 @@ fn leaks(text: &str) -> Option<&'static str> {
         && !text.contains("amazonaws.com")
     {
         return Some("sends credentials to somebody else");
+    }
+    None
+}
+
+/// `tar cz ~/.ssh ~/.aws | curl …`: whole folders of keys, read and sent in one pipe.
+fn packs(text: &str) -> Option<&'static str> {
+    const FOLDERS: [&str; 9] = [
+        "~/.ssh",
+        "$home/.ssh",
+        "~/.aws",
+        "$home/.aws",
+        "~/.gnupg",
+        "~/.kube",
+        "~/.config/gcloud",
+        "/root/.ssh",
+        "~/.cache/huggingface",
+    ];
+    const READERS: [&str; 8] = ["tar", "zip", "cat", "base64", "gzip", "find", "xxd", "openssl"];
+    let sends =
+        |part: &str| SENDERS.iter().any(|sender| part.trim_start().trim_start_matches("sudo ").starts_with(sender));
+    let pipes = text.lines().flat_map(|line| line.split([';', '&']));
+    for pipe in pipes.filter(|pipe| pipe.contains('|')) {
+        let mut read = false;
+        for part in pipe.split('|') {
+            let first = part.split_whitespace().find(|word| *word != "sudo").unwrap_or_default();
+            if read && sends(part) {
+                return Some("sends credentials to somebody else");
+            }
+            read |= READERS.contains(&first) && FOLDERS.iter().any(|folder| part.contains(folder));
+        }
     }
     None
 }
@@ -237,7 +294,10 @@ fn fetched_and_run(text: &str) -> Option<&'static str> {
         || text.contains("chmod u+x")
         || text.contains("chmod a+x");
     let hidden = text.contains("/tmp/") || text.contains("/dev/shm") || text.contains("/var/tmp");
-    if fetches && runs && hidden { Some("downloads a program and runs it") } else { None }
+    if !(fetches && runs && hidden) || addresses(text).next().is_some() && addresses(text).all(is_installer) {
+        return None;
+    }
+    Some(if downloaded(text) == RUNS_DOWNLOADED { RUNS_DOWNLOADED } else { "downloads a program and runs it" })
 }
 
 fn packages(text: &str) -> Option<Command> {
@@ -308,41 +368,78 @@ pub(crate) fn asks(command: &str) -> bool {
     TOOLS.contains(&base) && !command.contains([';', '|', '&', '`', '$', '\n']) && !command.contains("-c core.")
 }
 
+/// Whether a line that begins with this word is a command of a shell.
+pub(crate) fn is_program(word: &str) -> bool {
+    let base = word.rsplit('/').next().unwrap_or(word);
+    let assigned =
+        word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+    let fetches = FETCHERS.iter().chain(SENDERS).any(|program| program.trim_end() == base);
+    ORDINARY.contains(&base)
+        || INTERPRETERS.contains(&base)
+        || fetches
+        || assigned
+        || matches!(base, "eval" | "exec" | "dd" | "crontab" | "nohup" | "chmod" | "mkfifo" | "socat" | "systemctl")
+        || word.starts_with(['(', '{', '$'])
+}
+
 /// Inspects a shell, batch or PowerShell script. That it is a script at all is for the one who calls to say.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     scan.steps(text.len() as u64 / 16)?;
-    let joined = text.replace("\\\n", " ");
-    let mut at = 0_u64;
-    let mut found = false;
-    for line in joined.lines() {
-        let bare = line.trim_start();
-        if !bare.starts_with('#')
-            && !bare.to_ascii_lowercase().starts_with("rem ")
-            && let Some(how) = attack(line)
-        {
-            scan.found(
-                &rules::SHELL_HARM,
-                source,
-                at,
-                format!("A command in this script {how}: `{}`.", shortened(bare)),
-            );
-            found = true;
-        }
-        at += line.len() as u64 + 1;
-    }
-    // What is spread over lines.
-    let commands: Vec<&str> = joined.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-    if !found && let Some(how) = attack(&commands.join("\n")) {
-        scan.found(&rules::SHELL_HARM, source, 0, format!("The commands of this script together do harm: it {how}."));
-    }
+    inspect_lines(scan, source, text, |_| false);
     Ok(())
 }
 
-/// How a command harms. People do install programs by running what they download: that a script does it is a finding of
-/// its own, and no attack by itself.
-fn attack(command: &str) -> Option<&'static str> {
-    match judge(command) {
-        Command::Harmful(how) if !matches!(how, RUNS_DOWNLOADED) => Some(how),
+/// Looks at the commands of a text, one by one and together. Lines that are `skipped` are none.
+pub(crate) fn inspect_lines(scan: &mut Scan<'_>, source: &Source, text: &str, skipped: impl Fn(&str) -> bool) {
+    let joined = text.replace("\\\n", " ");
+    let comment = |line: &str| {
+        let bare = line.trim_start();
+        bare.starts_with('#') || bare.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("rem ")) || skipped(line)
+    };
+    let (mut at, mut found) = (0_u64, false);
+    for line in joined.lines() {
+        let start = at;
+        at += line.len() as u64 + 1;
+        if comment(line) {
+            continue;
+        }
+        let Command::Harmful(how) = judge(line) else { continue };
+        let message = format!("A command in this script {how}: `{}`.", shortened(line));
+        // People do install programs by running what they download: somebody should look, and it is no attack by itself.
+        let rule = if how == RUNS_DOWNLOADED { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM };
+        scan.found(rule, source, start, message);
+        found = true;
+    }
+    // What is spread over lines.
+    let commands: Vec<&str> = joined.lines().filter(|line| !comment(line)).collect();
+    if !found && let Some(how) = together(&commands.join("\n")) {
+        let rule = if how == RUNS_DOWNLOADED { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM };
+        scan.found(rule, source, 0, format!("The commands of this script together do harm: it {how}."));
+    }
+}
+
+/// What commands do together that none of them does alone. Long scripts hold words of everything, and only what cannot be
+/// meant otherwise is asked of them.
+fn together(commands: &str) -> Option<&'static str> {
+    const SHORT: usize = 4096;
+    let text: String = commands.chars().take(1 << 16).collect::<String>().to_lowercase();
+    let bare: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\' | '^' | '`')).collect();
+    if let Some(how) = fetched_and_run(&bare).filter(|how| bare.len() <= SHORT || *how != RUNS_DOWNLOADED) {
+        return Some(how);
+    }
+    if stands(&bare, "mkfifo") && bare.lines().any(|line| line.contains('|') && stands(line, "nc ")) {
+        return Some("opens a shell to another machine");
+    }
+    let decodes = ["base64 -d", "base64 --decode", "xxd -r"].iter().any(|words| bare.contains(words));
+    if decodes && bare.len() <= SHORT && (bare.contains("eval $") || bare.contains("sh -c $")) {
+        return Some("decodes text and runs it");
+    }
+    match judge(commands) {
+        Command::Harmful(how)
+            if commands.len() <= SHORT && commands.lines().count() <= 40 && how != RUNS_DOWNLOADED =>
+        {
+            Some(how)
+        }
         _ => None,
     }
 }

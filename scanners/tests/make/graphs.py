@@ -190,6 +190,8 @@ def paddle():
     put("WB-PDL-001", "good", "model.pdmodel", program("feed", "matmul_v2", "fetch"))
     put("WB-PDL-002", "bad", "model.pdmodel", program("feed", "save_combine", "fetch"))
     put("WB-PDL-002", "good", "model.pdmodel", program("feed", "relu", "fetch"))
+    put("WB-PDL-003", "bad", "model.pdmodel", program("feed", "my_company_op", "fetch"))
+    put("WB-PDL-003", "good", "model.pdmodel", program("feed", "softmax", "softmax_grad", "fetch"))
     description = message((1, 5), (2, 2), (2, 2))
     one = struct.pack("<IQIi", 0, 0, 0, len(description)) + description + struct.pack("<4f", 1, 2, 3, 4)
     put("WB-PDL-002", "good", "model.pdiparams", one * 2)

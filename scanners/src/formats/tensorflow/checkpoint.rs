@@ -28,7 +28,7 @@ pub(crate) fn is_index(probe: &Probe<'_>) -> Match {
 /// The index: every tensor's name, type, shape and place.
 pub(crate) fn index(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let len = source.len();
-    let mut footer = Cursor::at(source, len - FOOTER);
+    let mut footer = Cursor::at(source, len.saturating_sub(FOOTER));
     let (meta, index) = (handle(&mut footer)?, handle(&mut footer)?);
     source.will_read([meta, index].map(|(start, size)| start..start.saturating_add(size).saturating_add(TRAILER)));
     let mut blocks = Vec::new();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{
     judge::Seen,
     known::Knowledge,
-    tree::{ExprKind, Id, StatementKind, Template},
+    tree::{ExprKind, Id, Op, StatementKind, Template},
     values::Value,
     words,
 };
@@ -51,6 +51,68 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
                 }
             }
             _ => {}
+        }
+    }
+    seen.extend(replaced(template, known));
+    seen.extend(addressed(template, known));
+    seen
+}
+
+/// Words of the conversation that are put in the place of other words: `content|replace('safe', 'unsafe')`. Marks and
+/// single letters are replaced by ordinary templates.
+fn replaced(template: &Template, known: &Knowledge) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for expr in &template.exprs {
+        let (of, args) = match &expr.kind {
+            ExprKind::Filter(Some(of), name, args) if name == "replace" => (*of, args),
+            ExprKind::Call(callee, args) => match template.kind(*callee) {
+                Some(ExprKind::Attribute(of, name)) if name == "replace" => (*of, args),
+                _ => continue,
+            },
+            _ => continue,
+        };
+        let [from, to, ..] = args.plain[..] else { continue };
+        if !known.get(of).spoken {
+            continue;
+        }
+        let pairs = known.texts(from).flat_map(|from| known.texts(to).map(move |to| (from, to)));
+        for (from, to) in pairs.take(16) {
+            if words::is_word(from) && words::is_word(to) && !from.eq_ignore_ascii_case(to) && seen.len() < 10 {
+                let what = format!("puts {to:?} in the place of {from:?} in what somebody says");
+                seen.push(Seen { rule: &rules::TEMPLATE_CONDITIONAL, at: expr.at, what });
+            }
+        }
+    }
+    seen
+}
+
+/// Words of the conversation that are written into an address: whoever shows or fetches it sends them away.
+fn addressed(template: &Template, known: &Knowledge) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    let mut see = |at: usize, address: &str| {
+        let address: String = address.chars().take(120).collect();
+        if seen.len() < 10 {
+            let what = format!("writes what somebody says into an address, {address:?}");
+            seen.push(Seen { rule: &rules::TEMPLATE_CONDITIONAL, at, what });
+        }
+    };
+    for pair in template.statements.windows(2) {
+        let [before, after] = pair else { continue };
+        if let (StatementKind::Text(text), StatementKind::Print(value)) = (&before.kind, &after.kind)
+            && known.get(*value).spoken
+            && let Some(address) = words::open_address(text)
+        {
+            see(after.at, address);
+        }
+    }
+    for expr in &template.exprs {
+        if let ExprKind::Binary(Op::Concat | Op::Add, before, after) = &expr.kind
+            && known.get(*after).spoken
+        {
+            let ends = known.texts(*before).chain(known.get(*before).bits.iter().map(String::as_str));
+            if let Some(address) = ends.filter_map(words::open_address).next() {
+                see(expr.at, address);
+            }
         }
     }
     seen

@@ -112,3 +112,18 @@ pub(crate) fn instructs(text: &str) -> bool {
     }
     words(&without_marks(text)) >= 4
 }
+
+/// Whether a text is words of a language and nothing else: `unsafe`, `example.com`, not `<image>` and not `True`.
+pub(crate) fn is_word(text: &str) -> bool {
+    let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '\'' | '/' | ':'));
+    let literal = ["true", "false", "none", "null"].contains(&text.trim().to_ascii_lowercase().as_str());
+    plain && !literal && could_be_said(text)
+}
+
+/// The address with which a text ends, where what follows goes on with it: `…![x](http://host/?q=`.
+pub(crate) fn open_address(text: &str) -> Option<&str> {
+    let last = text.rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '"' | '\'' | '<' | '[')).next()?;
+    let host = last.split_once("://")?.1;
+    let open = last.contains(['?', '=']) || last.ends_with('/');
+    (!host.is_empty() && open && !last.contains([')', '>', ']'])).then_some(last)
+}
