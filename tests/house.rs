@@ -28,7 +28,11 @@ const MAY_SEE: &[(&str, &str)] =
 const OPEN: [&str; 6] = ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz"];
 
 fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources_of("src")
+}
+
+fn sources_of(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (mut found, mut folders) = (Vec::new(), vec![root.clone()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -116,14 +120,53 @@ fn only_the_named_files_touch_the_database_axum_casbin_and_the_network() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The scanner reads what it is given and nothing else; hostile bytes reach a decoder only through the capped reader.
+#[test]
+fn the_scanner_is_pure() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scanners/Cargo.toml")).unwrap();
+    let depends = |name: &&str| {
+        manifest.lines().any(|line| line.starts_with(&format!("{name}.")) || line.starts_with(&format!("{name} ")))
+    };
+    let impure: Vec<_> = ["tokio", "reqwest", "sea-orm", "hyper", "time", "chrono", "rand", "weighbridge"]
+        .into_iter()
+        .filter(depends)
+        .collect();
+    assert!(impure.is_empty(), "the scanner depends on {impure:?}");
+    let decoders = ["flate2::", "bzip2::", "lzma_rust2::", "ruzstd::", "lz4_flex::"];
+    let outside =
+        ["std::net", "std::process", "std::env", "SystemTime", "Instant::", "fs::read", "fs::write", "fs::File"];
+    let mut wrong = Vec::new();
+    for (file, text) in sources_of("scanners/src").iter().filter(|(file, _)| !is_test(file)) {
+        let code = code(text);
+        wrong.extend(
+            decoders
+                .iter()
+                .filter(|word| !file.starts_with("unpack") && code.contains(*word))
+                .map(|w| format!("{file}: {w}")),
+        );
+        wrong.extend(
+            outside.iter().filter(|word| file != "source.rs" && code.contains(*word)).map(|w| format!("{file}: {w}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_file_says_first_what_it_is() {
-    let unnamed: Vec<_> =
-        sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(file, _)| file).collect();
+    let unnamed: Vec<_> = sources()
+        .into_iter()
+        .chain(sources_of("scanners/src"))
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(file, _)| file)
+        .collect();
     assert!(unnamed.is_empty(), "no first line: {unnamed:?}");
     let bad = ["helper", "util", "common", "misc", "manager", "service", "dto", "artifact"];
-    let named: Vec<_> =
-        sources().into_iter().map(|(file, _)| file).filter(|f| bad.iter().any(|b| f.contains(b))).collect();
+    let named: Vec<_> = sources()
+        .into_iter()
+        .chain(sources_of("scanners/src"))
+        .map(|(file, _)| file)
+        .filter(|f| bad.iter().any(|b| f.contains(b)))
+        .collect();
     assert!(named.is_empty(), "a name that says nothing: {named:?}");
 }
 

@@ -149,6 +149,11 @@ const FORMATS: &[Format] = &[
         recognise: text::python::bytecode::recognise,
         inspect: text::python::bytecode::inspect,
     },
+    Format {
+        name: "python with other bytes",
+        recognise: text::python::nul::recognise,
+        inspect: text::python::nul::inspect,
+    },
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
 ];

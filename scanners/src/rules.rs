@@ -168,6 +168,7 @@ rules! {
     PYTHON_BYTECODE = "WB-PYC-006", High, Suspicious, "Python code is there only as bytecode", [506], "AML.T0074";
     PYTHON_RISKY_CALL = "WB-PYC-007", Medium, Suspicious, "Python code can run commands, connect or delete files when called", [749], "";
     PYTHON_ATTACK = "WB-PYC-008", Critical, Malicious, "Python code carries out an attack, whenever it is called", [506, 94], "AML.T0011.000";
+    PYTHON_TAMPERING = "WB-PYC-009", High, Suspicious, "Python code changes what other code relies on", [913, 506], "AML.T0011.000";
     NOTEBOOK_SHELL = "WB-NBK-001", High, Suspicious, "A notebook runs shell commands", [78], "AML.T0011.000";
     NOTEBOOK_OUTPUT = "WB-NBK-002", Medium, Suspicious, "A notebook's stored output holds active content", [79], "";
     PAGE_ACTIVE = "WB-TXT-001", Medium, Suspicious, "A page holds active content", [79], "";

@@ -11,7 +11,10 @@ use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
-    text::template,
+    text::{
+        shell::{self, Command},
+        template,
+    },
 };
 
 pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, file: &str) {
@@ -32,7 +35,10 @@ pub(crate) fn by_file_name(scan: &mut Scan<'_>, source: &Source, tree: &Tree, fi
                 "updateContentCommand",
             ] {
                 for id in tree.get_all(root, key) {
-                    for command in texts(tree, id) {
+                    // What installs, builds or looks is what such a container is for.
+                    let plain =
+                        |command: &String| matches!(shell::judge(command), Command::Ordinary | Command::Installs);
+                    for command in texts(tree, id).into_iter().filter(|command| !plain(command)) {
                         let message = format!("`{key}` runs `{command}` when the folder is opened in a container.");
                         scan.found(&rules::CODE_SETTING, source, tree.at(id), message);
                     }

@@ -115,15 +115,7 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
             "loader_module" | "parent_library" | "py/object" | "py/reduce" | "py/function" | "py/type" | "py/repr",
             Some(name),
         ) => named(scan, source, at, key, name, &rules::CLASS_PATH),
-        ("py/reduce", None) => {
-            for item in tree.items(value) {
-                for callable in tree.get_all(*item, "py/function").chain(tree.get_all(*item, "py/type")) {
-                    if let Some(name) = tree.text(callable) {
-                        named(scan, source, tree.at(callable), key, name, &rules::CLASS_PATH);
-                    }
-                }
-            }
-        }
+        ("py/reduce", None) => reduced(scan, source, tree, value),
         ("attn_implementation" | "_attn_implementation" | "_attn_implementation_internal", Some(name)) => {
             attention(scan, source, at, key, name);
         }
@@ -171,6 +163,17 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
         _ => {}
     }
     Ok(())
+}
+
+/// What a reader of pickled JSON would call: `"py/reduce": [{"py/function": "os.system"}, …]`.
+fn reduced(scan: &mut Scan<'_>, source: &Source, tree: &Tree, value: usize) {
+    for item in tree.items(value) {
+        for callable in tree.get_all(*item, "py/function").chain(tree.get_all(*item, "py/type")) {
+            if let Some(name) = tree.text(callable) {
+                named(scan, source, tree.at(callable), "py/reduce", name, &rules::CLASS_PATH);
+            }
+        }
+    }
 }
 
 /// Keys whose values are weighed against long lists.

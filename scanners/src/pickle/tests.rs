@@ -1,3 +1,5 @@
+//! The machine and its judge on pickles that people write and on those that no writer writes.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests say what went wrong by panicking")]
 
 use std::sync::Arc;

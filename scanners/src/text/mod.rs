@@ -84,6 +84,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     scan.steps(bytes.len() as u64 / 16)?;
     let text = match decode::text(&bytes) {
         Ok(text) => text,
+        Err(_) if by_name == Some(Kind::Python) => return python::nul::inspect(scan, source),
         Err(at) => {
             strict::behind_text(scan, source)?;
             scan.unsupported(source, format!("it is text up to byte {at}, and then something that no reader knows"));
@@ -109,11 +110,10 @@ fn read_as(scan: &mut Scan<'_>, source: &Source, kind: Kind, text: &str) -> Scan
         Kind::Docker => "dockerfile",
         Kind::Protobuf => "protobuf text",
         Kind::Template => "jinja",
-        Kind::Markdown => "markdown",
+        Kind::Markdown | Kind::Orders => "markdown",
         Kind::Html => "html",
         Kind::Xml => "xml",
         Kind::Shell | Kind::Script(_) => "script",
-        Kind::Orders => "markdown",
         Kind::Modelfile => "modelfile",
         Kind::PythonPaths => "python paths",
         Kind::Plain => "text",

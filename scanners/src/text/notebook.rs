@@ -24,6 +24,11 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     // Where in the code a cell begins, and where that cell stands in the file.
     let mut places: Vec<(usize, u64)> = Vec::new();
     for cell in cells(&tree) {
+        if let Some(key) = tree.duplicate(cell) {
+            let message =
+                format!("A cell has `{}` twice: readers differ in which one they show and run.", shortened(key));
+            scan.found(&rules::CONFIG_DUPLICATE, source, tree.at(cell), message);
+        }
         let kind = tree.get(cell, "cell_type").and_then(|id| tree.text(id)).unwrap_or("code");
         // A key that is there twice: readers differ in which one they take.
         for id in tree.get_all(cell, "source").chain(tree.get_all(cell, "input")) {

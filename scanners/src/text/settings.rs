@@ -27,10 +27,14 @@ pub(crate) fn is_orders(name: &str, path: &str) -> bool {
             | ".clinerules"
             | ".goosehints"
             | "conventions.md"
-    ) || name.ends_with(".mdc")
+    ) || ending(name) == "mdc"
         || [".claude/", ".cursor/rules/", ".github/instructions/", ".github/prompts/"]
             .iter()
-            .any(|folder| path.contains(folder) && name.ends_with(".md"))
+            .any(|folder| path.contains(folder) && ending(name) == "md")
+}
+
+fn ending(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, end)| end)
 }
 
 /// Inspects what an assistant is told: commands that harm, and to keep something from its user.
@@ -95,7 +99,7 @@ pub(crate) fn python_paths(scan: &mut Scan<'_>, source: &Source, text: &str) -> 
 /// Inspects a table of text: cells that make a spreadsheet start programs or send what it holds.
 pub(crate) fn table(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     let name = source.file_name().to_ascii_lowercase();
-    if !name.ends_with(".csv") && !name.ends_with(".tsv") {
+    if !matches!(ending(&name), "csv" | "tsv") {
         return Ok(());
     }
     scan.steps(text.len() as u64 / 16)?;

@@ -15,6 +15,10 @@ use super::{
 #[rustfmt::skip]
 const CALLERS: &[&str] = &[
     "map", "submit", "apply_async", "starmap", "start_new_thread", "call_soon", "run_in_executor", "imap", "starmap_async",
+    "call_later", "call_at", "call_soon_threadsafe", "run_coroutine_threadsafe", "add_done_callback", "add_signal_handler", "add_reader",
+    "add_writer", "after", "after_idle", "enter", "enterabs", "add_job", "callback", "finalize", "apply", "map_async", "imap_unordered",
+    "callLater", "callFromThread", "deferToThread", "spawn", "spawn_later", "to_thread", "run_sync", "start_soon", "schedule", "defer",
+    "call_every", "register", "register_at_fork", "addCleanup", "add_callback", "run_until_complete", "protocol", "bind",
 ];
 /// Functions that call the functions they are given, now or when the program ends.
 #[rustfmt::skip]
@@ -41,6 +45,7 @@ impl Walk<'_> {
             What::Class(class) => self.make(*class, args),
             What::Object(class) => match self.class_name(*class, "__call__").map(|value| value.what) {
                 Some(What::Function(id, _)) => self.call_function(id, Some(*class), args),
+                Some(What::Path(path)) if names::is_weapon(&path) => self.call_path(&path, Taint::default(), args, at),
                 _ => Value::unknown(args.taint()),
             },
             What::Partial(partial) => {
@@ -61,7 +66,7 @@ impl Walk<'_> {
                 }
                 match then {
                     Some(then) => self.call(&value, &then, at),
-                    None => value,
+                    None => super::reach::marked(value),
                 }
             }
             What::Either(choices) => {
@@ -71,7 +76,10 @@ impl Walk<'_> {
                 }
                 value
             }
-            _ => Value::unknown(function.taint.with(args.taint())),
+            _ => {
+                self.hand_over("", args, at);
+                Value::unknown(function.taint.with(args.taint()))
+            }
         }
     }
 
@@ -88,7 +96,7 @@ impl Walk<'_> {
             self.note_remote_code(args, at);
         }
         if name == "__call__" {
-            return self.call(receiver, args, at);
+            return self.call(&super::reach::marked(receiver.clone()), args, at);
         }
         if matches!(name, "get" | "pop" | "__getitem__" | "setdefault")
             && let (Some(path), Some(key)) = (receiver.as_path(), args.at(0).as_pattern())
@@ -120,7 +128,12 @@ impl Walk<'_> {
             self.call_what_is_given(args, at);
         }
         let function = self.attribute(receiver, name);
-        let value = if function.is_unknown() { Value::default() } else { self.call(&function, args, at) };
+        let value = if function.is_unknown() {
+            self.hand_over(name, args, at);
+            Value::default()
+        } else {
+            self.call(&function, args, at)
+        };
         let decoded = matches!(name, "decrypt" | "decompress" | "b64decode");
         let taint = receiver.deep_taint().with(args.taint());
         value.tainted(if decoded { taint.with(Taint::DECODED) } else { taint })
@@ -144,6 +157,10 @@ impl Walk<'_> {
     }
 
     fn call_path(&mut self, path: &str, taint: Taint, args: &Args, at: u32) -> Value {
+        if taint.has(Taint::REACHED) {
+            self.weigh_detour(path, at);
+        }
+        let taint = taint.without(Taint::REACHED);
         if let Some(value) = self.found_by_name(path, args, at) {
             return value;
         }
@@ -184,6 +201,9 @@ impl Walk<'_> {
         {
             return Value::unknown(Taint::SECRET);
         }
+        if let Some(value) = self.changing(path, args, at) {
+            return value;
+        }
         if let Some(deed) = names::deed(path) {
             return self.did(deed, path, args, at).tainted(taint);
         }
@@ -192,6 +212,8 @@ impl Walk<'_> {
             if !made.is_unknown() {
                 return made;
             }
+        } else {
+            self.hand_over(path, args, at);
         }
         let made = if super::judge::tells_of_the_machine(path) { Taint::MACHINE } else { Taint::default() };
         Value::path(format!("{path}()")).tainted(taint.with(args.taint()).with(made))
@@ -207,7 +229,7 @@ impl Walk<'_> {
                 // With `fromlist` it is the inner module, without the outer one.
                 let inner = args.get(3, "fromlist").items().is_some_and(|list| !list.is_empty());
                 let name = if inner { name } else { name.split('.').next().unwrap_or(name) };
-                self.tainted_path(&names::canonical(name))
+                super::reach::marked(self.tainted_path(&names::canonical(name)))
             }
             "importlib.import_module"
             | "importlib.reload"
@@ -222,21 +244,21 @@ impl Walk<'_> {
                     return Some(first);
                 }
                 let name = first.as_pattern()?.replace(':', ".");
-                self.tainted_path(&names::canonical(&name))
+                super::reach::marked(self.tainted_path(&names::canonical(&name)))
             }
             "builtins.getattr" | "builtins.object.__getattribute__" | "inspect.getattr_static" => {
                 let name = args.at(1);
                 match name.as_text() {
                     Some(name) => {
                         let found = self.attribute(&first, name);
-                        if found.is_unknown() { args.at(2) } else { found }
+                        if found.is_unknown() { args.at(2) } else { super::reach::marked(found) }
                     }
                     None => return self.attribute_unknown(&first, &name, at),
                 }
             }
             "builtins.setattr" => {
                 let name = args.at(1);
-                self.put(&first, name.as_text()?, args.at(2));
+                self.put(&first, name.as_text()?, args.at(2), at);
                 Value::default()
             }
             "builtins.vars" | "builtins.globals" | "builtins.locals" | "builtins.dir" => match first.as_path() {
@@ -286,6 +308,14 @@ impl Walk<'_> {
                 }
                 Value::list(made)
             }
+            "builtins.staticmethod" | "builtins.classmethod" => first,
+            "typing.cast" => args.at(1),
+            // A callback of the file is the file's function still; a prototype that names a library's function is no address.
+            "ctypes.CFUNCTYPE()" | "ctypes.PYFUNCTYPE()" | "ctypes.WINFUNCTYPE()" => match &first.what {
+                What::Function(..) | What::Lambda(_) | What::Partial(_) => first,
+                What::List(_) => Value::path("ctypes.prototype"),
+                _ => return None,
+            },
             "builtins.compile" => first.clone().tainted(args.taint()),
             "builtins.next" => first.items()?.first().cloned()?,
             "builtins.super" => Value::default(),
@@ -294,7 +324,7 @@ impl Walk<'_> {
     }
 
     /// Calls functions among the arguments, with what else is given.
-    fn call_what_is_given(&mut self, args: &Args, at: u32) -> Value {
+    pub(super) fn call_what_is_given(&mut self, args: &Args, at: u32) -> Value {
         let mut made = Value::default();
         for place in 0..args.len() {
             let Some(function) = args.all().nth(place).cloned() else { break };
@@ -312,8 +342,14 @@ impl Walk<'_> {
             let rest = if let Some(items) = args.named("args").and_then(Value::items) {
                 items
             } else {
-                let others = args.given.iter().enumerate().filter(|(other, _)| *other != place);
-                others.map(|(_, value)| value.clone()).collect()
+                // What comes behind the function is for it; before it stand times and signals.
+                match args.given.get(place + 1..) {
+                    Some(behind) if !behind.is_empty() => behind.to_vec(),
+                    _ => {
+                        let others = args.given.iter().enumerate().filter(|(other, _)| *other != place);
+                        others.map(|(_, value)| value.clone()).collect()
+                    }
+                }
             };
             made = made.or(self.call(&function, &Args { given: rest, named: Vec::new() }, at));
         }
@@ -324,7 +360,11 @@ impl Walk<'_> {
     pub(super) fn decorate(&mut self, with: &Value, on: &Value, at: u32) -> Value {
         let args = Args { given: vec![on.clone()], named: Vec::new() };
         match &with.what {
-            What::Path(path) if names::deed(path).is_some() || &**path == "atexit.register" => {
+            What::Path(path)
+                if names::deed(path).is_some()
+                    || &**path == "atexit.register"
+                    || path.rsplit('.').next().is_some_and(|last| CALLERS.contains(&last) && last != "register") =>
+            {
                 self.call(with, &args, at)
             }
             What::Function(..)

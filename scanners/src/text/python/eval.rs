@@ -167,7 +167,8 @@ impl<'a> Walk<'a> {
                 self.shell_line(e.kind, &e.value, e.range.start().to_u32());
                 Value::default()
             }
-            Expr::BooleanLiteral(_) | Expr::NoneLiteral(_) | Expr::EllipsisLiteral(_) => Value::default(),
+            Expr::BooleanLiteral(e) => Value::new(What::Number(i64::from(e.value))),
+            Expr::NoneLiteral(_) | Expr::EllipsisLiteral(_) => Value::default(),
         }
     }
 
@@ -203,7 +204,9 @@ impl<'a> Walk<'a> {
         }
         for module in &self.stars {
             let path = names::canonical(&format!("{module}.{name}"));
-            if names::deed(&path).is_some() || names::BUILTINS.contains(&&*name) && module == "os" {
+            let made = [format!("{path}()"), format!("{path}()()")];
+            let leads = names::deed(&path).is_some() || made.iter().any(|path| names::deed(path).is_some());
+            if leads || names::BUILTINS.contains(&&*name) && module == "os" {
                 return Value::path(path);
             }
         }
@@ -211,7 +214,7 @@ impl<'a> Walk<'a> {
             return value.clone();
         }
         match &*name {
-            "__builtins__" => Value::path("builtins"),
+            "__builtins__" => Value::path("builtins").tainted(Taint::REACHED),
             "get_ipython" => Value::path("get_ipython"),
             "__file__" => Value::text(format!("{HOLE}/here.py")),
             name if names::BUILTINS.contains(&name) => Value::path(format!("builtins.{name}")),
@@ -226,6 +229,9 @@ impl<'a> Walk<'a> {
         match path {
             "os.environ" | "os.environb" => Value::path(path).tainted(Taint::ENVIRONMENT),
             "sys.executable" => Value::text("python"),
+            "mmap.PROT_READ" => Value::new(What::Number(1)),
+            "mmap.PROT_WRITE" => Value::new(What::Number(2)),
+            "mmap.PROT_EXEC" => Value::new(What::Number(4)),
             _ => Value::path(path),
         }
     }
@@ -233,7 +239,7 @@ impl<'a> Walk<'a> {
     /// `value.name`.
     pub(super) fn attribute(&mut self, value: &Value, name: &str) -> Value {
         let found = match &value.what {
-            What::Path(path) => self.tainted_path(&names::canonical(&format!("{path}.{name}"))),
+            What::Path(path) => self.attribute_of_path(path, name),
             What::Object(class) | What::Class(class) => match self.class_name(*class, name) {
                 Some(Value { what: What::Function(id, _), .. }) => {
                     let on = Value::new(What::Function(id, Some(*class)));
@@ -259,7 +265,20 @@ impl<'a> Walk<'a> {
             What::Text(_) if matches!(name, "parent" | "parents" | "name" | "stem") => value.clone(),
             _ if matches!(
                 name,
-                "__class__" | "__base__" | "__bases__" | "__mro__" | "__subclasses__" | "__globals__" | "__builtins__"
+                "__class__"
+                    | "__base__"
+                    | "__bases__"
+                    | "__mro__"
+                    | "__subclasses__"
+                    | "__globals__"
+                    | "__builtins__"
+                    | "f_globals"
+                    | "f_builtins"
+                    | "f_locals"
+                    | "f_back"
+                    | "gi_frame"
+                    | "tb_frame"
+                    | "cr_frame"
             ) =>
             {
                 Value::path(format!("object.{name}"))
@@ -268,6 +287,16 @@ impl<'a> Walk<'a> {
             _ => Value::default(),
         };
         found.tainted(value.taint)
+    }
+
+    fn attribute_of_path(&self, path: &str, name: &str) -> Value {
+        // What a function of a module belongs to is the module.
+        let found = match (name, path.rsplit_once('.')) {
+            ("__self__", Some((module, _))) if !path.contains("()") => Value::path(module),
+            ("__call__", Some(_)) => Value::path(path),
+            _ => self.tainted_path(&names::canonical(&format!("{path}.{name}"))),
+        };
+        if found.as_path() == Some("builtins") { found.tainted(Taint::REACHED) } else { found }
     }
 
     fn subscript(&mut self, e: &'a ruff_python_ast::ExprSubscript) -> Value {
@@ -287,11 +316,14 @@ impl<'a> Walk<'a> {
         }
         let place = self.eval(&e.slice);
         if let What::Class(_) = value.what {
-            self.call_method(&value, "__class_getitem__");
+            let args = Args { given: vec![place], named: Vec::new() };
+            self.call_method_with(&value, "__class_getitem__", &args, e.range().start().to_u32());
             return value;
         }
         if let What::Object(_) = value.what {
-            return self.call_method(&value, "__getitem__").unwrap_or_default();
+            let args = Args { given: vec![place], named: Vec::new() };
+            let at = e.range().start().to_u32();
+            return self.call_method_with(&value, "__getitem__", &args, at).unwrap_or_default();
         }
         self.item(&value, &place)
     }
@@ -327,6 +359,10 @@ impl<'a> Walk<'a> {
 
     /// What a module, a namespace or the environment has under a key.
     pub(super) fn item_of_path(&mut self, path: &str, key: &str) -> Option<Value> {
+        self.found_in_namespace(path, key).map(super::reach::marked)
+    }
+
+    fn found_in_namespace(&mut self, path: &str, key: &str) -> Option<Value> {
         Some(match path {
             "os.environ" | "os.environb" => super::judge::variable(key),
             "sys.modules" => self.tainted_path(&names::canonical(key)),
@@ -335,9 +371,15 @@ impl<'a> Walk<'a> {
             _ => {
                 if let Some(module) = path.strip_suffix(".__dict__") {
                     self.tainted_path(&names::canonical(&format!("{module}.{key}")))
-                } else if path.ends_with(".__globals__") {
-                    if key == "__builtins__" { Value::path("builtins") } else { Value::path(names::canonical(key)) }
-                } else if path.ends_with(".__builtins__") {
+                } else if path.ends_with(".__globals__") || path.ends_with(".f_globals") || path.ends_with(".f_locals")
+                {
+                    let own = format!("builtins.{key}");
+                    match key {
+                        "__builtins__" => Value::path("builtins"),
+                        _ if names::makes_code(&own) => Value::path(own),
+                        _ => Value::path(names::canonical(key)),
+                    }
+                } else if path.ends_with(".__builtins__") || path.ends_with(".f_builtins") {
                     Value::path(format!("builtins.{key}"))
                 } else {
                     return None;
@@ -461,10 +503,11 @@ impl<'a> Walk<'a> {
             Expr::List(e) => self.assign_each(&e.elts, &value),
             Expr::Attribute(e) => {
                 let on = self.eval(&e.value);
-                self.put(&on, e.attr.as_str(), value);
+                self.put(&on, e.attr.as_str(), value, e.range().start().to_u32());
             }
             Expr::Subscript(e) => {
                 let (on, place) = (self.eval(&e.value), self.eval(&e.slice));
+                self.weigh_entry(&on, &place, &value, e.range().start().to_u32());
                 if let Some("sys.modules" | "builtins" | "builtins.globals()" | "builtins.locals()") = on.as_path()
                     && let Some(key) = place.as_text()
                 {
@@ -505,7 +548,8 @@ impl<'a> Walk<'a> {
     }
 
     /// `on.name = value`.
-    pub(super) fn put(&mut self, on: &Value, name: &str, value: Value) {
+    pub(super) fn put(&mut self, on: &Value, name: &str, value: Value, at: u32) {
+        self.weigh_change(on, name, &value, at);
         let telling = value.is_telling()
             || matches!(value.what, What::Text(_) | What::Object(_) | What::Class(_) | What::List(_));
         if !telling {

@@ -222,7 +222,7 @@ impl Walk<'_> {
     }
 
     /// A finding, with when it happens.
-    fn note(&mut self, rule: &'static rules::Rule, what: impl AsRef<str>, at: u32) {
+    pub(super) fn note(&mut self, rule: &'static rules::Rule, what: impl AsRef<str>, at: u32) {
         let when = if self.at_import() { "Importing this file" } else { "Calling into this code" };
         self.found(rule, at, format!("{when} {}", what.as_ref().replace("`builtins.", "`")));
     }
@@ -370,11 +370,13 @@ impl Walk<'_> {
 
     fn unpickled(&mut self, path: &str, args: &Args, at: u32) {
         let first = args.at(0);
-        let constant = first.as_bytes().is_some() || first.as_text().is_some();
+        // Of functions that take a file, a text is its name.
+        let constant = (path.ends_with("loads") || path.ends_with("decode"))
+            && (first.as_bytes().is_some() || first.as_text().is_some());
         if first.deep_taint().has(Taint::NETWORK) {
             self.note(&rules::PYTHON_ATTACK, format!("loads a pickle from the network with `{path}`"), at);
         } else if self.at_import() && !constant {
-            self.note(&rules::PYTHON_RISKY_CALL, format!("loads a pickle with `{path}`"), at);
+            self.note(&rules::PYTHON_RISKY_CALL, format!("loads what may carry code with `{path}`"), at);
         } else if constant && path.ends_with("loads") {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
             self.note(rule, format!("loads a pickle that is written in the code with `{path}`"), at);
@@ -415,7 +417,9 @@ impl Walk<'_> {
             return;
         }
         let lower = text.to_lowercase();
-        if holds(&text, START_PLACES) || holds(&text, CREDENTIAL_FILES) {
+        if lower.starts_with("/proc/") && lower.ends_with("/mem") {
+            self.note(&rules::PYTHON_ATTACK, format!("writes into the memory of a program with `{path}`"), at);
+        } else if holds(&text, START_PLACES) || holds(&text, CREDENTIAL_FILES) {
             let message =
                 format!("writes `{}`, from where programs start or which they trust, with `{path}`", said(file));
             self.note(&rules::PYTHON_CREDENTIALS, message, at);
@@ -489,7 +493,10 @@ impl Walk<'_> {
     pub(super) fn attribute_unknown(&mut self, on: &Value, name: &Value, at: u32) -> Option<Value> {
         let module = on.as_path()?;
         let tells = matches!(module, "os" | "subprocess" | "builtins" | "ctypes" | "pty" | "?");
-        if tells && (name.taint.has(Taint::DECODED) || self.at_import() && matches!(module, "builtins" | "?")) {
+        if tells
+            && (name.taint.has(Taint::DECODED)
+                || self.at_import() && self.guesses == 0 && matches!(module, "builtins" | "?"))
+        {
             self.note(
                 &rules::PYTHON_OBFUSCATED,
                 format!("takes something from `{module}` whose name cannot be read in the code"),

@@ -3,8 +3,10 @@
 //! The text is parsed and walked on a thread with a large stack, after its depth is known to be bounded. Nothing is run,
 //! nothing is imported; names are followed as far as constants lead.
 
+pub(crate) mod beside;
 pub(crate) mod bytecode;
 mod calls;
+mod changes;
 mod constants;
 mod decode;
 mod depth;
@@ -12,7 +14,9 @@ mod eval;
 mod hidden;
 mod judge;
 mod names;
+pub(crate) mod nul;
 mod raw;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -64,13 +68,18 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, plac
     let found = !judged.account.seen.is_empty();
     for Seen { rule, at, message } in judged.account.seen {
         // What people do in notebooks by hand is not what a loader runs behind their back.
-        if mode == Mode::Ipython && [&rules::PYTHON_RISKY_CALL, &rules::PYTHON_NATIVE].contains(&rule) {
+        if mode == Mode::Ipython
+            && [&rules::PYTHON_RISKY_CALL, &rules::PYTHON_NATIVE, &rules::PYTHON_TAMPERING].contains(&rule)
+        {
             continue;
         }
         let line =
             text.as_bytes().get(..at as usize).map_or(1, |before| memchr::memchr_iter(b'\n', before).count() + 1);
         let line = if mode == Mode::Module { format!(" (line {line})") } else { String::new() };
         scan.found(rule, source, place(u64::from(at)), format!("{message}{line}."));
+    }
+    if mode == Mode::Module {
+        beside::imported(scan, source, &judged.account.relative);
     }
     let not_read = match &judged.broken {
         Some(why) => Some(format!("could not be read as Python 3 ({why})")),

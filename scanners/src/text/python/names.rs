@@ -176,6 +176,17 @@ const EXACT: &[(&str, Deed)] = &[
     ("dill.loads", Deed::Unpickle),
     ("cloudpickle.loads", Deed::Unpickle),
     ("jsonpickle.decode", Deed::Unpickle),
+    ("dill.load_session", Deed::Unpickle),
+    ("dill.load_module", Deed::Unpickle),
+    ("dill.load_module_asdict", Deed::Unpickle),
+    ("dill.session.load_session", Deed::Unpickle),
+    ("dill.session.load_module", Deed::Unpickle),
+    ("pandas.read_pickle", Deed::Unpickle),
+    ("pandas.io.pickle.read_pickle", Deed::Unpickle),
+    ("shelve.open", Deed::Unpickle),
+    ("sklearn.externals.joblib.load", Deed::Unpickle),
+    ("yaml.unsafe_load", Deed::Unpickle),
+    ("yaml.unsafe_load_all", Deed::Unpickle),
     ("pickle.Unpickler().load", Deed::Unpickle),
     ("ctypes.CDLL", Deed::Native),
     ("ctypes.PyDLL", Deed::Native),
@@ -199,6 +210,12 @@ const EXACT: &[(&str, Deed)] = &[
     ("imp.load_dynamic", Deed::Native),
     ("pybind11.setup_helpers", Deed::Native),
     ("os.memfd_create", Deed::Inject),
+    ("ctypes.CFUNCTYPE()()", Deed::Inject),
+    ("ctypes.PYFUNCTYPE()()", Deed::Inject),
+    ("ctypes.WINFUNCTYPE()()", Deed::Inject),
+    ("ctypes.cast()", Deed::Inject),
+    ("ctypes.pythonapi.PyRun_SimpleString", Deed::Execute),
+    ("ctypes.pythonapi.PyRun_String", Deed::Execute),
     ("ctypes.windll.kernel32.VirtualAlloc", Deed::Inject),
     ("ctypes.windll.kernel32.VirtualAllocEx", Deed::Inject),
     ("ctypes.windll.kernel32.VirtualProtect", Deed::Inject),
@@ -252,6 +269,7 @@ const EXACT: &[(&str, Deed)] = &[
     ("mako.template.Template", Deed::Render),
     ("gc.get_objects", Deed::Roam),
     ("gc.get_referrers", Deed::Roam),
+    ("gc.get_referents", Deed::Roam),
     ("sys.path.append", Deed::Widen),
     ("sys.path.insert", Deed::Widen),
     ("importlib.util.spec_from_file_location", Deed::RunFile),
@@ -339,6 +357,21 @@ pub(super) fn deed(path: &str) -> Option<Deed> {
         return injected(path);
     }
     PREFIXES.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, deed)| *deed).or_else(|| injected(path))
+}
+
+/// Functions that make code of text, or load it by a name.
+pub(super) fn makes_code(path: &str) -> bool {
+    matches!(path, "builtins.eval" | "builtins.exec" | "builtins.compile" | "builtins.__import__" | "builtins.execfile")
+}
+
+/// Functions that nobody hands to other functions without wanting them called.
+pub(super) fn is_weapon(path: &str) -> bool {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    // Of `subprocess` also settings and exceptions are handed around.
+    let callable = last == "Popen" || last.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    callable
+        && !path.contains("()")
+        && matches!(deed(path), Some(Deed::Run | Deed::Execute | Deed::Inject | Deed::RunFile | Deed::Unmarshal))
 }
 
 fn injected(path: &str) -> Option<Deed> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Limits, Outcome, Report, Verdict, scan};
+use crate::{Limits, Neighbours, Outcome, Report, Verdict, scan};
 
 fn judged(name: &str, text: &str) -> Report {
     let bytes = Arc::new(Bytes::copy_from_slice(text.as_bytes()));
@@ -25,6 +25,41 @@ fn a_command_at_import_is_seen_however_it_is_named() {
     let ways = include_str!("ways.txt");
     for way in ways.split("\n---\n").map(str::trim).filter(|way| !way.is_empty()) {
         assert_eq!(verdict(way), Verdict::Malicious, "{way}");
+    }
+}
+
+#[test]
+fn detours_and_tampering_are_flagged() {
+    let ways = include_str!("detours.txt");
+    for way in ways.split("\n---\n").map(str::trim).filter(|way| !way.is_empty()) {
+        assert!(verdict(way) >= Verdict::Suspicious, "{way}");
+    }
+}
+
+#[test]
+fn zero_bytes_are_no_way_to_be_unread() {
+    let late = format!("{}\0\nimport os\nos.system('id')\n{}", "x = 1\n".repeat(2000), "y = 1\n".repeat(2000));
+    for text in ["import json\0\nimport os\nos.system('id')\n", &late] {
+        let report = judged("modeling.py", text);
+        assert_eq!(report.verdict, Verdict::Malicious, "{:?}", report.findings);
+    }
+    assert_eq!(judged("modeling.py", "import json\0").verdict, Verdict::Suspicious);
+}
+
+#[test]
+fn a_native_module_beside_the_file_is_told_of() {
+    let bytes = || Arc::new(Bytes::from_static(b"from ._ops import forward\nfrom . import layers\n"));
+    let with = |beside: &str| {
+        let neighbours = Neighbours::from([("net/a.py".to_owned(), 1), (beside.to_owned(), 1)]);
+        match scan("net/a.py", bytes(), &Limits::default(), Some(&neighbours)) {
+            Outcome::Judged(report) => report.verdict,
+            Outcome::Needs(ranges) => panic!("all of it is here, and yet {ranges:?}"),
+        }
+    };
+    assert_eq!(with("net/_ops.cpython-311-x86_64-linux-gnu.so"), Verdict::Suspicious);
+    assert_eq!(with("net/layers.pyd"), Verdict::Suspicious);
+    for other in ["net/_ops.py", "_ops.so", "net/_ops/a.so", "net/_opsx.so"] {
+        assert_eq!(with(other), Verdict::Clean, "{other}");
     }
 }
 

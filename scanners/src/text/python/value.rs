@@ -30,9 +30,15 @@ impl Taint {
     pub(super) const FILE: Self = Self(32);
     /// What a code object was unmarshalled from.
     pub(super) const CODE: Self = Self(64);
+    /// Found by a detour: through a namespace, a frame or a name that is made, not by its own name.
+    pub(super) const REACHED: Self = Self(128);
 
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub(super) fn has(self, other: Self) -> bool {

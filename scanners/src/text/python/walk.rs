@@ -3,7 +3,7 @@
 //! Bounded: every expression is a step, functions of the file are gone into a few times each, and depth is counted.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Account {
     pub(super) seen: Vec<Seen>,
     pub(super) imports: HashSet<String>,
     pub(super) remote_code: HashSet<String>,
+    /// Modules of the same folder, or above it, that are imported: how many folders up, and the name.
+    pub(super) relative: BTreeSet<(u32, String)>,
     pub(super) steps: u64,
     /// The walk gave up: there was more than it may do.
     pub(super) spent: bool,
@@ -89,6 +91,8 @@ pub(super) struct Walk<'a> {
     pub(super) when: When,
     pub(super) depth: u32,
     pub(super) most_steps: u64,
+    /// In methods that nothing in the file calls, but that the language may: with which arguments is anybody's guess.
+    pub(super) guesses: u32,
     loops: u32,
     running: Vec<usize>,
 }
@@ -113,6 +117,7 @@ impl<'a> Walk<'a> {
             when,
             depth: 0,
             most_steps,
+            guesses: 0,
             loops: 0,
             running: Vec::new(),
         }
@@ -201,7 +206,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Stmt::AnnAssign(s) => {
-                self.eval(&s.annotation);
+                self.annotation(&s.annotation);
                 if let Some(value) = &s.value {
                     let value = self.eval(value);
                     self.assign(&s.target, value);
@@ -209,6 +214,10 @@ impl<'a> Walk<'a> {
             }
             Stmt::AugAssign(s) => {
                 let (old, new) = (self.eval(&s.target), self.eval(&s.value));
+                if let (Some(path), What::Dict(_)) = (old.as_path(), &new.what) {
+                    let args = Args { given: vec![new.clone()], named: Vec::new() };
+                    self.changing(&format!("{path}.update"), &args, s.range.start().to_u32());
+                }
                 let value = self.operate(&old, s.op, &new);
                 self.assign(&s.target, value);
             }
@@ -304,6 +313,14 @@ impl<'a> Walk<'a> {
         let module = s.module.as_ref().map_or("", |module| module.as_str());
         if s.level == 0 {
             self.account.imports.insert(module.split('.').next().unwrap_or(module).to_owned());
+        }
+        if s.level > 0 && self.account.relative.len() < 256 {
+            let inner =
+                |name: &str| (s.level, if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") });
+            if !module.is_empty() {
+                self.account.relative.insert((s.level, module.to_owned()));
+            }
+            self.account.relative.extend(s.names.iter().map(|alias| inner(alias.name.as_str())));
         }
         let dots = if s.level > 0 { "." } else { "" };
         for alias in &s.names {
@@ -416,7 +433,7 @@ impl<'a> Walk<'a> {
     fn define(&mut self, def: &'a StmtFunctionDef) {
         let defaults = self.defaults(&def.parameters);
         if let Some(returns) = &def.returns {
-            self.eval(returns);
+            self.annotation(returns);
         }
         let class = self.frames.last().and_then(|frame| frame.class);
         let outer = match self.frames.get(1..) {
@@ -441,7 +458,7 @@ impl<'a> Walk<'a> {
         let mut defaults = Vec::new();
         for parameter in parameters.iter_non_variadic_params() {
             if let Some(annotation) = &parameter.parameter.annotation {
-                self.eval(annotation);
+                self.annotation(annotation);
             }
             if let Some(default) = &parameter.default {
                 let value = self.eval(default);
@@ -450,7 +467,7 @@ impl<'a> Walk<'a> {
         }
         for variadic in [&parameters.vararg, &parameters.kwarg].into_iter().flatten() {
             if let Some(annotation) = &variadic.annotation {
-                self.eval(annotation);
+                self.annotation(annotation);
             }
         }
         defaults
@@ -478,8 +495,9 @@ impl<'a> Walk<'a> {
             if let Some(outer) = self.frames.last_mut() {
                 outer.defined.extend(&frame.defined);
             }
-            for value in frame.names.values() {
+            for (name, value) in &frame.names {
                 self.call_method(value, "__set_name__");
+                self.weigh_reducer(name, value, def.range.start().to_u32());
             }
             if let Some(class) = self.classes.get_mut(id) {
                 class.names = frame.names;
@@ -532,6 +550,15 @@ impl<'a> Walk<'a> {
         Some(self.call_function(id, Some(class), &Args::default()))
     }
 
+    /// The same where the method may be any callable that the class was given under that name.
+    pub(super) fn call_method_with(&mut self, value: &Value, name: &str, args: &Args, at: u32) -> Option<Value> {
+        let (What::Object(class) | What::Class(class)) = value.what else { return None };
+        match self.class_name(class, name)? {
+            Value { what: What::Function(id, _), .. } => Some(self.call_function(id, Some(class), args)),
+            other => Some(self.call(&other, args, at)),
+        }
+    }
+
     /// An object of a class of the file. At import, whatever the language may call on it by itself counts as called.
     pub(super) fn make(&mut self, class: usize, args: &Args) -> Value {
         let object = Value::new(What::Object(class));
@@ -553,11 +580,15 @@ impl<'a> Walk<'a> {
                         .collect()
                 })
                 .unwrap_or_default();
+            self.guesses += 1;
             for value in names {
-                if let What::Function(id, _) = value.what {
-                    self.call_function(id, Some(class), &Args::default());
+                match &value.what {
+                    What::Function(id, _) => drop(self.call_function(*id, Some(class), &Args::default())),
+                    What::Path(path) if names::is_weapon(path) => drop(self.call(&value, args, 0)),
+                    _ => {}
                 }
             }
+            self.guesses -= 1;
         }
         object
     }
@@ -592,7 +623,7 @@ impl<'a> Walk<'a> {
         self.leftovers();
         let returns = self.frames.pop().map(|frame| frame.returns).unwrap_or_default();
         self.running.pop();
-        if matches!(def.name.as_str(), "__reduce__" | "__reduce_ex__") {
+        if matches!(def.name.as_str(), "__reduce__" | "__reduce_ex__" | "reducer_override") {
             self.reduced(&returns, def.range.start().to_u32());
         }
         returns

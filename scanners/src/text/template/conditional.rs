@@ -109,8 +109,8 @@ fn addressed(template: &Template, known: &Knowledge) -> Vec<Seen> {
         if let ExprKind::Binary(Op::Concat | Op::Add, before, after) = &expr.kind
             && known.get(*after).spoken
         {
-            let ends = known.texts(*before).chain(known.get(*before).bits.iter().map(String::as_str));
-            if let Some(address) = ends.filter_map(words::open_address).next() {
+            let mut ends = known.texts(*before).chain(known.get(*before).bits.iter().map(String::as_str));
+            if let Some(address) = ends.find_map(words::open_address) {
                 see(expr.at, address);
             }
         }
