@@ -153,6 +153,13 @@ impl Arena {
         (self.nodes.len(), self.values.len())
     }
 
+    /// How many bytes of memory all of them take.
+    pub(crate) fn held(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>()
+            + self.chunks.capacity() * size_of::<Chunk>()
+            + self.values.capacity() * size_of::<Value>()
+    }
+
     /// Puts values in. Those of a dict are keys and values in turn.
     pub(crate) fn put_in(&mut self, id: Id, values: &[Value]) -> Step<()> {
         let Some(mut node) = self.get(id).copied() else { return Ok(()) };

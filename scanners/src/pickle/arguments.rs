@@ -7,7 +7,7 @@ use super::{
     halt::Step,
     judge::Judge,
     names::Global,
-    tables::{Arguments, Tier, UseKind},
+    tables::{self, Arguments, Tier, UseKind},
 };
 use crate::rules::{self, Rule};
 
@@ -79,10 +79,15 @@ impl Judge<'_> {
             Arguments::DtypeText => match self.text(first, 64)? {
                 Some(text) if count <= 3 && is_dtype(&text) => None,
                 _ if self.class_fault(first).is_none() => None,
+                _ if self.global(first).is_some_and(|class| class.is_vouched() && class.name == "record") => None,
                 _ => unvouched("with a description that numpy does not write"),
             },
             Arguments::AttributeOfClass => Some(self.attribute_fault(first, item(self, 1))?),
-            Arguments::VouchedCallee => self.callee_fault(first, count),
+            Arguments::VouchedCallee => self.callee_fault(first, count).or_else(|| {
+                let mut bound = self.arena.items(id).skip(1).filter_map(|value| self.arena.of(value));
+                let kept = bound.any(|(_, node)| node.taint & NOT_TO_KEEP != 0);
+                kept.then(|| (&rules::DEFERRED_CALL, "and hands on a function that may be called later".into()))
+            }),
             Arguments::RebuildFromType => self.rebuild_fault(id, at)?,
             Arguments::CopyregReconstructor => self.reconstructor_fault(first, item(self, 1)),
             Arguments::VouchedClass => self.class_fault(first),
@@ -101,7 +106,12 @@ impl Judge<'_> {
                     None
                 }
                 // Protocol 2 has no bytes: they are a text that is encoded.
-                _ if count == 1 && self.is_encoded(first) => None,
+                _ if count == 1
+                    && let Some(text) = self.text_of_encoded(first) =>
+                {
+                    self.spelled_checkpoints.push(text);
+                    None
+                }
                 _ => unvouched("with bytes that it computes"),
             },
             Arguments::Keys => self.keys_fault(id)?,
@@ -138,6 +148,14 @@ impl Judge<'_> {
                 || matches!(callee.module.as_str(), "builtins" | "__builtin__")
                     && matches!(callee.name.as_str(), "bytes" | "bytearray")
         })
+    }
+
+    /// The text that `_codecs.encode` makes bytes of.
+    fn text_of_encoded(&self, value: Value) -> Option<Value> {
+        let Value::Node(id) = value else { return None };
+        self.callee(id).filter(|callee| callee.name == "encode" && matches!(&*callee.module, "_codecs" | "codecs"))?;
+        let args = self.arena.get(id).map(|node| Id(node.b))?;
+        self.arena.item(args, 0).filter(|text| text.is_text())
     }
 
     fn size_fault(&self, id: Id, first: Value) -> Step<Fault> {
@@ -177,13 +195,20 @@ impl Judge<'_> {
         let Some(global) = self.global(class).filter(|class| class.is_vouched()) else { return Ok(None) };
         let is_class =
             global.entry.is_some_and(|entry| entry.vouches_for(UseKind::New) || entry.vouches_for(UseKind::State));
+        let is_enumeration = global
+            .entry
+            .is_some_and(|entry| entry.arguments == Arguments::Plain && entry.uses == [UseKind::Import, UseKind::Call]);
         let (module, class) = (global.module.clone(), global.name.clone());
         let Some(name) = self.text(name, 200)?.filter(|_| name.is_text()) else { return Ok(None) };
-        let fits = name == "_unpickle" || !name.starts_with('_') && !name.contains('.');
-        if !is_class || !fits {
+        let path = format!("{class}.{name}");
+        // A member of an enumeration, or an attribute that is vouched for itself: any other may be a method that harms
+        // whoever calls it later.
+        let member = is_enumeration || !name.bytes().any(|byte| byte.is_ascii_lowercase());
+        let vouched = tables::look_up(&module, &path).is_some_and(|entry| entry.tier <= Tier::Framework);
+        let plain = !name.starts_with('_') && !name.contains('.');
+        if !(vouched || (is_class || is_enumeration) && plain && member) {
             return Ok(None);
         }
-        let path = format!("{class}.{name}");
         let new = self.globals.find(&module, &path).is_none();
         let value = self.named(&module, &path, at)?;
         if let Some((_, node)) = self.arena.of(value)

@@ -7,6 +7,8 @@ use super::{
     halt::Step,
     judge::Judge,
     machine::{Machine, Mode},
+    names::Global,
+    tables::Arguments,
 };
 use crate::rules;
 
@@ -28,22 +30,17 @@ impl Judge<'_> {
         frame_end: u64,
         most_ops: u64,
     ) -> Step<Option<u64>> {
-        let is_array = |judge: &Self| match target {
-            Value::Node(id) => judge
-                .arena
-                .get(id)
-                .filter(|node| node.kind == Kind::Made)
-                .and_then(|node| judge.class_of(node))
-                .is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper")),
-            _ => false,
-        };
-        if !is_array(self) {
+        if !self.is_array(target) {
             return Ok(None);
         }
         if from < frame_end {
             let message =
                 "An array begins inside a frame: its loader and this reader would take different bytes for it.";
             self.say(&rules::STACK_ODDITY, from, message.into());
+            return Ok(None);
+        }
+        if !self.has_plain_keys(state)? {
+            self.unclear(from);
             return Ok(None);
         }
         let dtype = self.entry_of(state, "dtype")?.unwrap_or(Value::Absent);
@@ -75,12 +72,48 @@ impl Judge<'_> {
                 }
             }
             _ => {
-                let message =
-                    "An array's type or shape is not said plainly, so that nobody can tell where its data ends.";
-                self.say(&rules::STACK_ODDITY, from, message.into());
+                self.unclear(from);
                 Ok(None)
             }
         }
+    }
+
+    fn unclear(&mut self, from: u64) {
+        let message = "An array's type or shape is not said plainly, so that nobody can tell where its data ends.";
+        self.say(&rules::STACK_ODDITY, from, message.into());
+    }
+
+    /// Whether it describes an array as joblib writes them.
+    fn is_array(&self, target: Value) -> bool {
+        let made = self.arena.of(target).map(|(_, node)| node).filter(|node| node.kind == Kind::Made);
+        made.and_then(|node| self.class_of(node))
+            .is_some_and(|class| class.is("joblib.numpy_pickle", "NumpyArrayWrapper"))
+    }
+
+    /// Whether it was given attributes before.
+    pub(crate) fn has_state(&self, target: Value) -> bool {
+        self.arena.of(target).is_some_and(|(_, node)| {
+            let callee = self.global(Value::Node(Id(node.a))).and_then(|callee| callee.entry);
+            // This one sets attributes by itself.
+            let sets = callee.is_some_and(|entry| entry.arguments == Arguments::RebuildFromType);
+            node.c != NONE || node.kind == Kind::Made && sets
+        })
+    }
+
+    /// A description that is given a second state: what it has of the first, only joblib knows.
+    pub(crate) fn array_again(&mut self, target: Value, from: u64) {
+        if self.is_array(target) {
+            self.unclear(from);
+        }
+    }
+
+    /// Whether every key of a state is written in the file; one that is computed may replace any other.
+    fn has_plain_keys(&self, state: Value) -> Step<bool> {
+        let Some((id, node)) = self.arena.of(state).filter(|(_, node)| node.kind == Kind::Dict) else {
+            return Ok(false);
+        };
+        self.charge(node.count)?;
+        Ok(self.arena.pairs(id).all(|(key, _)| key.is_text()))
     }
 
     /// How many elements the shape has.
@@ -98,6 +131,16 @@ impl Judge<'_> {
 
     /// What `numpy.dtype(text, …)` and the state it was given say.
     fn elements(&self, dtype: Value) -> Step<Elements> {
+        // Texts of any length lie in a pickle, as objects do.
+        let texts = |callee: &Global| matches!(&*callee.name, "_convert_to_stringdtype_kwargs" | "StringDType");
+        if self
+            .arena
+            .of(dtype)
+            .and_then(|(id, _)| self.callee(id))
+            .is_some_and(|callee| callee.is_vouched() && texts(callee))
+        {
+            return Ok(Elements::Objects);
+        }
         let Some((text, state)) = self.dtype_parts(dtype)? else { return Ok(Elements::Unclear) };
         let item = |place| state.and_then(|state| self.arena.item(state, place));
         let flags = match item(7) {
@@ -126,6 +169,21 @@ impl Judge<'_> {
         Ok(size.map_or(Elements::Unclear, Elements::Bytes))
     }
 
+    /// numpy takes bytes for the addresses of objects where a description of objects says that they are none.
+    pub(crate) fn check_elements(&mut self, dtype: Value, at: u64) -> Step<()> {
+        let Some((_, Some(state))) = self.dtype_parts(dtype)? else { return Ok(()) };
+        let counted = match self.arena.item(state, 7) {
+            Some(Value::Int(flags)) => flags & 1 == 1,
+            Some(_) => false,
+            None => return Ok(()),
+        };
+        if !counted && self.holds_objects(dtype)? {
+            let message = "It describes objects as plain bytes, so that numpy takes bytes of the file for addresses.";
+            self.say(&rules::STACK_ODDITY, at, message.into());
+        }
+        Ok(())
+    }
+
     /// The text of a dtype, and the tuple of its state.
     fn dtype_parts(&self, dtype: Value) -> Step<Option<(String, Option<Id>)>> {
         let Some((id, node)) = self.arena.of(dtype) else { return Ok(None) };
@@ -144,10 +202,15 @@ impl Judge<'_> {
         let mut open: Vec<Id> = self.arena.of(dtype).map(|(id, _)| id).into_iter().collect();
         let mut seen = Vec::new();
         while let Some(id) = open.pop() {
+            self.charge(u32::try_from(seen.len() / 8 + 1).unwrap_or(NONE))?;
             if seen.contains(&id) || seen.len() > 2000 {
                 continue;
             }
+            self.charge(self.arena.get(id).map_or(0, |node| node.count))?;
             seen.push(id);
+            if self.callee(id).is_some_and(|callee| callee.name == "ObjectDType") {
+                return Ok(true);
+            }
             if let Some((text, state)) = self.dtype_parts(Value::Node(id))? {
                 if text.trim_start_matches(['<', '>', '|', '=']).starts_with(['O', 'o']) {
                     return Ok(true);

@@ -45,6 +45,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) checkpoints: Vec<Range<u64>>,
     /// Texts that become bytes that may be a pickle.
     pub(crate) spelled: Vec<Value>,
+    /// Texts that become bytes that are loaded as a checkpoint of their own.
+    pub(crate) spelled_checkpoints: Vec<Value>,
     pub(crate) storages: Vec<Storage>,
     /// Persistent ids that are no storage of torch.
     pub(crate) strange_ids: Vec<(u64, String)>,
@@ -89,6 +91,7 @@ impl<'a> Judge<'a> {
             carried: Vec::new(),
             checkpoints: Vec::new(),
             spelled: Vec::new(),
+            spelled_checkpoints: Vec::new(),
             storages: Vec::new(),
             strange_ids: Vec::new(),
             first_storage: None,
@@ -248,7 +251,17 @@ impl<'a> Judge<'a> {
             && let Some(inner) = self.arena.item(Id(made.b), 0)
             && let Some(number) = self.number(inner)
         {
-            self.judge_call(number, args, None, (UseKind::Call, b'R'), at)?;
+            // What it was bound to comes before what it is given.
+            let bound: Vec<Value> = self.arena.items(Id(made.b)).skip(1).collect();
+            let all = match self.arena.tuple(args) {
+                Some((given, _)) if !bound.is_empty() => {
+                    let values: Vec<Value> = bound.into_iter().chain(self.arena.items(given)).collect();
+                    self.charge(u32::try_from(values.len()).unwrap_or(NONE))?;
+                    Value::Node(self.arena.container(Kind::Tuple, &values)?)
+                }
+                _ => args,
+            };
+            self.judge_call(number, all, None, (UseKind::Call, b'R'), at)?;
             return Ok(());
         }
         let shown = self.call_text(&path, Value::Node(Id(made.b)))?;
@@ -500,7 +513,9 @@ impl<'a> Judge<'a> {
 
     /// Bytes whose first byte is `first` may be a pickle.
     pub(crate) fn carries(&mut self, first: Option<u8>, at: u64, len: u64) {
-        let may = first.is_some_and(|byte| byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95".contains(&byte));
+        let may = first.is_some_and(|byte| {
+            byte == 0x80 || b"c(]})SVIXUKNJ\x8c\x95\x88\x89MGLFTCB\x8e\x96\x8a\x8f\x8dP".contains(&byte)
+        });
         // What begins as protocols 2 to 5 do is always looked at; the others are many by chance.
         let certain = first == Some(0x80);
         if may && self.carried.len() < if certain { 1 << 20 } else { 1024 } {

@@ -12,12 +12,9 @@ use super::{
     memo::Memo,
     spelling::{self, Integer},
 };
-use crate::{
-    read::cursor::Cursor,
-    rules::{self, Weight},
-    scan::Stop,
-    source::Source,
-};
+use crate::{read::cursor::Cursor, scan::Stop, source::Source};
+
+mod uses;
 
 /// How one pickle ended.
 #[derive(Debug)]
@@ -61,6 +58,8 @@ pub(crate) struct Machine<'a> {
     fence: usize,
     memo: Memo,
     mode: Mode,
+    /// The longest line of a string.
+    longest_line: u64,
     /// Whether arrays lie between the opcodes, as joblib writes them.
     joblib: bool,
     /// What was done before is only supposed: what the memo holds is unknown.
@@ -86,6 +85,9 @@ const MOST_HELD: usize = 40_000_000;
 /// Strings and integers from the first length on count as inert, and from the second on are stepped over unread.
 const PASSIVE_STRING: u64 = 16;
 const LONG_STRING: u64 = 64 << 10;
+/// So much memory is used for each byte of the file, and so much for any file.
+const HELD_FOR_EACH_BYTE: u64 = 64;
+const HELD_ANYWAY: u64 = 128 << 20;
 /// So many arrays of a file are tried as opcodes.
 const MOST_TRIED: u32 = 1000;
 /// Marks within marks that no writer reaches.
@@ -101,6 +103,7 @@ impl<'a> Machine<'a> {
             fence: 0,
             memo: Memo::default(),
             mode,
+            longest_line: if mode == Mode::Sure { LONG_LINE } else { ATTEMPTED_LINE },
             joblib: false,
             supposed: false,
             tried: 0,
@@ -111,6 +114,12 @@ impl<'a> Machine<'a> {
             last: 0,
             odd: [Value::Absent; 4],
         }
+    }
+
+    /// This is the only attempt on these bytes, so that it may read lines of any length.
+    pub(crate) fn with_long_lines(mut self) -> Self {
+        self.longest_line = LONG_LINE;
+        self
     }
 
     /// Arrays lie between the opcodes.
@@ -148,6 +157,9 @@ impl<'a> Machine<'a> {
         }
         if self.stack.len() > MOST_HELD || self.memo.entries() > MOST_HELD as u64 {
             return Err(Halt::spent(format!("more than {MOST_HELD} values on the stack of a pickle")));
+        }
+        if self.ops.is_multiple_of(1 << 16) {
+            self.is_within_memory()?;
         }
         match op {
             b'.' => return self.pop().map(Some),
@@ -262,6 +274,19 @@ impl<'a> Machine<'a> {
         }
         self.last = op;
         Ok(None)
+    }
+
+    /// A file may not make this reader hold more than some multiple of its own size.
+    fn is_within_memory(&self) -> Step<()> {
+        let held = self.judge.arena.held()
+            + self.memo.held()
+            + self.stack.capacity() * size_of::<Value>()
+            + self.marks.capacity() * size_of::<usize>();
+        let most = self.judge.source.len().saturating_mul(HELD_FOR_EACH_BYTE).saturating_add(HELD_ANYWAY);
+        if held as u64 > most {
+            return Err(Halt::spent(format!("more than {most} bytes of memory for one pickle")));
+        }
+        Ok(())
     }
 
     // --- The stack ---
@@ -432,7 +457,14 @@ impl<'a> Machine<'a> {
     /// The values that are written as a line of text.
     fn line(&mut self, op: u8, at: u64) -> Step<()> {
         let start = self.cursor.position();
-        let line = self.cursor.line(if self.mode == Mode::Sure { LONG_LINE } else { ATTEMPTED_LINE })?;
+        let left = self.cursor.left();
+        let line = self.cursor.line(self.longest_line).map_err(|stop| match stop {
+            // It may end further on: then whatever follows it was not looked at.
+            Stop::Broken { .. } if self.longest_line == LONG_LINE && left > LONG_LINE => {
+                Halt::spent("a line of more than 64 MiB")
+            }
+            stop => Halt::Stop(stop),
+        })?;
         let (len, wrong) = (line.len(), |what: &str| Err(Halt::wrong(format!("{what} at {at} is none"))));
         let value = match op {
             b'I' if line.as_ref() == b"00" => Value::Bool(false),
@@ -498,178 +530,6 @@ impl<'a> Machine<'a> {
         let values = self.stack.get(start..).unwrap_or_default();
         self.judge.filled(target, values, kind, at)?;
         self.stack.truncate(start);
-        Ok(())
-    }
-
-    // --- What is imported and called ---
-
-    fn global(&mut self, at: u64) -> Step<()> {
-        let (module, name) = (self.cursor.line(LINE)?, self.cursor.line(LINE)?);
-        self.plausible(&[&module, &name])?;
-        let (module, name) = (String::from_utf8_lossy(&module), String::from_utf8_lossy(&name));
-        let value = self.judge.named(&module, &name, at)?;
-        self.push(value);
-        Ok(())
-    }
-
-    fn plausible(&self, names: &[&[u8]]) -> Step<()> {
-        if self.mode == Mode::Attempt && !names.iter().all(|name| spelling::is_dotted_name(name)) {
-            return Err(Halt::wrong("this is no name"));
-        }
-        Ok(())
-    }
-
-    fn stack_global(&mut self, at: u64) -> Step<()> {
-        let name = self.pop()?;
-        let module = self.pop()?;
-        self.odd_use(&[module, name], at, "the name of what it loads");
-        let value = self.judge.named_by(module, name, at)?;
-        self.push(value);
-        Ok(())
-    }
-
-    /// Something important was taken from a place of the memo that no writer would have stored to in this way.
-    fn odd_use(&mut self, used: &[Value], at: u64, what: &str) {
-        if used.iter().any(|value| *value != Value::Absent && self.odd.contains(value)) {
-            let message =
-                format!("It takes {what} from a memo entry that was overwritten or hidden behind another value.");
-            self.judge.say(&rules::STACK_ODDITY, at, message);
-        }
-    }
-
-    fn call(&mut self, op: u8, at: u64) -> Step<()> {
-        let (callee, args, named) = match op {
-            b'R' | 0x81 => {
-                let args = self.pop()?;
-                (self.pop()?, args, None)
-            }
-            0x92 => {
-                let named = self.pop()?;
-                let args = self.pop()?;
-                (self.pop()?, args, Some(named))
-            }
-            b'o' => {
-                let start = self.pop_mark()?;
-                if start >= self.stack.len() {
-                    return Err(self.empty());
-                }
-                let args = self.judge.arena.container(Kind::Tuple, self.stack.get(start + 1..).unwrap_or_default())?;
-                self.stack.truncate(start + 1);
-                (self.pop()?, Value::Node(args), None)
-            }
-            _ => {
-                let start = self.pop_mark()?;
-                let args = self.judge.arena.container(Kind::Tuple, self.stack.get(start..).unwrap_or_default())?;
-                self.stack.truncate(start);
-                let (module, name) = (self.cursor.line(LINE)?, self.cursor.line(LINE)?);
-                self.plausible(&[&module, &name])?;
-                let (module, name) = (String::from_utf8_lossy(&module), String::from_utf8_lossy(&name));
-                (self.judge.named(&module, &name, at)?, Value::Node(args), None)
-            }
-        };
-        self.odd_use(&[callee], at, "what it calls");
-        let value = self.judge.called(callee, args, named, op, at)?;
-        self.push(value);
-        Ok(())
-    }
-
-    fn build(&mut self, at: u64) -> Step<()> {
-        let state = self.pop()?;
-        let target = self.top()?;
-        self.judge.built(target, state, at)?;
-        if !self.joblib {
-            return Ok(());
-        }
-        let from = self.cursor.position();
-        if let Some(past) = self.judge.array_behind(target, state, from, self.frame_end, self.most_ops)? {
-            self.as_opcodes(from)?;
-            self.cursor.go(past);
-        }
-        Ok(())
-    }
-
-    /// `pickle.load` does not step over arrays. Where it would go on into the data and find a payload, that is said.
-    ///
-    /// joblib itself writes a byte from 1 to 16 first, which is no opcode, so that this ends at once.
-    fn as_opcodes(&mut self, from: u64) -> Step<()> {
-        self.tried += 1;
-        if self.tried > MOST_TRIED {
-            return Ok(());
-        }
-        let mut other = Machine::new(self.judge.source, from, Mode::Attempt, 10_000);
-        other.stack = vec![Value::Unknown; self.stack.len().min(1000)];
-        other.supposed = true;
-        let end = other.run();
-        if let Some(Halt::Stop(Stop::NotHere)) = end.trouble {
-            return Err(Halt::Stop(Stop::NotHere));
-        }
-        if other.judge.uses > 0 && other.judge.worst() >= Some(Weight::Malicious) {
-            for draft in other.judge.drafts {
-                self.judge.say(draft.rule, draft.at, draft.message);
-            }
-            let message = "An array's data are opcodes: joblib steps over them, and pickle.load runs them.";
-            self.judge.say(&rules::STACK_ODDITY, from, message.into());
-        }
-        Ok(())
-    }
-
-    fn persistent(&mut self, op: u8, at: u64) -> Step<()> {
-        let id = if op == b'Q' {
-            self.pop()?
-        } else {
-            let start = self.cursor.position();
-            let line = self.cursor.line(LINE)?;
-            if self.mode == Mode::Attempt && !line.iter().all(u8::is_ascii_graphic) {
-                return Err(Halt::wrong("this is no persistent id"));
-            }
-            Value::Piece { form: Form::Utf8, len: u32::try_from(line.len()).unwrap_or(u32::MAX), at: start }
-        };
-        let value = self.judge.persistent(id, at)?;
-        self.push(value);
-        Ok(())
-    }
-
-    fn extension(&mut self, op: u8, at: u64) -> Step<()> {
-        let code = match op {
-            0x82 => self.cursor.u8()?.into(),
-            0x83 => self.cursor.u16_le()?.into(),
-            _ => self.cursor.u32_le()?,
-        };
-        let value = self.judge.extension(code, at)?;
-        self.push(value);
-        Ok(())
-    }
-
-    // --- What says something about the stream ---
-
-    fn protocol(&mut self, at: u64) -> Step<()> {
-        let protocol = self.cursor.u8()?;
-        if protocol > 5 {
-            self.judge.say(
-                &rules::FRAME_LIE,
-                at,
-                format!("It says that it is of protocol {protocol}, which does not exist."),
-            );
-        } else if self.ops > 1 {
-            self.judge.say(&rules::FRAME_LIE, at, "It names its protocol again in the middle.".to_owned());
-        }
-        if self.mode == Mode::Attempt && protocol > 5 {
-            return Err(Halt::wrong("no such protocol"));
-        }
-        Ok(())
-    }
-
-    fn frame(&mut self, at: u64) -> Step<()> {
-        let size = self.cursor.u64_le()?;
-        let (here, left) = (self.cursor.position(), self.cursor.left());
-        if size > left {
-            let message = format!("A frame is said to be {size} bytes long where only {left} are left.");
-            self.judge.say(&rules::FRAME_LIE, at, message);
-            self.judge.length(size, left, at);
-        } else if here < self.frame_end {
-            self.judge.say(&rules::FRAME_LIE, at, "A frame begins inside another one.".to_owned());
-        }
-        self.frame_end = here.saturating_add(size);
         Ok(())
     }
 }

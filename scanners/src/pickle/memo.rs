@@ -21,6 +21,11 @@ impl Memo {
         self.entries
     }
 
+    /// How many bytes of memory they take.
+    pub(crate) fn held(&self) -> usize {
+        self.near.capacity() * size_of::<Value>() + self.far.capacity() * 48 + self.odd.capacity() * 16
+    }
+
     pub(crate) fn put(&mut self, place: u64, value: Value) {
         let limit = (self.near.len() as u64).saturating_mul(2).saturating_add(1024);
         let before = match usize::try_from(place) {

@@ -117,9 +117,14 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
     match accepts(&machine, &end, probe.len(), named) {
         true => Match::Content,
         false if named => Match::Name,
-        false if !whole && end.ran_out() && end.ops > 1 => Match::Name,
+        false if !whole && end.ran_out() && (end.ops > 1 || is_line(&probe.head)) => Match::Name,
         false => Match::No,
     }
+}
+
+/// A text or number that goes on to the end of its line, beyond what was looked at.
+fn is_line(head: &[u8]) -> bool {
+    matches!(head, [b'V' | b'I' | b'L' | b'F', ..] | [b'S', b'\'' | b'"', ..])
 }
 
 /// `80 02`, and an opcode behind it that can come first.
@@ -161,6 +166,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             drop(machine);
             return inspect_as(scan, source, Loader::Plain).map(drop);
         }
+        if let Some(halt::Halt::Stop(stop @ Stop::Spent(_))) = end.trouble {
+            scan.stopped(source, stop);
+        }
     }
     rest::hidden_in_front(scan, source, &head)
 }
@@ -186,7 +194,7 @@ fn run<'a>(
     mode: Mode,
     loader: Loader,
 ) -> Scanned<(Machine<'a>, End)> {
-    let mut machine = Machine::new(source, start, mode, scan.limits.steps);
+    let mut machine = Machine::new(source, start, mode, scan.limits.steps).with_long_lines();
     if loader == Loader::Plain {
         machine = machine.with_arrays();
     }

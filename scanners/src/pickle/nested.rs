@@ -3,7 +3,7 @@
 //!
 //! Never goes down by itself: what is found is given to the scan, which bounds how deep files lie in files.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use super::{
     accepts,
@@ -23,24 +23,44 @@ const LONG: u32 = 64 << 20;
 
 /// Looks at every stretch of bytes that may be a file of its own.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, judge: &Judge<'_>) -> Scanned<()> {
-    for range in &judge.checkpoints {
+    let checkpoints: HashSet<&Range<u64>> = judge.checkpoints.iter().collect();
+    let mut ordered: Vec<&Range<u64>> = checkpoints.iter().copied().collect();
+    ordered.sort_by_key(|range| (range.start, range.end));
+    for range in ordered {
         let member = source.member(&format!("checkpoint@{}", range.start), range.clone());
         scan.inner(&member);
     }
-    for range in judge.carried.iter().filter(|range| !judge.checkpoints.contains(range)) {
+    for range in judge.carried.iter().filter(|range| !checkpoints.contains(range)) {
         carried(scan, source, range)?;
     }
     if judge.carries_more {
         scan.left_out(source, "more of its bytes may be pickles of their own than are looked at");
     }
+    let mut told = HashSet::new();
+    for text in &judge.spelled_checkpoints {
+        if told.insert(place(*text)) {
+            spelled(scan, source, *text, true)?;
+        }
+    }
     for text in &judge.spelled {
-        spelled(scan, source, *text)?;
+        if told.insert(place(*text)) {
+            spelled(scan, source, *text, false)?;
+        }
     }
     Ok(())
 }
 
+fn place(text: Value) -> u64 {
+    if let Value::Piece { at, .. } = text { at } else { 0 }
+}
+
 fn carried(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) -> Scanned<()> {
     let part = source.part(range.clone());
+    // An archive may be a checkpoint, which a pickle can hand to torch in ways that say nothing of it.
+    if part.read_up_to(0, 4)?.as_ref() == b"PK\x03\x04" {
+        scan.inner(&source.member(&format!("bytes@{}", range.start), range.clone()));
+        return Ok(());
+    }
     if let Some(what) = is_pickle(scan, &part)? {
         let message = format!("The bytes from {} on are a pickle of their own, which {what}.", range.start);
         scan.found(&rules::NESTED_PICKLE, source, range.start, message);
@@ -51,13 +71,16 @@ fn carried(scan: &mut Scan<'_>, source: &Source, range: &Range<u64>) -> Scanned<
 }
 
 /// Protocol 2 writes bytes as a text and a call that encodes it.
-fn spelled(scan: &mut Scan<'_>, source: &Source, text: Value) -> Scanned<()> {
+fn spelled(scan: &mut Scan<'_>, source: &Source, text: Value, loaded: bool) -> Scanned<()> {
     let Value::Piece { form, len, at } = text else { return Ok(()) };
     let end = at.saturating_add(len.into());
     let head = source.read(at..end.min(at.saturating_add(16)))?;
     let starts = spelling::text(form, &head);
-    let checkpoint = starts.starts_with("PK\u{3}\u{4}");
+    let checkpoint = loaded || starts.starts_with("PK\u{3}\u{4}");
     let likely = starts.starts_with('\u{80}') || starts.starts_with(['c', '(', ']', '}', ')']);
+    if loaded && len > LONG {
+        scan.left_out(source, "a checkpoint that is written as a text is longer than is looked at");
+    }
     if len > LONG || form == Form::Bytes || !(checkpoint || likely) {
         return Ok(());
     }

@@ -122,7 +122,9 @@ pub(crate) fn hidden_in_front(scan: &mut Scan<'_>, source: &Source, head: &[u8])
 /// Tries every place at which a harmful pickle may begin; the first that is one is told.
 fn hidden(scan: &mut Scan<'_>, source: &Source, bytes: &[u8], base: u64, from: u64) -> Scanned<()> {
     let mut tried = 0;
-    for at in memchr::memchr3_iter(0x80, b'c', b'(', bytes).filter(|at| *at as u64 >= from) {
+    let begins = memchr::memchr3_iter(0x80, b'c', b'(', bytes);
+    // What takes the name of a global from the stack begins with a short text.
+    for at in begins.chain(memchr::memchr_iter(0x8c, bytes)).filter(|at| *at as u64 >= from) {
         let rest = bytes.get(at..).unwrap_or_default();
         if tried >= TRIED || !may_begin(rest) {
             continue;
@@ -150,6 +152,11 @@ fn may_begin(rest: &[u8]) -> bool {
         [b'c', after @ ..] => {
             let line = after.iter().take(200).position(|byte| *byte == b'\n');
             line.is_some_and(|end| super::spelling::is_dotted_name(after.get(..end).unwrap_or_default()))
+        }
+        [0x8c, length, after @ ..] => {
+            let length = usize::from(*length);
+            after.get(..length).is_some_and(super::spelling::is_dotted_name)
+                && matches!(after.get(length), Some(0x8c | 0x94 | b'q'))
         }
         // MARK, then what INST and OBJ are given.
         [b'(', b'S' | b'V' | b'c' | b'X' | b'U' | 0x8c | b'I' | b'K' | b'(' | b'i', ..] => true,

@@ -105,16 +105,21 @@ fn number(digits: &[u8], base: u32) -> Option<u32> {
 
 /// An integer as a line spells it.
 pub(crate) fn integer(line: &[u8], any_base: bool) -> Option<Integer> {
-    let text = std::str::from_utf8(line).ok()?.trim();
+    let text = std::str::from_utf8(to_nul(line)).ok()?.trim();
+    // C reads no digits before a NUL as zero.
+    if text.is_empty() && line.contains(&0) {
+        return Some(Integer::Small(0));
+    }
     let (minus, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let lower = digits.get(..2).unwrap_or_default().to_ascii_lowercase();
     let (digits, base) = match lower.as_str() {
-        "0x" if any_base => (digits.get(2..)?, 16),
-        "0o" if any_base => (digits.get(2..)?, 8),
-        "0b" if any_base => (digits.get(2..)?, 2),
+        // One underscore may stand between the base and the digits.
+        "0x" if any_base => (after_base(digits)?, 16),
+        "0o" if any_base => (after_base(digits)?, 8),
+        "0b" if any_base => (after_base(digits)?, 2),
         _ => (digits, 10),
     };
     if digits.is_empty() || !digits.chars().all(|c| c == '_' || c.is_digit(base)) || digits.starts_with('_') {
@@ -127,9 +132,29 @@ pub(crate) fn integer(line: &[u8], any_base: bool) -> Option<Integer> {
     })
 }
 
+fn after_base(digits: &str) -> Option<&str> {
+    let digits = digits.get(2..)?;
+    Some(digits.strip_prefix('_').unwrap_or(digits))
+}
+
+/// CPython's unpickler in C gives the line to functions that stop at a NUL.
+fn to_nul(line: &[u8]) -> &[u8] {
+    memchr::memchr(0, line).and_then(|end| line.get(..end)).unwrap_or(line)
+}
+
 /// Whether the line spells a number with a point, `inf` or `nan`.
 pub(crate) fn is_float(line: &[u8]) -> bool {
-    std::str::from_utf8(line).is_ok_and(|text| text.trim().replace('_', "").parse::<f64>().is_ok())
+    std::str::from_utf8(to_nul(line)).is_ok_and(|text| text.trim().replace('_', "").parse::<f64>().is_ok())
+}
+
+/// Whether this could be a module: a file beside the pickle has whatever name its author gave it.
+pub(crate) fn is_module(name: &[u8]) -> bool {
+    is_dotted_name(name)
+        || name.len() <= 200
+            && std::str::from_utf8(name).is_ok_and(|text| {
+                !text.is_empty()
+                    && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '.' | '+' | '@'))
+            })
 }
 
 /// Whether this could be a dotted Python name.
@@ -160,6 +185,10 @@ mod tests {
         assert_eq!(integer(b" 007 ", false), Some(Integer::Small(7)));
         assert_eq!(integer(b"-0x10", true), Some(Integer::Small(-16)));
         assert_eq!(integer(b"99999999999999999999", true), Some(Integer::Large));
+        assert_eq!(integer(b"0x_10", true), Some(Integer::Small(16)));
+        assert_eq!(integer(b"5\0junk", false), Some(Integer::Small(5)));
+        assert_eq!(integer(b"\0", true), Some(Integer::Small(0)));
+        assert!(is_float(b"1.5\0junk"));
         assert_eq!(integer(b"1 apple", true), None);
         assert!(is_float(b"1e5") && is_float(b"nan") && !is_float(b"Five"));
     }
@@ -167,6 +196,7 @@ mod tests {
     #[test]
     fn names() {
         assert!(is_dotted_name(b"torch._utils") && is_dotted_name(b"os\r") && is_dotted_name("é".as_bytes()));
+        assert!(is_module(b"my-module") && is_module(b"7z") && !is_module(b"<html>"));
         assert!(!is_dotted_name(b"lass Net:") && !is_dotted_name(b"") && !is_dotted_name(b"a..b"));
     }
 }

@@ -15,7 +15,14 @@ impl Judge<'_> {
     pub(crate) fn built(&mut self, target: Value, state: Value, at: u64) -> Step<()> {
         self.uses += 1;
         let Some((id, node)) = self.arena.of(target).map(|(id, node)| (id, *node)) else {
-            return if target == Value::Unknown { Ok(()) } else { Err(Halt::wrong("a plain value is given a state")) };
+            if target == Value::Unknown {
+                return Ok(());
+            }
+            if self.is_nothing(state) {
+                self.say(&rules::STACK_ODDITY, at, "It gives a plain value an empty state, which does nothing.".into());
+                return Ok(());
+            }
+            return Err(Halt::wrong("a plain value is given a state"));
         };
         match node.kind {
             Kind::Global => {
@@ -32,8 +39,22 @@ impl Judge<'_> {
         }
         self.check_state(&node, state, at)?;
         self.keep_state(id, state);
+        self.check_elements(target, at)?;
         self.grew(id, at);
         Ok(())
+    }
+
+    /// States that loaders take for none, so that they ask nothing of the object.
+    fn is_nothing(&self, state: Value) -> bool {
+        match state {
+            Value::None | Value::Bool(false) | Value::Int(0) | Value::Piece { len: 0, .. } => true,
+            Value::Node(id) => self.arena.get(id).is_some_and(|node| match node.kind {
+                Kind::Tuple => matches!(node.count, 0 | 2),
+                Kind::List | Kind::Dict | Kind::Set | Kind::Frozen => node.count == 0,
+                _ => false,
+            }),
+            _ => false,
+        }
     }
 
     fn state_of_made(&mut self, made: &Node, state: Value, at: u64) -> Step<()> {
@@ -78,6 +99,11 @@ impl Judge<'_> {
             if target == Value::Unknown {
                 return Ok(());
             }
+            // Without items the loader does not look at what it is given; and bytes of protocol 5 can be changed.
+            if values.is_empty() || target.is_bytes() {
+                self.say(&rules::STACK_ODDITY, at, "It puts items, or none, into a plain value.".into());
+                return Ok(());
+            }
             return Err(Halt::wrong("items are put into a plain value"));
         };
         match node.kind {
@@ -105,6 +131,10 @@ impl Judge<'_> {
                     at,
                     "Loading this pickle puts items into an object of its loader.".into(),
                 );
+            }
+            Kind::Tuple | Kind::Frozen if values.is_empty() => {
+                self.say(&rules::STACK_ODDITY, at, "It puts no items into what cannot be changed.".into());
+                return Ok(());
             }
             Kind::Tuple | Kind::Frozen => {
                 return Err(Halt::wrong("items are put into a container that cannot be changed"));

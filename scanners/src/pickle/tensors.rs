@@ -14,6 +14,8 @@ use crate::{
 
 /// So many objects are looked at.
 const LOOKED_AT: usize = 4_000_000;
+/// All names together are no longer.
+const MOST_NAMES: usize = 256 << 20;
 /// A name is no longer.
 const LONG: u32 = 500;
 
@@ -22,6 +24,7 @@ pub(crate) fn note(scan: &mut Scan<'_>, machine: &Machine<'_>, end: &End) -> Sca
     let Some(root) = end.value.and_then(Machine::node_of) else { return Ok(()) };
     let mut open = vec![(String::new(), root)];
     let mut seen = HashSet::new();
+    let mut held = 0;
     while let Some((name, id)) = open.pop() {
         if scan.facts.tensors.len() as u64 >= scan.limits.tensors || seen.len() > LOOKED_AT {
             return Ok(());
@@ -44,6 +47,10 @@ pub(crate) fn note(scan: &mut Scan<'_>, machine: &Machine<'_>, end: &End) -> Sca
                     key => machine.judge.text(key, LONG).map_err(stop)?.unwrap_or_default(),
                 };
                 let path = if name.is_empty() { key } else { format!("{name}.{key}") };
+                held += path.len();
+                if held > MOST_NAMES {
+                    return Ok(());
+                }
                 if path.len() < 2000 {
                     inside.extend(Machine::node_of(value).map(|id| (path, id)));
                 }

@@ -264,3 +264,141 @@ fn depth_and_width_cost_nothing() {
         assert_eq!(cycle.verdict, Verdict::Clean);
     });
 }
+
+// --- What reviewers found: each of these runs in CPython ---
+
+/// `os.system` by names from the stack, so that no search for opcodes finds it.
+const STACKED: &[u8] = b"\x8c\x02os\x8c\x06system\x93\x8c\x04echo\x85R";
+
+#[test]
+fn what_cpython_does_not_stop_at_does_not_stop_the_machine() {
+    let first: &[&[u8]] = &[
+        b"K\x01Nb0",
+        b"K\x01NN\x86b0",
+        b"K\x01(e0",
+        b"\x8c\x01x(u0",
+        b")(\x900",
+        b"(\x91(\x900",
+        b"\x96\x03\0\0\0\0\0\0\0abcK\x05a0",
+        b"\x96\x03\0\0\0\0\0\0\0abcK\x01K\x05s0",
+        b"I5\0zz\n0",
+        b"I\0\n0",
+        b"L5\0zz\n0",
+        b"L0x_10\n0",
+        b"F1.5\0zz\n0",
+        b"Np5\0zz\n0g5\n0",
+    ];
+    for first in first {
+        let bytes = [b"\x80\x05", *first, STACKED, b"."].concat();
+        assert_eq!(whole("model.pkl", &bytes).verdict, Verdict::Malicious, "{}", first.escape_ascii());
+    }
+}
+
+#[test]
+fn a_long_line_of_text_in_front_hides_nothing() {
+    let line = b"This is a readme. ".repeat(80_000);
+    for name in ["model.pkl", "README.txt", "notes"] {
+        let bytes = [b"V", line.as_slice(), b"\n0", SHELL, b"."].concat();
+        assert_eq!(whole(name, &bytes).verdict, Verdict::Malicious, "{name}");
+    }
+}
+
+#[test]
+fn a_module_beside_the_pickle_may_have_any_name() {
+    for name in ["my-module", "7z", "my module"] {
+        let bytes = [b"c", name.as_bytes(), b"\nrun\n(S'x'\ntR."].concat();
+        assert_eq!(whole("model.pkl", &bytes).verdict, Verdict::Suspicious, "{name}");
+    }
+}
+
+#[test]
+fn a_checkpoint_in_bytes_is_looked_at_however_they_are_made() {
+    let loads = b"ctorch.storage\n_load_from_bytes\n";
+    let inner = [b"N0", SHELL, b"."].concat();
+    let inner = std::str::from_utf8(&inner).unwrap().replace("U\u{4}echo", "S'echo'\n");
+    let encoded = [b"c_codecs\nencode\n", text(&inner).as_slice(), &text("latin1"), b"\x86R"].concat();
+    let spelled = [b"cbuiltins\nbytes\n", text(&inner).as_slice(), &text("utf8"), b"\x86R"].concat();
+    let numbers = [b"cbuiltins\nbytes\n(", b"K0".repeat(3).as_slice(), b"t\x85R"].concat();
+    for (way, worst) in [(encoded, Verdict::Malicious), (spelled, Verdict::Suspicious), (numbers, Verdict::Suspicious)]
+    {
+        let report = whole("model.pkl", &two(&[loads, way.as_slice(), b"\x85R"].concat()));
+        assert_eq!(report.verdict, worst, "{:?}", said(&report));
+    }
+}
+
+#[test]
+fn a_method_of_a_class_is_not_kept_because_the_class_is_vouched_for() {
+    let get =
+        |class: &[u8], name: &str| two(&[b"cbuiltins\ngetattr\n", class, text(name).as_slice(), b"\x86R"].concat());
+    assert!(whole("m.pkl", &get(b"cpandas.core.frame\nDataFrame\n", "eval")).verdict >= Verdict::Suspicious);
+    assert!(whole("m.pkl", &get(b"cpathlib\nPath\n", "unlink")).verdict >= Verdict::Suspicious);
+    assert_eq!(whole("m.pkl", &get(b"cuuid\nSafeUUID\n", "unknown")).verdict, Verdict::Clean);
+}
+
+/// An array as joblib describes it; `more` comes last among what is said of it.
+fn described(len: u8, more: &[u8]) -> Vec<u8> {
+    let dtype = b"cnumpy\ndtype\nU\x02u1\x89\x88\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb";
+    let kept = [b"(U\x05shapeK".as_slice(), &[len], b"\x85U\x05dtype", dtype, more, b"u"].concat();
+    [b"}".as_slice(), &kept, b"b"].concat()
+}
+
+#[test]
+fn what_joblib_would_skip_otherwise_is_no_array() {
+    const WRAPPER: &[u8] = b"\x80\x02cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81q\x01";
+    let computed = b"cbuiltins\nstr\nC\x05shapeU\x05ascii\x86RK\0\x85";
+    let hidden = [b"0", STACKED, b"."].concat();
+    let len = u8::try_from(hidden.len()).unwrap();
+    let report = whole("m.joblib", &[WRAPPER, &described(len, computed), &hidden, b"N."].concat());
+    assert!(report.verdict >= Verdict::Suspicious, "{:?}", said(&report));
+    let first = described(0, b"U\x1bnumpy_array_alignment_bytesK\x10");
+    let second = [b"0h\x01".as_slice(), &described(1, b""), b"\x03C", &[len + 2], b"xx", &hidden].concat();
+    let report = whole("m.joblib", &[WRAPPER, &first, b"\x01\xff", &second, b"."].concat());
+    assert!(report.verdict >= Verdict::Suspicious, "{:?}", said(&report));
+}
+
+#[test]
+fn what_a_partial_is_bound_to_is_judged_when_it_is_called() {
+    let load = b"ctorch.storage\n_load_from_bytes\n";
+    let ctor =
+        [b"cfunctools\npartial\ncnumpy.random._pickle\n__generator_ctor\nC\x04PK\x03\x04".as_slice(), load].concat();
+    for body in [[&ctor, b"\x87R)R".as_slice()].concat(), [&ctor, b"\x87R".as_slice()].concat()] {
+        let report = whole("m.pkl", &two(&body));
+        assert!(report.verdict >= Verdict::Suspicious, "{:?}", said(&report));
+    }
+    let direct = [b"cnumpy.random._pickle\n__generator_ctor\nC\x04PK\x03\x04".as_slice(), load, b"\x86R"].concat();
+    assert!(whole("m.pkl", &two(&direct)).verdict >= Verdict::Suspicious);
+    let kept = two(b"cfunctools\npartial\ncbuiltins\nmax\nK\x01\x86R");
+    assert_eq!(whole("m.pkl", &kept).verdict, Verdict::Clean);
+}
+
+#[test]
+fn objects_that_are_described_as_plain_bytes_are_told() {
+    let dtype = |flags: u8| {
+        let state = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK";
+        two(&[b"cnumpy\ndtype\nU\x02O8\x89\x88\x87R".as_slice(), state, &[flags], b"tb"].concat())
+    };
+    assert_eq!(whole("m.pkl", &dtype(63)).verdict, Verdict::Clean);
+    assert_eq!(whole("m.pkl", &dtype(0)).verdict, Verdict::Suspicious);
+}
+
+#[test]
+fn what_real_libraries_read_of_their_classes_stays_clean() {
+    let zone = [
+        b"cbuiltins\ngetattr\nczoneinfo\nZoneInfo\n".as_slice(),
+        &text("_unpickle"),
+        b"\x86R",
+        &text("UTC"),
+        b"\x88\x86R",
+    ];
+    assert_eq!(whole("m.pkl", &two(&zone.concat())).verdict, Verdict::Clean);
+    let line = b"cscipy.interpolate._interpolate\ninterp1d\n";
+    let linear = [b"cbuiltins\ngetattr\n".as_slice(), line, &text("_call_linear_np"), b"\x86R"];
+    assert_eq!(whole("m.pkl", &two(&linear.concat())).verdict, Verdict::Clean);
+}
+
+#[test]
+fn a_small_pickle_does_not_fill_memory() {
+    let bytes = [b"\x80\x02N".as_slice(), &b"\x85".repeat(4 << 20), b"."].concat();
+    let report = whole("m.pkl", &bytes);
+    assert_ne!(report.verdict, Verdict::Clean);
+}
