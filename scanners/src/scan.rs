@@ -190,6 +190,11 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether this rule has been noted, anywhere in the file.
+    pub(crate) fn has_found(&self, rule: &'static Rule) -> bool {
+        self.findings.iter().any(|finding| finding.rule.id == rule.id)
+    }
+
     /// These bytes were read and judged.
     pub(crate) fn inspected(&mut self, source: &Source, range: Range<u64>) {
         self.mark(source, range, Seen::Inspected);

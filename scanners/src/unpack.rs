@@ -62,6 +62,8 @@ const CHUNK: usize = 64 << 10;
 const SMALL: u64 = 1 << 20;
 /// Below this no ratio is out of proportion: everything of this size can be looked at.
 const RATIO_FROM: u64 = 64 << 20;
+/// The same once the file has shown that it means to grow.
+const RATIO_FROM_THEN: u64 = 1 << 20;
 
 impl Codec {
     /// The word in messages.
@@ -151,7 +153,8 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
 fn within(scan: &mut Scan<'_>, source: &Source, packed: &Range<u64>, stream: &Stream, made: u64) -> Scanned<()> {
     scan.unpacked(CHUNK as u64)?;
     let used = stream.position().saturating_sub(packed.start).max(1);
-    if made > RATIO_FROM && made / used > scan.limits.ratio {
+    let from = if made > RATIO_FROM_THEN && scan.has_found(&rules::ZIP_BOMB) { RATIO_FROM_THEN } else { RATIO_FROM };
+    if made > from && made / used > scan.limits.ratio {
         let message = format!("{used} packed bytes become more than {made}; it was not unpacked any further.");
         scan.found(&rules::ZIP_BOMB, source, packed.start, message);
         return Err(Stop::Spent(format!("more than {} unpacked bytes for each packed byte", scan.limits.ratio)));

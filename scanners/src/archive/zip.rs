@@ -10,10 +10,10 @@ mod members;
 mod records;
 mod second;
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 use crate::{
-    archive::{Archive, Member},
+    archive::Archive,
     formats::{Match, Probe},
     kinds, rules,
     scan::{Scan, Scanned, Stop},
@@ -61,27 +61,10 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     if !zip.told {
         second::ask(scan, source)?;
     }
-    let mut members = zip.views.members(scan, source)?;
-    share(scan, source, &mut members);
-    let archive = Archive { source: source.clone(), members };
+    let archive = Archive { source: source.clone(), members: zip.views.members(scan, source)? };
     zip.mark(scan);
     kinds::inspect(scan, &archive);
     Ok(())
-}
-
-/// The same bytes under a few names are inspected under each of them. Under hundreds, which no program writes, it is the
-/// unpacking that is meant to hurt.
-fn share(scan: &mut Scan<'_>, source: &Source, members: &mut [Member]) {
-    let mut times: HashMap<(u64, u64), usize> = HashMap::new();
-    for member in members {
-        let Some(first) = member.readings.first().filter(|first| !first.packed.is_empty()) else { continue };
-        let seen = times.entry((first.packed.start, first.packed.end)).or_default();
-        *seen += 1;
-        if *seen > SHARED {
-            member.readings.clear();
-            scan.left_out(source, format!("more than {SHARED} members share their bytes"));
-        }
-    }
 }
 
 /// Whether a zip begins here: with a member, an end, or the mark of an archive in several parts.
@@ -241,9 +224,6 @@ fn local_of(source: &Source, directory: &Directory, entry: &Central) -> Scanned<
     }
     if directory.base == 0 { Ok(None) } else { Local::read(source, entry.header) }
 }
-
-/// So many members are inspected that share their bytes.
-const SHARED: usize = 16;
 
 #[cfg(test)]
 pub(crate) mod tests;
