@@ -248,6 +248,13 @@ impl<'a> Object<'a> {
             self.found(scan, &rules::KERAS_FOREIGN, message);
             return;
         }
+        if names::is_dangerous(name) {
+            let from = module.unwrap_or("a package beside Keras");
+            let message =
+                format!("The config names `{name}` of `{from}`, which reaches files, the network or other models.");
+            self.found(scan, &rules::KERAS_CALLABLE, message);
+            return;
+        }
         let trusted = |package: &str| names::TRUSTED_PACKAGES.contains(&package);
         let package = match module {
             Some(module) => module.split('.').next().unwrap_or(module),

@@ -34,8 +34,9 @@ pub(super) fn parquet(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     }
     scan.inert(source, start..len);
     // Arrow's own schema is kept in it as text.
-    let arrow = memchr::memmem::find(&schema, b"ARROW:schema").and_then(|at| schema.get(at + 12..));
-    if let Some(rest) = arrow {
+    for at in memchr::memmem::find_iter(&schema, b"ARROW:schema") {
+        let rest = schema.get(at + 12..).unwrap_or_default();
+        scan.steps(rest.len() as u64 / 16)?;
         let text = rest.iter().skip_while(|b| !b.is_ascii_alphanumeric() && **b != b'/');
         let text: Vec<u8> = text.copied().take_while(|b| base64::is_digit(*b)).collect();
         extension(scan, source, start, &base64::decode(&text).into());

@@ -289,7 +289,18 @@ pub(crate) fn is_dangerous_operation(name: &str) -> bool {
     let parts =
         ["py_func", "PyFunc", "numpy_function", "ReadFile", "WriteFile", "read_file", "write_file", "load_op_library"];
     let matching = ["MatchingFiles", "matching_files", "SaveV2", "RestoreV2", "PrintV2", "raw_ops.Save"];
-    parts.iter().chain(&matching).any(|part| name.contains(part))
+    // Whole parts of TensorFlow and Keras whose functions reach files, libraries and other models.
+    let reaching = [
+        "gfile",
+        "saved_model",
+        "get_file",
+        "load_library",
+        "load_model",
+        "keras.utils",
+        "data_utils",
+        "config.experimental",
+    ];
+    parts.iter().chain(&matching).chain(&reaching).any(|part| name.contains(part)) || is_dangerous(name)
 }
 
 pub(crate) fn is_known_class(name: &str) -> bool {

@@ -27,8 +27,8 @@ pub(crate) fn is_index(probe: &Probe<'_>) -> Match {
 
 /// The index: every tensor's name, type, shape and place.
 pub(crate) fn index(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
-    let len = source.len();
-    let mut footer = Cursor::at(source, len.saturating_sub(FOOTER));
+    let last = source.len().saturating_sub(FOOTER)..source.len();
+    let mut footer = Cursor::at(source, last.start);
     let (meta, index) = (handle(&mut footer)?, handle(&mut footer)?);
     source.will_read([meta, index].map(|(start, size)| start..start.saturating_add(size).saturating_add(TRAILER)));
     let mut blocks = Vec::new();
@@ -51,7 +51,7 @@ pub(crate) fn index(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         let _ = entries(scan, source, block)?;
         scan.inspected(source, block.0..block.0.saturating_add(block.1).saturating_add(TRAILER));
     }
-    scan.inspected(source, len - FOOTER..len);
+    scan.inspected(source, last);
     Ok(())
 }
 

@@ -73,7 +73,10 @@ pub(crate) fn read(
     while let Some(field) = fields.next()? {
         scan.steps(1)?;
         match (field.number, &field.content) {
-            (1, Content::Bytes(range)) => main.push(node(scan, source, range.clone(), skipped)?),
+            (1, Content::Bytes(range)) => {
+                scan.steps(A_NODE)?;
+                main.push(node(scan, source, range.clone(), skipped)?);
+            }
             (2, Content::Bytes(range)) => libraries.push(range.clone()),
             (3..=5, content) => skipped.content(content),
             _ => skipped.unknown(scan, source, &field),
@@ -114,7 +117,10 @@ fn function(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, skipped: &m
                     }
                 }
             }
-            (3, Content::Bytes(range)) => graph.push(node(scan, source, range.clone(), skipped)?),
+            (3, Content::Bytes(range)) => {
+                scan.steps(A_NODE)?;
+                graph.push(node(scan, source, range.clone(), skipped)?);
+            }
             (2 | 4..=8, content) => skipped.content(content),
             _ => skipped.unknown(scan, source, &field),
         }
@@ -261,3 +267,6 @@ fn tensor(source: &Source, field: &Field, node: &mut Node, skipped: &mut Skipped
     }
     Ok(())
 }
+
+/// Two bytes can be a node, and each node is kept: it costs what it weighs, so that there are no more than two million.
+const A_NODE: u64 = 100;
