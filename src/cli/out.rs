@@ -70,7 +70,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Text of others with nothing in it that moves a cursor or turns letters round; lines stay lines.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     text.chars().map(|c| if (c.is_control() && c != '\n') || deceptive(c) { '?' } else { c }).collect()
 }
 

@@ -106,6 +106,20 @@ async fn what_cannot_be_read_is_said_and_never_clean() {
     assert_eq!(verdict("dangling.pkl"), "unjudged");
     assert_eq!(verdict("inner/model.pkl"), "malicious");
     assert_eq!(found.len(), 2, "a link back up is no endless folder: {found:?}");
+    // Neither waited for nor left out.
+    Command::new("mkfifo").arg(at("pipe.pkl")).status().unwrap();
+    for words in [["--json", "pipe.pkl"], ["--json", "."]] {
+        let ran = scan(folder.path(), &words).await;
+        let line = lines(&ran).into_iter().find(|line| line["path"].as_str().unwrap().ends_with("pipe.pkl")).unwrap();
+        assert_eq!(line["verdict"], "unjudged", "{line}");
+    }
+    // An answer that reaches nobody is a failure, even where all is clean.
+    fs::write(at("notes.txt"), "words\n").unwrap();
+    let mut command = Command::new("sh");
+    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder.path());
+    command.args(["-c", &format!("{} scan --json notes.txt > /dev/full", beside("weighbridge").display())]);
+    let lost = run(command, Duration::from_mins(1)).await;
+    assert!(lost.code == 1 && lost.err.contains("could not be written"), "{lost:?}");
     let sarif = scan(folder.path(), &["--format", "sarif", "."]).await;
     let log: Value = serde_json::from_str(&sarif.out).unwrap();
     assert_eq!(log["version"], "2.1.0");

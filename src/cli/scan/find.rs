@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) shown: String,
     /// Its name within the folder that was given.
     pub(super) name: String,
+    /// Whether it is a file: a pipe would be waited for, and a device read for ever.
+    pub(super) plain: bool,
     pub(super) neighbours: Option<Arc<Neighbours>>,
 }
 
@@ -34,12 +36,12 @@ pub(super) fn all(paths: &[PathBuf]) -> Result<Found, String> {
     let mut found = Found { files: Vec::new(), notes: Vec::new() };
     for path in paths {
         let about = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        if about.is_dir() { folder(path, &mut found) } else { found.files.push(single(path)) }
+        if about.is_dir() { folder(path, &mut found) } else { found.files.push(single(path, about.is_file())) }
     }
     Ok(found)
 }
 
-fn single(path: &Path) -> Wanted {
+fn single(path: &Path, plain: bool) -> Wanted {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let beside = path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
     let neighbours = beside.map(|folder| {
@@ -48,7 +50,7 @@ fn single(path: &Path) -> Wanted {
         let plain = sized.filter(|(_, about)| about.is_file());
         Arc::new(plain.map(|(name, about)| (name.to_string_lossy().into_owned(), about.len())).collect())
     });
-    Wanted { path: path.to_owned(), shown: path.to_string_lossy().into_owned(), name, neighbours }
+    Wanted { path: path.to_owned(), shown: path.to_string_lossy().into_owned(), name, plain, neighbours }
 }
 
 fn folder(root: &Path, found: &mut Found) {
@@ -68,6 +70,7 @@ fn folder(root: &Path, found: &mut Found) {
     files.retain(|(_, path, _)| !is_named_blob(path));
     let neighbours: Arc<Neighbours> = Arc::new(files.iter().map(|(name, _, size)| (name.clone(), *size)).collect());
     found.files.extend(files.into_iter().map(|(name, path, _)| Wanted {
+        plain: fs::metadata(&path).is_ok_and(|about| about.is_file() || about.is_dir()),
         shown: path.to_string_lossy().into_owned(),
         path,
         name,
@@ -115,11 +118,8 @@ impl Walk<'_> {
             }
             Ok(about) if about.is_dir() => folders.push(path),
             Ok(about) if about.is_file() => self.add(path, about.len()),
-            Ok(_) => {
-                self.notes.push(format!("{} is no file: a device, a pipe or a socket is not read.", path.display()));
-            }
-            // It is read all the same, so that the report says that it could not be.
-            Err(_) => self.add(path, 0),
+            // Neither can be read, and the report says so.
+            Ok(_) | Err(_) => self.add(path, 0),
         }
     }
 

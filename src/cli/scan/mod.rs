@@ -72,9 +72,15 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     });
     screen.end();
     match shape {
-        Shape::Sarif => out::say_json(&weighbridge_scanners::sarif(&kept)),
-        Shape::Text => out::say(sums.line(began.elapsed())),
+        Shape::Sarif => {
+            screen.answer(&serde_json::to_string_pretty(&weighbridge_scanners::sarif(&kept)).unwrap_or_default());
+        }
+        Shape::Text => screen.answer(&out::harmless(&sums.line(began.elapsed()))),
         Shape::Json => {}
+    }
+    // A report that nobody got says nothing, least of all that all is well.
+    if let Some(error) = screen.lost() {
+        return Err(Failure::Failed(format!("The answer could not be written: {error}")));
     }
     match sums.worst() {
         Some(Verdict::Malicious | Verdict::Suspicious) => Err(Failure::Said),
@@ -114,6 +120,9 @@ fn in_order(files: &[Wanted], jobs: usize, mut each: impl FnMut(Report)) {
 
 /// Reads one file. Whatever goes wrong, there is a report, and it is not clean.
 fn one(file: &Wanted, limits: &Limits) -> Report {
+    if !file.plain && file.path.exists() {
+        return unread(&file.shown, "it is a device, a pipe or a socket");
+    }
     let opened = match FileSource::open(&file.path) {
         Ok(opened) => opened,
         Err(error) => return unread(&file.shown, &format!("it could not be opened: {error}")),

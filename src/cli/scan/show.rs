@@ -66,11 +66,13 @@ pub(super) struct Screen {
     watched: bool,
     last: Instant,
     shown: bool,
+    /// Why the answer did not reach its reader.
+    lost: Option<io::Error>,
 }
 
 impl Screen {
     pub(super) fn new(files: usize, watched: bool) -> Self {
-        Self { files, watched, last: Instant::now(), shown: false }
+        Self { files, watched, last: Instant::now(), shown: false, lost: None }
     }
 
     /// A clean file is not worth a line.
@@ -79,13 +81,24 @@ impl Screen {
             return;
         }
         self.clear();
-        out::say(block(report));
+        self.answer(&out::harmless(&block(report)));
+    }
+
+    /// Writes a piece of the answer.
+    pub(super) fn answer(&mut self, text: &str) {
+        let mut to = io::stdout().lock();
+        if let Err(error) = writeln!(to, "{text}").and_then(|()| to.flush()) {
+            self.lost.get_or_insert(error);
+        }
+    }
+
+    pub(super) fn lost(&self) -> Option<&io::Error> {
+        self.lost.as_ref()
     }
 
     pub(super) fn print_json(&mut self, report: &Report) {
         self.clear();
-        let line = serde_json::to_string(report).unwrap_or_default();
-        let _ = writeln!(io::stdout(), "{line}");
+        self.answer(&serde_json::to_string(report).unwrap_or_default());
     }
 
     pub(super) fn progress(&mut self, sums: &Sums) {
