@@ -58,7 +58,7 @@ pub(crate) fn system(path: &str) -> bool {
 
 /// Where models are trained: the paths that are left behind in configs.
 fn trained_there(path: &str) -> bool {
-    const PLACES: [&str; 31] = [
+    const PLACES: [&str; 29] = [
         "/home/",
         "/root/",
         "/users/",
