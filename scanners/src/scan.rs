@@ -90,6 +90,8 @@ pub(crate) struct Scan<'a> {
     sheets: Vec<Sheet>,
     findings: Vec<Finding>,
     told: HashSet<(&'static str, String, String)>,
+    /// The rules among them.
+    rules: HashSet<&'static str>,
     worst: Option<Weight>,
     depth: u32,
     format: &'static str,
@@ -106,6 +108,7 @@ impl<'a> Scan<'a> {
             sheets: vec![Sheet::new(size)],
             findings: Vec::new(),
             told: HashSet::new(),
+            rules: HashSet::new(),
             worst: None,
             depth: 0,
             format: "unknown",
@@ -180,9 +183,12 @@ impl Scan<'_> {
     pub(crate) fn found(&mut self, rule: &'static Rule, source: &Source, offset: u64, message: impl Into<String>) {
         let message = readable(&message.into());
         self.worst = self.worst.max(Some(rule.weight));
-        if !self.told.insert((rule.id, source.path().to_owned(), message.clone())) {
+        // What is remembered to be told once must not grow with what a file makes up. A rule not told yet always is.
+        let full = self.told.len() >= self.limits.findings.saturating_mul(TOLD);
+        if (full && self.has_found(rule)) || !self.told.insert((rule.id, source.path().to_owned(), message.clone())) {
             return;
         }
+        self.rules.insert(rule.id);
         let place = Place { path: source.path().to_owned(), offset };
         self.findings.push(Finding { rule, severity: rule.severity, place, message });
         if self.findings.len() > self.limits.findings.saturating_mul(2) {
@@ -192,7 +198,7 @@ impl Scan<'_> {
 
     /// Whether this rule has been noted, anywhere in the file.
     pub(crate) fn has_found(&self, rule: &'static Rule) -> bool {
-        self.findings.iter().any(|finding| finding.rule.id == rule.id)
+        self.rules.contains(rule.id)
     }
 
     /// These bytes were read and judged.
@@ -310,4 +316,27 @@ fn readable(text: &str) -> String {
 /// Bytes in memory as a thing to read from.
 pub(crate) fn in_memory(bytes: impl Into<Bytes>) -> Arc<dyn ReadAt> {
     Arc::new(bytes.into())
+}
+
+/// So many times the findings that are kept are remembered, so that none is told twice.
+const TOLD: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_does_not_grow_with_the_file() {
+        let limits = Limits { findings: 10, ..Limits::default() };
+        let mut scan = Scan::new(1, &limits, None);
+        let source = Source::new("a", in_memory(Bytes::from_static(b"x")), 0);
+        for number in 0..10_000 {
+            scan.found(&rules::UNKNOWN_GLOBAL, &source, number, format!("{number}"));
+        }
+        assert!(scan.told.len() <= 10 * TOLD && scan.findings.len() <= 20);
+        scan.found(&rules::DIRECT_EXECUTION, &source, 0, "the one that matters");
+        let report = scan.finish("a", "x");
+        assert_eq!(report.verdict, Verdict::Malicious);
+        assert_eq!(report.findings.first().map(|finding| finding.rule.id), Some("WB-PKL-001"), "it comes first");
+    }
 }
