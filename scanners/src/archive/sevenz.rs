@@ -4,9 +4,8 @@
 //! is bounded before the reader sees it, and a panic of its is an archive that cannot be read.
 
 use std::{
-    io::{self, Read, Seek, SeekFrom},
+    io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
 };
 
 use sevenz_rust2::{BlockDecoder, Password};
@@ -14,6 +13,7 @@ use sevenz_rust2::{BlockDecoder, Password};
 use crate::{
     archive::names::escapes,
     formats::{Match, Probe},
+    read::seekable::Seekable,
     rules,
     scan::{Scan, Scanned, Stop, in_memory},
     source::Source,
@@ -80,10 +80,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     // Blocks have no places to jump to: all of them are needed, and asked for at once.
     source.will_read(std::iter::once(0..claims.end));
     source.read(claims.end.saturating_sub(1)..claims.end)?;
-    let trouble = Arc::new(Mutex::new(None));
-    let mut reader = Seekable { source: source.clone(), at: 0, trouble: trouble.clone() };
+    let (mut reader, trouble) = Seekable::new(source, u64::MAX);
     let read = catch_unwind(AssertUnwindSafe(|| blocks(scan, source, &mut reader)));
-    if let Some(stop) = trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(stop) = trouble.take() {
         return Err(stop);
     }
     let known = read.unwrap_or_else(|_| Err(Stop::broken(0, "the 7z archive breaks its reader")));
@@ -198,43 +197,6 @@ fn member(
 
 fn broken(why: &sevenz_rust2::Error) -> Stop {
     Stop::broken(0, format!("the 7z archive is damaged or packed in a way that is not known ({why})"))
-}
-
-/// A source as the reader wants it.
-struct Seekable {
-    source: Source,
-    at: u64,
-    trouble: Arc<Mutex<Option<Stop>>>,
-}
-
-impl Read for Seekable {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.source.read_up_to(self.at, into.len() as u64) {
-            Ok(bytes) => {
-                for (to, from) in into.iter_mut().zip(&bytes) {
-                    *to = *from;
-                }
-                self.at += bytes.len() as u64;
-                Ok(bytes.len())
-            }
-            Err(stop) => {
-                *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
-                Err(io::Error::other("the packed bytes could not be read"))
-            }
-        }
-    }
-}
-
-impl Seek for Seekable {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let target = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.source.len().checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = target.ok_or_else(|| io::Error::other("a place before the start"))?;
-        Ok(self.at)
-    }
 }
 
 #[cfg(test)]

@@ -6,3 +6,4 @@ pub(crate) mod cursor;
 pub(crate) mod flatbuffer;
 pub(crate) mod json;
 pub(crate) mod proto;
+pub(crate) mod seekable;
