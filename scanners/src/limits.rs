@@ -9,7 +9,7 @@ pub struct Limits {
     pub unpacked_bytes: u64,
     /// Bytes of one decompressed stream that are held in memory at a time.
     pub memory_bytes: u64,
-    /// Made bytes for each packed byte, looked at above 64 MiB.
+    /// Made bytes for each packed byte, looked at above 64 MiB (ten times as many: above 8 MiB).
     pub ratio: u64,
     /// Steps of all machines and walks together: opcodes, fields, records, tokens.
     pub steps: u64,

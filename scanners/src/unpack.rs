@@ -64,6 +64,11 @@ const SMALL: u64 = 1 << 20;
 const RATIO_FROM: u64 = 64 << 20;
 /// The same once the file has shown that it means to grow.
 const RATIO_FROM_THEN: u64 = 1 << 20;
+/// The same for what is ten times out of proportion: no gzip or zip can be, and an xz or zstd of zeros that is this long is
+/// either a bomb or nothing that anybody would miss.
+const RATIO_FROM_WILD: u64 = 8 << 20;
+/// Bytes that grew out of proportion are cheap to make again and dear to hold: more than these are not held.
+const HELD_WILD: u64 = 4 << 20;
 
 impl Codec {
     /// The word in messages.
@@ -95,6 +100,9 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
             Ok(0) => break,
             Ok(count) => {
                 made.take(chunk.get(..count).unwrap_or_default());
+                if made.size > HELD_WILD && made.size / used_of(&stream, &packed) > scan.limits.ratio {
+                    made.held = None;
+                }
                 if let Err(why) = within(scan, source, &packed, &stream, made.size) {
                     stop = Some(why);
                     break;
@@ -152,14 +160,22 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
 
 fn within(scan: &mut Scan<'_>, source: &Source, packed: &Range<u64>, stream: &Stream, made: u64) -> Scanned<()> {
     scan.unpacked(CHUNK as u64)?;
-    let used = stream.position().saturating_sub(packed.start).max(1);
-    let from = if made > RATIO_FROM_THEN && scan.has_found(&rules::ZIP_BOMB) { RATIO_FROM_THEN } else { RATIO_FROM };
-    if made > from && made / used > scan.limits.ratio {
+    let (used, most) = (used_of(stream, packed), scan.limits.ratio);
+    let from = match made / used {
+        _ if made > RATIO_FROM_THEN && scan.has_found(&rules::ZIP_BOMB) => RATIO_FROM_THEN,
+        ratio if ratio > 10 * most => RATIO_FROM_WILD,
+        _ => RATIO_FROM,
+    };
+    if made > from && made / used > most {
         let message = format!("{used} packed bytes become more than {made}; it was not unpacked any further.");
         scan.found(&rules::ZIP_BOMB, source, packed.start, message);
         return Err(Stop::Spent(format!("more than {} unpacked bytes for each packed byte", scan.limits.ratio)));
     }
     Ok(())
+}
+
+fn used_of(stream: &Stream, packed: &Range<u64>) -> u64 {
+    stream.position().saturating_sub(packed.start).max(1)
 }
 
 /// Decoders give nothing of the piece in which they find an error. This makes the bytes again and the last piece of them byte

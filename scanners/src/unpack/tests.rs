@@ -145,6 +145,11 @@ fn bombs_stop_early_and_claims_of_memory_allocate_nothing() {
     let limits = Limits { unpacked_bytes: 1 << 20, ..Limits::default() };
     let (_, made) = open(Codec::Gzip, pack(Codec::Gzip, &vec![0; 8 << 20]), &limits);
     assert!(matches!(made.stop, Some(Stop::Spent(_))) && made.bytes.size() <= 2 << 20);
+    // What grows ten thousandfold is stopped long before what grows a thousandfold, as a mask of zeros does.
+    let (_, made) = open(Codec::Zstd, pack(Codec::Zstd, &vec![0; 24 << 20]), &Limits::default());
+    assert!(matches!(made.stop, Some(Stop::Spent(_))) && made.bytes.size() <= 9 << 20);
+    let (_, made) = open(Codec::Gzip, pack(Codec::Gzip, &vec![0; 24 << 20]), &Limits::default());
+    assert!(made.stop.is_none() && made.bytes.size() == 24 << 20);
     let mut huge = LZMA.to_vec();
     huge[1..5].copy_from_slice(&[0, 0, 0, 0xf0]);
     assert!(matches!(open(Codec::LzmaAlone, huge, &Limits::default()).1.stop, Some(Stop::Spent(_))));
