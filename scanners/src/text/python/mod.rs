@@ -3,6 +3,7 @@
 //! The text is parsed and walked on a thread with a large stack, after its depth is known to be bounded. Nothing is run,
 //! nothing is imported; names are followed as far as constants lead.
 
+mod assign;
 pub(crate) mod beside;
 pub(crate) mod bytecode;
 mod calls;
@@ -11,6 +12,7 @@ mod constants;
 mod decode;
 mod depth;
 mod eval;
+mod functions;
 mod hidden;
 mod judge;
 mod names;
