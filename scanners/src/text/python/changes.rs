@@ -1,5 +1,7 @@
 //! What code changes for all other code: functions of libraries that it replaces, how objects pickle, settings of downloads.
 
+use std::rc::Rc;
+
 use ruff_python_ast::Expr;
 use ruff_text_size::Ranged as _;
 
@@ -164,18 +166,50 @@ impl<'a> Walk<'a> {
             "numpy.load" | "numpy.lib.npyio.load" if set(2, "allow_pickle", 1) && self.at_import() => {
                 self.note_loading(path, at);
             }
+            "torch.load" | "torch.serialization.load"
+                if set(usize::MAX, "weights_only", 0) && args.at(0).deep_taint().has(Taint::NETWORK) =>
+            {
+                self.unpickled(path, args, at);
+            }
             "torch.load" | "torch.serialization.load" if set(usize::MAX, "weights_only", 0) && self.at_import() => {
                 self.note_loading(path, at);
             }
-            "yaml.load" | "yaml.load_all" if self.at_import() => {
+            "yaml.load" | "yaml.load_all" => {
                 let loader = args.get(1, "Loader");
-                if loader.as_path().is_some_and(|path| path.ends_with("UnsafeLoader") || path == "yaml.Loader") {
-                    self.note_loading(path, at);
+                let trusts = |path: &str| {
+                    path.ends_with("UnsafeLoader") || path.ends_with("yaml.Loader") || path.ends_with(".CLoader")
+                };
+                if loader.as_path().is_some_and(trusts) {
+                    self.unpickled(path, args, at);
                 }
             }
+            "logging.config.dictConfig" => self.weigh_loggers(&args.at(0), at),
             _ => return None,
         }
         Some(Value::path(format!("{path}()")).tainted(args.taint().with(Taint::FILE)))
+    }
+
+    /// Settings of loggers: `()` and `class` name what is called to make one.
+    fn weigh_loggers(&mut self, settings: &Value, at: u32) {
+        let (mut open, mut seen) = (vec![settings.clone()], 0);
+        while let Some(value) = open.pop() {
+            seen += 1;
+            let What::Dict(items) = &value.what else { continue };
+            if seen > 1024 {
+                return;
+            }
+            let maker = |name: &Value| matches!(name.as_text(), Some("()" | "class"));
+            for (name, value) in items.iter().take(256) {
+                if !maker(name) {
+                    open.push(value.clone());
+                    continue;
+                }
+                let others = items.iter().filter(|(name, _)| !maker(name));
+                let named = others.map(|(name, value)| (Rc::from(name.shown()), value.clone())).collect();
+                let made = value.as_text().map(|text| Value::path(names::canonical(text.trim_start_matches("ext://"))));
+                self.call(&made.unwrap_or_else(|| value.clone()), &Args { given: Vec::new(), named }, at);
+            }
+        }
     }
 
     fn note_loading(&mut self, path: &str, at: u32) {

@@ -364,7 +364,7 @@ impl<'a> Walk<'a> {
 
     fn found_in_namespace(&mut self, path: &str, key: &str) -> Option<Value> {
         Some(match path {
-            "os.environ" | "os.environb" => super::judge::variable(key),
+            "os.environ" | "os.environb" => super::network::variable(key),
             "sys.modules" => self.tainted_path(&names::canonical(key)),
             "builtins.globals()" | "builtins.locals()" | "builtins.vars()" => self.name(key),
             "builtins" => Value::path(format!("builtins.{key}")),
@@ -490,12 +490,15 @@ impl<'a> Walk<'a> {
             let receiver = self.eval(&function.value);
             let name = names::normal(function.attr.as_str()).into_owned();
             let args = self.arguments(&e.arguments);
+            self.weigh_remote_code(&receiver, &name, &args, at);
             let value = self.call_on(&receiver, &name, &args, at);
             self.grow(&function.value, &receiver, &name, &args);
             return value;
         }
         let function = self.eval(&e.func);
         let args = self.arguments(&e.arguments);
+        let name = function.as_path().map(|path| path.rsplit('.').next().unwrap_or(path).to_owned());
+        self.weigh_remote_code(&function, &name.unwrap_or_default(), &args, at);
         self.call(&function, &args, at)
     }
 

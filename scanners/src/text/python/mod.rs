@@ -11,11 +11,14 @@ mod changes;
 mod constants;
 mod decode;
 mod depth;
+mod effects;
 mod eval;
+mod foreign;
 mod functions;
 mod hidden;
 mod judge;
 mod names;
+mod network;
 pub(crate) mod nul;
 mod raw;
 mod reach;
@@ -82,6 +85,9 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, plac
     }
     if mode == Mode::Module {
         beside::imported(scan, source, &judged.account.relative);
+    }
+    if let Some(why) = judged.account.unread.filter(|_| mode == Mode::Module) {
+        scan.left_out(source, why);
     }
     let not_read = match &judged.broken {
         Some(why) => Some(format!("could not be read as Python 3 ({why})")),
@@ -154,6 +160,27 @@ fn judge_text(text: &str, mode: Mode) -> Judged {
 }
 
 impl Walk<'_> {
+    /// What the worst thing is that a text would do, were it run as code here; nothing where it is no code or does no harm.
+    pub(super) fn would_harm(&mut self, text: &str) -> Option<String> {
+        if self.account.nested >= MOST_NESTED || depth::deepest(text, Mode::Module) > depth::MOST {
+            return None;
+        }
+        self.account.steps += text.len() as u64 / 4;
+        let parsed = parse_unchecked(text.trim(), ParseOptions::from(Mode::Module));
+        if !parsed.errors().is_empty() {
+            return None;
+        }
+        let module = parsed.try_into_module()?;
+        let own = Account { steps: self.account.steps, nested: self.account.nested + 1, ..Account::default() };
+        let mut inner = Walk::new(own, self.when, self.most_steps);
+        inner.depth = self.depth;
+        inner.module(module.suite());
+        self.account.steps = inner.account.steps;
+        self.account.spent |= inner.account.spent;
+        let harms = |seen: &&Seen| seen.rule.weight == rules::Weight::Malicious;
+        inner.account.seen.iter().find(harms).map(|seen| seen.message.clone())
+    }
+
     /// Code that is text in this code: walked where it is run, with what it can see there.
     pub(super) fn inner_code(&mut self, text: &str, at: u32) -> Value {
         if self.account.nested >= MOST_NESTED || text.len() > value::LONGEST {

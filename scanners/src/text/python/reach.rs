@@ -22,6 +22,12 @@ pub(super) fn marked(value: Value) -> Value {
     if hidden { value.tainted(Taint::REACHED) } else { value }
 }
 
+/// Whether what is called so only looks at what it is given, or keeps it.
+pub(super) fn is_looker(to: &str) -> bool {
+    let last = to.rsplit('.').next().unwrap_or(to);
+    LOOKERS.contains(&last) || LOOKING.iter().any(|module| to.starts_with(module))
+}
+
 impl Walk<'_> {
     /// What makes code of text is called, and was not found by its own name.
     pub(super) fn weigh_detour(&mut self, path: &str, at: u32) {
@@ -35,8 +41,8 @@ impl Walk<'_> {
         let last = to.rsplit('.').next().unwrap_or(to);
         // A list of another module is called by that module.
         let foreign = to.contains('.') && matches!(last, "append" | "add");
-        let known = LOOKERS.contains(&last) && !foreign || LOOKING.iter().any(|module| to.starts_with(module));
-        if known
+        if is_looker(to)
+            && !foreign
             && args.named("side_effect").is_none()
             && !matches!(to, "builtins.property" | "types.MethodType" | "types.SimpleNamespace")
         {

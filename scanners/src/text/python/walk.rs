@@ -48,6 +48,10 @@ pub(super) struct Account {
     /// Where the code connects, and where it hands its standard streams over: together a shell for somebody else.
     pub(super) connects: Option<u32>,
     pub(super) hands_over: Option<u32>,
+    /// Files that the code writes or fetches, by their last names.
+    pub(super) made: HashSet<String>,
+    /// Why what was read is not what Python reads.
+    pub(super) unread: Option<String>,
     /// How deep code lies in code.
     pub(super) nested: u32,
 }
