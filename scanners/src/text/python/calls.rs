@@ -42,7 +42,10 @@ impl Walk<'_> {
             What::Path(path) => self.call_path(&path.clone(), function.taint, args, at),
             What::Function(id, on) => self.call_function(*id, *on, args),
             What::Lambda(id) => self.call_lambda(*id, args),
-            What::Class(class) => self.make(*class, args),
+            What::Class(class) => {
+                self.make_bases(*class, args, at);
+                self.make(*class, args)
+            }
             What::Object(class) => match self.class_name(*class, "__call__").map(|value| value.what) {
                 Some(What::Function(id, _)) => self.call_function(id, Some(*class), args),
                 Some(What::Path(path)) if names::is_weapon(&path) => self.call_path(&path, Taint::default(), args, at),
@@ -129,6 +132,7 @@ impl Walk<'_> {
         let value = if function.is_unknown() {
             self.hand_over(name, args, at);
             self.weigh_texts(name, args, at);
+            self.weigh_starter(name, args, at);
             Value::default()
         } else {
             self.call(&function, args, at)
@@ -206,7 +210,7 @@ impl Walk<'_> {
         if let Some(deed) = names::deed(path) {
             return self.did(deed, path, args, at).tainted(taint);
         }
-        self.weigh_unknown(path, at);
+        self.weigh_unknown(path, args, at);
         self.weigh_texts(path, args, at);
         if CALLING.contains(&path) || path.rsplit('.').next().is_some_and(|last| CALLERS.contains(&last)) {
             let made = self.call_what_is_given(args, at);
@@ -241,8 +245,10 @@ impl Walk<'_> {
             | "sys.modules.__getitem__"
             | "zope.dottedname.resolve"
             | "django.utils.module_loading.import_string" => {
-                if first.as_path().is_some() {
-                    return Some(first);
+                if let Some(given) = first.as_path() {
+                    // What a call returned is a name that nobody can read here; else it is the module itself.
+                    let unknown = given.contains("()") || given.contains("[]");
+                    return Some(if unknown { Value::path("importlib.import_module()") } else { first });
                 }
                 let name = first.as_pattern()?.replace(':', ".");
                 super::reach::marked(self.tainted_path(&names::canonical(&name)))
@@ -311,6 +317,15 @@ impl Walk<'_> {
             }
             "builtins.staticmethod" | "builtins.classmethod" => first,
             "typing.cast" => args.at(1),
+            // `type.__call__(X, …)` is `X(…)`; a class that is made of another one does what that does.
+            "builtins.type" if args.given.len() > 1 => match (&first.what, args.at(1).items()) {
+                (What::Path(path), _) if does(path) => {
+                    let rest = args.given.get(1..).unwrap_or_default().to_vec();
+                    self.call(&first, &Args { given: rest, named: args.named.clone() }, at)
+                }
+                (_, Some(bases)) => bases.into_iter().find(|base| base.as_path().is_some_and(does))?,
+                _ => return None,
+            },
             // A callback of the file is the file's function still; a prototype that names a library's function is no address.
             "ctypes.CFUNCTYPE()" | "ctypes.PYFUNCTYPE()" | "ctypes.WINFUNCTYPE()" => match &first.what {
                 What::Function(..) | What::Lambda(_) | What::Partial(_) => first,

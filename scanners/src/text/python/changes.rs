@@ -171,6 +171,31 @@ impl<'a> Walk<'a> {
             {
                 self.unpickled(path, args, at);
             }
+            "torch.load" | "torch.serialization.load" if args.named("pickle_module").is_some() && self.at_import() => {
+                self.note_loading(path, at);
+            }
+            "builtins.globals().update" | "builtins.locals().update" | "builtins.vars().update" => {
+                let items = match &args.at(0).what {
+                    What::Dict(items) => {
+                        items.iter().take(256).map(|(name, value)| (name.shown(), value.clone())).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                let named = args.named.iter().map(|(name, value)| (name.to_string(), value.clone()));
+                for (name, value) in items.into_iter().chain(named) {
+                    self.bind(&name, value);
+                }
+            }
+            "unittest.mock.patch" | "unittest.mock.patch.object" | "mock.patch" | "mock.patch.object"
+                if self.at_import() =>
+            {
+                let weapon = args.all().filter_map(Value::as_path).find(|path| names::is_weapon(path));
+                if let Some(weapon) = weapon.map(str::to_owned) {
+                    let message = format!("puts `{weapon}` in the place of another function with `{path}`");
+                    self.note(&rules::PYTHON_TAMPERING, message, at);
+                }
+                return None;
+            }
             "torch.load" | "torch.serialization.load" if set(usize::MAX, "weights_only", 0) && self.at_import() => {
                 self.note_loading(path, at);
             }
@@ -182,6 +207,16 @@ impl<'a> Walk<'a> {
                 if loader.as_path().is_some_and(trusts) {
                     self.unpickled(path, args, at);
                 }
+            }
+            "ruamel.yaml.YAML" if args.get(0, "typ").as_text() == Some("unsafe") && self.at_import() => {
+                self.note_loading(path, at);
+            }
+            _ if path.ends_with("load_model") && set(usize::MAX, "safe_mode", 0) && self.at_import() => {
+                self.note_loading(path, at);
+            }
+            _ if path.ends_with(".enable_unsafe_deserialization") && self.at_import() => {
+                let message = format!("lets models run code when they are loaded, with `{path}`");
+                self.note(&rules::PYTHON_TAMPERING, message, at);
             }
             "logging.config.dictConfig" => self.weigh_loggers(&args.at(0), at),
             _ => return None,

@@ -72,6 +72,11 @@ pub(super) fn acts(path: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a name that is not known otherwise can be taken for one of this module, of which every name was imported.
+pub(super) fn is_acting_module(module: &str) -> bool {
+    !LISTED.contains(&module) && module != "socket" && matches!(TABLE.names.get(module), Some(Effect::Acts(_)))
+}
+
 /// Whether a call of `path` only computes, writes messages or asks: text that it is given is not run.
 pub(super) fn is_harmless(path: &str) -> bool {
     let start = path.split("()").next().unwrap_or(path);

@@ -8,7 +8,7 @@ use ruff_python_ast::{
 use ruff_text_size::Ranged;
 
 use super::{
-    constants, names,
+    constants, effects, names,
     value::{Args, HOLE, LONGEST, Taint, Value, What},
     walk::{MOST_DEPTH, Walk},
 };
@@ -206,7 +206,8 @@ impl<'a> Walk<'a> {
             let path = names::canonical(&format!("{module}.{name}"));
             let made = [format!("{path}()"), format!("{path}()()")];
             let leads = names::deed(&path).is_some() || made.iter().any(|path| names::deed(path).is_some());
-            if leads || names::BUILTINS.contains(&&*name) && module == "os" {
+            let builtin = names::BUILTINS.contains(&&*name);
+            if leads || builtin && module == "os" || !builtin && effects::is_acting_module(module) {
                 return Value::path(path);
             }
         }
@@ -253,7 +254,10 @@ impl<'a> Walk<'a> {
                     if property { self.call_function(id, Some(*class), &Args::default()) } else { on }
                 }
                 Some(found) => found,
-                None => self.attributes.get(name).cloned().unwrap_or_default(),
+                None => match self.attributes.get(name) {
+                    Some(found) => found.clone(),
+                    None => self.foreign_method(*class, name).unwrap_or_default(),
+                },
             },
             What::Either(choices) => {
                 let mut found = Value::default();

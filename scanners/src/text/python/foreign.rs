@@ -2,7 +2,7 @@
 //! while the code runs, texts that would do harm as code, code of other repositories.
 
 use super::{
-    effects,
+    effects, names,
     names::Deed,
     reach,
     value::{Args, HOLE, Value, What},
@@ -20,11 +20,17 @@ const LONGEST: usize = 1 << 16;
 impl Walk<'_> {
     /// A call that is no deed by its name: at import, of a part of the library that can act; at any time, of a name that
     /// cannot be read, or that is no known one of a module that matters.
-    pub(super) fn weigh_unknown(&mut self, path: &str, at: u32) {
+    pub(super) fn weigh_unknown(&mut self, path: &str, args: &Args, at: u32) {
         let made = path.strip_suffix(".?").or_else(|| path.strip_suffix(".__dict__[]"));
         if let Some(module) = made.filter(|module| TELLING.contains(module)) {
             let message = format!("calls something of `{module}` whose name cannot be read in the code");
             self.note(&rules::PYTHON_OBFUSCATED, message, at);
+        } else if self.at_import()
+            && let Some((of, "system")) = path.rsplit_once('.')
+            && (of.contains("()") || of.contains("[]"))
+            && matches!(args.at(0).what, What::Text(_))
+        {
+            self.weigh_starter("system", args, at);
         } else if effects::is_unlisted(path) {
             self.note(
                 &rules::PYTHON_RISKY_CALL,
@@ -38,12 +44,26 @@ impl Walk<'_> {
         }
     }
 
+    /// A function that starts programs by its name, of something that cannot be followed: at import that is enough to say.
+    pub(super) fn weigh_starter(&mut self, name: &str, args: &Args, at: u32) {
+        let command = name == "system" && matches!(args.at(0).what, What::Text(_));
+        if self.at_import() && (command || names::is_starter(name)) {
+            let message = format!("calls `{name}` of something that cannot be followed");
+            self.note(&rules::PYTHON_RISKY_CALL, message, at);
+        }
+    }
+
     /// Texts among the arguments of a call that nobody knows: whoever runs them as Python runs something harmful.
     pub(super) fn weigh_texts(&mut self, to: &str, args: &Args, at: u32) {
         if reach::is_looker(to) || effects::is_harmless(to) {
             return;
         }
-        for value in args.all() {
+        let held = |value: &Value| match &value.what {
+            What::List(items) => items.iter().take(16).cloned().collect(),
+            What::Dict(items) => items.iter().take(16).map(|(_, value)| value.clone()).collect(),
+            _ => vec![value.clone()],
+        };
+        for value in args.all().flat_map(held) {
             let text = match &value.what {
                 What::Text(text) => text.to_string(),
                 What::Bytes(bytes) if bytes.len() < LONGEST => String::from_utf8_lossy(bytes).into_owned(),
@@ -65,6 +85,11 @@ impl Walk<'_> {
 
     /// `trust_remote_code=True`: code of the repository that is named, which nobody has looked at here.
     pub(super) fn weigh_remote_code(&mut self, on: &Value, name: &str, args: &Args, at: u32) {
+        let pipeline = args.named("custom_pipeline").and_then(Value::as_text).filter(|name| name.contains('/'));
+        if let (true, Some(name)) = (self.at_import(), pipeline) {
+            let given = Args { given: vec![Value::text(name)], named: Vec::new() };
+            self.did(Deed::Borrow, "custom_pipeline", &given, at);
+        }
         let Some(trusts) = args.named("trust_remote_code") else { return };
         // Functions of the file are gone into, and pass on what they are told.
         let own = matches!(on.what, What::Function(..) | What::Class(_) | What::Object(_) | What::Lambda(_));

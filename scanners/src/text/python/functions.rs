@@ -127,6 +127,41 @@ impl<'a> Walk<'a> {
         None
     }
 
+    /// Classes from outside the file that a class of the file derives from.
+    pub(super) fn foreign_bases(&self, class: usize) -> Vec<Rc<str>> {
+        let (mut open, mut seen, mut found) = (vec![class], 0, Vec::new());
+        while let Some(class) = open.pop().and_then(|id| self.classes.get(id)).filter(|_| seen < 32) {
+            seen += 1;
+            for base in class.bases.iter().flat_map(Value::choices).take(16) {
+                match base.what {
+                    What::Class(id) => open.push(id),
+                    What::Path(path) => found.push(path),
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// What making an object of a class does by what the class derives from.
+    pub(super) fn make_bases(&mut self, class: usize, args: &Args, at: u32) {
+        for base in self.foreign_bases(class) {
+            if !base.contains("()") && names::deed(&base).is_some() {
+                self.call(&Value::path(base), args, at);
+            }
+        }
+        // Without a function that takes them, they are kept under names that nobody wrote down: fields.
+        if !["__init__", "__new__", "__post_init__"].iter().any(|name| self.class_name(class, name).is_some()) {
+            self.hand_over("", args, at);
+        }
+    }
+
+    /// A method that an object has from outside the file, as far as it does something.
+    pub(super) fn foreign_method(&self, class: usize, name: &str) -> Option<Value> {
+        let paths = self.foreign_bases(class).into_iter().map(|base| format!("{base}().{name}"));
+        paths.into_iter().find(|path| names::deed(path).is_some()).map(Value::path)
+    }
+
     /// Calls a method that the language calls by itself, if the value is of a class of the file that has it.
     pub(super) fn call_method(&mut self, value: &Value, name: &str) -> Option<Value> {
         let (What::Object(class) | What::Class(class)) = value.what else { return None };

@@ -138,7 +138,14 @@ impl Walk<'_> {
                 self.note(&rules::PYTHON_OBFUSCATED, format!("looks through all objects there are with `{path}`"), at);
             }
             Deed::Widen => {
-                let place = args.given.last().and_then(Value::as_text).unwrap_or_default().to_owned();
+                let last = args.given.last().cloned().unwrap_or_default();
+                if last
+                    .as_path()
+                    .is_some_and(|path| path.contains("snapshot_download()") || path.contains("hf_hub_download()"))
+                {
+                    self.note(&rules::PYTHON_DYNAMIC, "lets modules be imported from another repository", at);
+                }
+                let place = last.as_text().unwrap_or_default().to_owned();
                 if [".zip", ".egg", ".bin", ".whl"].iter().any(|end| place.ends_with(end)) || place.starts_with("/tmp")
                 {
                     self.note(
@@ -328,7 +335,7 @@ impl Walk<'_> {
     /// Whether this is a Python file of the same repository, which is looked at itself: not one that this code makes.
     fn is_own_source(&self, file: &str) -> bool {
         let inner = file.strip_prefix(HOLE).and_then(|rest| rest.strip_prefix('/')).unwrap_or(file);
-        inner.ends_with(".py")
+        last_part(inner).rsplit_once('.').is_some_and(|(_, ending)| ending == "py")
             && !inner.contains([HOLE, ':', '\\'])
             && !inner.contains("..")
             && !inner.starts_with(['/', '~'])
@@ -389,10 +396,10 @@ impl Walk<'_> {
             self.note(&rules::PYTHON_ATTACK, format!("runs text from the network as code with `{path}`"), at);
             return Value::default();
         }
-        let text = match &first.what {
-            What::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-            _ => first.as_text().map(str::to_owned),
-        };
+        // `timeit` and its kind are given more than one text, and an interpreter of its own is named before its text.
+        let own = path.starts_with("builtins.") || path.ends_with("()");
+        let texts: Vec<String> = args.all().take(if own { 1 } else { 8 }).filter_map(written).collect();
+        let text = texts.first().cloned();
         let hidden = first.deep_taint().has(Taint::DECODED) || taint.has(Taint::CODE);
         if hidden {
             let rule = if self.at_import() { &rules::PYTHON_IMPORT_TIME } else { &rules::PYTHON_OBFUSCATED };
@@ -405,23 +412,8 @@ impl Walk<'_> {
         if path.starts_with("code.") {
             self.note(&rules::PYTHON_DYNAMIC, format!("starts an interpreter with `{path}`"), at);
         }
-        if let Some(text) = text {
-            let made = self.inner_code(&text, at);
-            // `timeit` and its kind are given more than one text.
-            for more in args.all().skip(1).filter(|_| !path.starts_with("builtins.")) {
-                if let Some(text) = more.as_text().map(str::to_owned) {
-                    self.inner_code(&text, at);
-                }
-            }
-            return made;
-        }
-        // An interpreter of its own is told which one it is before it is told what to run.
-        let behind: Vec<String> = args.given.iter().skip(1).filter_map(Value::as_text).map(str::to_owned).collect();
-        if !path.starts_with("builtins.") && !path.ends_with("()") && !behind.is_empty() {
-            for text in behind {
-                self.inner_code(&text, at);
-            }
-            return Value::default();
+        if !texts.is_empty() {
+            return texts.iter().fold(Value::default(), |_, text| self.inner_code(text, at));
         }
         // What stands in Python files of the repository is looked at there.
         let whole = first.as_path().is_some_and(|path| {
@@ -495,6 +487,14 @@ impl Walk<'_> {
         if let Some((rule, message)) = crate::text::notebook::shell_message(line) {
             self.found(rule, at, message);
         }
+    }
+}
+
+/// A text that is known whole.
+fn written(value: &Value) -> Option<String> {
+    match &value.what {
+        What::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => value.as_text().map(str::to_owned),
     }
 }
 

@@ -134,6 +134,8 @@ fn on_a_large_stack(text: &str, mode: Mode) -> Scanned<Judged> {
             .stack_size(STACK)
             .spawn_scoped(scope, || judge_text(text, mode))
             .map_err(|error| Stop::Unreadable(format!("there is no room to read Python in: {error}")))?;
+        // The parser is another's, and has been seen to panic. That ends here and is a reason in the coverage; what is printed
+        // of it is the program's to decide, by its panic hook: a library leaves that alone.
         thread.join().map_err(|_| Stop::broken(0, "the Python parser gave up"))
     })
 }

@@ -231,6 +231,8 @@ const EXACT: &[(&str, Deed)] = &[
     ("shelve.open", Deed::Unpickle),
     ("sklearn.externals.joblib.load", Deed::Unpickle),
     ("yaml.unsafe_load", Deed::Unpickle),
+    ("yaml.UnsafeLoader", Deed::Unpickle),
+    ("yaml.Loader", Deed::Unpickle),
     ("yaml.unsafe_load_all", Deed::Unpickle),
     ("pickle.Unpickler().load", Deed::Unpickle),
     ("ctypes.CDLL", Deed::Native),
@@ -249,6 +251,7 @@ const EXACT: &[(&str, Deed)] = &[
     ("torch.classes.load_library", Deed::Native),
     ("torch.utils.cpp_extension.load", Deed::Native),
     ("torch.utils.cpp_extension.load_inline", Deed::Native),
+    ("numpy.f2py.compile", Deed::Native),
     ("tensorflow.load_op_library", Deed::Native),
     ("tensorflow.load_library", Deed::Native),
     ("importlib.machinery.ExtensionFileLoader", Deed::Native),
@@ -320,6 +323,9 @@ const EXACT: &[(&str, Deed)] = &[
     ("sys.path.insert", Deed::Widen),
     ("importlib.util.spec_from_file_location", Deed::RunFile),
     ("torch.hub.load", Deed::Borrow),
+    ("kernels.get_kernel", Deed::Borrow),
+    ("transformers.dynamic_module_utils.get_class_from_dynamic_module", Deed::Borrow),
+    ("torch.package.PackageImporter", Deed::RunFile),
     ("pynput.keyboard.Listener", Deed::Listen),
     ("keyboard.on_press", Deed::Listen),
     ("keyboard.hook", Deed::Listen),
@@ -347,6 +353,11 @@ const STARTERS: &[&str] = &[
     "popen", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput", "posix_spawn", "fork_exec", "execv", "execve",
     "execvp", "execvpe", "execl", "execlp", "spawnl", "spawnlp", "spawnv", "spawnvp", "subprocess_exec", "subprocess_shell",
 ];
+
+/// Whether a function of this name starts programs, whatever it belongs to.
+pub(super) fn is_starter(name: &str) -> bool {
+    STARTERS.contains(&name)
+}
 
 /// What a module does as a whole: every call of a name that begins so.
 const PREFIXES: &[(&str, Deed)] = &[
@@ -396,6 +407,9 @@ const CLIENTS: &[&str] = &[
     "pycurl.Curl().",
 ];
 
+/// Beginnings of what lies in a module whose name is not known.
+const SOME_MODULE: &[&str] = &["?.", "sys.modules[].", "importlib.import_module().", "unittest.mock._importer()."];
+
 /// What calling `path` does.
 pub(super) fn deed(path: &str) -> Option<Deed> {
     if let Some((_, deed)) = EXACT.iter().find(|(name, _)| *name == path) {
@@ -413,9 +427,15 @@ pub(super) fn deed(path: &str) -> Option<Deed> {
             };
         }
     }
+    if let Some(name) = SOME_MODULE.iter().find_map(|module| path.strip_prefix(module)) {
+        return (STARTERS.contains(&name) || name == "system").then_some(Deed::Run);
+    }
     // Calls of what a call returned are judged by their own names, not by the module's.
-    if path.contains("()") {
-        let starts = path.rsplit_once("().").is_some_and(|(_, name)| STARTERS.contains(&name));
+    if path.contains("()") || path.contains("[]") {
+        let starts = path.rsplit_once('.').is_some_and(|(of, name)| {
+            STARTERS.contains(&name)
+                && of.rsplit('.').next().is_some_and(|last| last.contains("()") || last.contains("[]"))
+        });
         return if starts { Some(Deed::Run) } else { injected(path) };
     }
     PREFIXES.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, deed)| *deed).or_else(|| injected(path))
