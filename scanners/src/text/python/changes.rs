@@ -126,9 +126,8 @@ impl<'a> Walk<'a> {
         self.reduced(&returns, at);
     }
 
-    /// Functions that change settings or how objects pickle, and loaders that are told to trust what they load.
+    /// Functions that change settings or how objects pickle, and loaders.
     pub(super) fn changing(&mut self, path: &str, args: &Args, at: u32) -> Option<Value> {
-        let set = |place: usize, name: &str, to: i64| args.get(place, name).as_number() == Some(to);
         match path {
             "copyreg.pickle" | "copy_reg.pickle" => self.weigh_pickling(&args.at(1), at),
             "os.putenv" | "os.environ.setdefault" => self.weigh_setting(&args.at(0), &args.at(1), at),
@@ -163,17 +162,6 @@ impl<'a> Walk<'a> {
                     self.note(&rules::PYTHON_ATTACK, "makes memory in which it can run what it writes there", at);
                 }
             }
-            "numpy.load" | "numpy.lib.npyio.load" if set(2, "allow_pickle", 1) && self.at_import() => {
-                self.note_loading(path, at);
-            }
-            "torch.load" | "torch.serialization.load"
-                if set(usize::MAX, "weights_only", 0) && args.at(0).deep_taint().has(Taint::NETWORK) =>
-            {
-                self.unpickled(path, args, at);
-            }
-            "torch.load" | "torch.serialization.load" if args.named("pickle_module").is_some() && self.at_import() => {
-                self.note_loading(path, at);
-            }
             "builtins.globals().update" | "builtins.locals().update" | "builtins.vars().update" => {
                 let items = match &args.at(0).what {
                     What::Dict(items) => {
@@ -195,6 +183,48 @@ impl<'a> Walk<'a> {
                     self.note(&rules::PYTHON_TAMPERING, message, at);
                 }
                 return None;
+            }
+            "logging.config.dictConfig" => self.weigh_loggers(&args.at(0), at),
+            _ if self.trusting(path, args, at) => {}
+            _ => return None,
+        }
+        Some(Value::path(format!("{path}()")).tainted(args.taint().with(Taint::FILE)))
+    }
+
+    /// Settings of loggers: `()` and `class` name what is called to make one.
+    fn weigh_loggers(&mut self, settings: &Value, at: u32) {
+        let (mut open, mut seen) = (vec![settings.clone()], 0);
+        while let Some(value) = open.pop() {
+            seen += 1;
+            let What::Dict(items) = &value.what else { continue };
+            if seen > 256 || !self.step() {
+                return;
+            }
+            let maker = |name: &Value| matches!(name.as_text(), Some("()" | "class"));
+            open.extend(items.iter().take(64).map(|(_, value)| value.clone()));
+            for (_, value) in items.iter().filter(|(name, _)| maker(name)).take(4) {
+                let others = items.iter().filter(|(name, _)| !maker(name)).take(64);
+                let named = others.map(|(name, value)| (Rc::from(name.shown()), value.clone())).collect();
+                let made = value.as_text().map(|text| Value::path(names::canonical(text.trim_start_matches("ext://"))));
+                self.call(&made.unwrap_or_else(|| value.clone()), &Args { given: Vec::new(), named }, at);
+            }
+        }
+    }
+
+    /// Loaders that are told to trust what they load.
+    fn trusting(&mut self, path: &str, args: &Args, at: u32) -> bool {
+        let set = |place: usize, name: &str, to: i64| args.get(place, name).as_number() == Some(to);
+        match path {
+            "numpy.load" | "numpy.lib.npyio.load" if set(2, "allow_pickle", 1) && self.at_import() => {
+                self.note_loading(path, at);
+            }
+            "torch.load" | "torch.serialization.load"
+                if set(usize::MAX, "weights_only", 0) && args.at(0).deep_taint().has(Taint::NETWORK) =>
+            {
+                self.unpickled(path, args, at);
+            }
+            "torch.load" | "torch.serialization.load" if args.named("pickle_module").is_some() && self.at_import() => {
+                self.note_loading(path, at);
             }
             "torch.load" | "torch.serialization.load" if set(usize::MAX, "weights_only", 0) && self.at_import() => {
                 self.note_loading(path, at);
@@ -218,33 +248,9 @@ impl<'a> Walk<'a> {
                 let message = format!("lets models run code when they are loaded, with `{path}`");
                 self.note(&rules::PYTHON_TAMPERING, message, at);
             }
-            "logging.config.dictConfig" => self.weigh_loggers(&args.at(0), at),
-            _ => return None,
+            _ => return false,
         }
-        Some(Value::path(format!("{path}()")).tainted(args.taint().with(Taint::FILE)))
-    }
-
-    /// Settings of loggers: `()` and `class` name what is called to make one.
-    fn weigh_loggers(&mut self, settings: &Value, at: u32) {
-        let (mut open, mut seen) = (vec![settings.clone()], 0);
-        while let Some(value) = open.pop() {
-            seen += 1;
-            let What::Dict(items) = &value.what else { continue };
-            if seen > 1024 {
-                return;
-            }
-            let maker = |name: &Value| matches!(name.as_text(), Some("()" | "class"));
-            for (name, value) in items.iter().take(256) {
-                if !maker(name) {
-                    open.push(value.clone());
-                    continue;
-                }
-                let others = items.iter().filter(|(name, _)| !maker(name));
-                let named = others.map(|(name, value)| (Rc::from(name.shown()), value.clone())).collect();
-                let made = value.as_text().map(|text| Value::path(names::canonical(text.trim_start_matches("ext://"))));
-                self.call(&made.unwrap_or_else(|| value.clone()), &Args { given: Vec::new(), named }, at);
-            }
-        }
+        true
     }
 
     fn note_loading(&mut self, path: &str, at: u32) {

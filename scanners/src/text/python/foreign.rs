@@ -64,13 +64,17 @@ impl Walk<'_> {
             _ => vec![value.clone()],
         };
         for value in args.all().flat_map(held) {
-            let text = match &value.what {
-                What::Text(text) => text.to_string(),
-                What::Bytes(bytes) if bytes.len() < LONGEST => String::from_utf8_lossy(bytes).into_owned(),
+            let length = match &value.what {
+                What::Text(text) => text.len(),
+                What::Bytes(bytes) => bytes.len(),
                 _ => continue,
             };
-            let telling = text.len() < LONGEST && text.contains('(') && WORDS.iter().any(|word| text.contains(word));
-            if !telling {
+            if !(10..LONGEST).contains(&length) {
+                continue;
+            }
+            self.charge(&value);
+            let text = value.shown();
+            if !text.contains('(') || !WORDS.iter().any(|word| text.contains(word)) {
                 continue;
             }
             if let Some(harm) = self.would_harm(&text.replace(HOLE, "_")) {

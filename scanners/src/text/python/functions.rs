@@ -128,8 +128,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Classes from outside the file that a class of the file derives from.
-    pub(super) fn foreign_bases(&self, class: usize) -> Vec<Rc<str>> {
-        let (mut open, mut seen, mut found) = (vec![class], 0, Vec::new());
+    pub(super) fn foreign_bases(&mut self, class: usize) -> Vec<Rc<str>> {
+        let (mut open, mut seen, mut found) = (vec![class], 0_u64, Vec::new());
         while let Some(class) = open.pop().and_then(|id| self.classes.get(id)).filter(|_| seen < 32) {
             seen += 1;
             for base in class.bases.iter().flat_map(Value::choices).take(16) {
@@ -140,6 +140,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        self.account.steps += seen + 4 * found.len() as u64;
         found
     }
 
@@ -157,7 +158,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A method that an object has from outside the file, as far as it does something.
-    pub(super) fn foreign_method(&self, class: usize, name: &str) -> Option<Value> {
+    pub(super) fn foreign_method(&mut self, class: usize, name: &str) -> Option<Value> {
         let paths = self.foreign_bases(class).into_iter().map(|base| format!("{base}().{name}"));
         paths.into_iter().find(|path| names::deed(path).is_some()).map(Value::path)
     }

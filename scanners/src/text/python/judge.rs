@@ -30,6 +30,9 @@ const START_PLACES: &[&str] = &[
     "dist-packages/", "sitecustomize", "usercustomize", "/.ipython/profile_default/startup", "/.pythonrc", "/.gitconfig", "/.git/hooks/",
     "/usr/bin/", "/usr/local/bin/", "/usr/lib/", "/system32/",
 ];
+/// So many files are remembered, of those that the code writes and of those that it reads.
+const MOST_FILES: usize = 1024;
+
 /// A value as a reviewer may read it.
 pub(super) fn said(value: &Value) -> String {
     match &value.what {
@@ -56,6 +59,12 @@ fn command(args: &Args) -> Value {
             None => first.choices().into_iter().find(|c| c.as_pattern().is_some()).unwrap_or_default(),
         }
     }
+}
+
+/// A file's path without the folder of this file, which is not known.
+fn inner_part(file: &str) -> &str {
+    let inner = file.strip_prefix(HOLE).and_then(|rest| rest.strip_prefix('/')).unwrap_or(file);
+    inner.strip_prefix("./").unwrap_or(inner)
 }
 
 /// The name of a file without its folders.
@@ -171,6 +180,8 @@ impl Walk<'_> {
                 let file = args.get(1, if path.ends_with("Loader") { "path" } else { "location" });
                 let file = file.as_pattern().unwrap_or_default().to_owned();
                 if path.ends_with("Loader") && self.is_own_source(&file) {
+                    self.relies_on(&file);
+                    self.account.runs_own = Some(at);
                     return Value::default();
                 }
                 if !file.is_empty() && !file.ends_with(HOLE) && file.rsplit('.').next() != Some("py") {
@@ -181,7 +192,11 @@ impl Walk<'_> {
                     );
                 }
             }
-            Deed::RunFile if args.given.iter().filter_map(Value::as_pattern).any(|file| self.is_own_source(file)) => {}
+            Deed::RunFile if self.own_sources(args).next().is_some() => {
+                let own: Vec<String> = self.own_sources(args).map(str::to_owned).collect();
+                own.iter().for_each(|file| self.relies_on(file));
+                self.account.runs_own = Some(at);
+            }
             Deed::RunFile => {
                 let rule =
                     if args.taint().has(Taint::NETWORK) { &rules::PYTHON_ATTACK } else { &rules::PYTHON_DYNAMIC };
@@ -329,25 +344,51 @@ impl Walk<'_> {
             let hub = text.to_lowercase().contains("huggingface/");
             return if hub { super::network::hub_token().taint } else { super::network::nobodys_secret() };
         }
-        if self.is_own_source(&text) { Taint::SOURCE } else { Taint::default() }
+        if !self.is_own_source(&text) {
+            return Taint::default();
+        }
+        self.relies_on(&text);
+        Taint::SOURCE
+    }
+
+    /// The code puts something at this place: from now on that is no file of the repository.
+    pub(super) fn makes(&mut self, file: &str) {
+        if file.len() < 1024 && self.account.made.len() < MOST_FILES {
+            self.account.made.insert(last_part(file).to_owned());
+        }
+    }
+
+    /// Python files of the same repository among the arguments.
+    fn own_sources<'b>(&self, args: &'b Args) -> impl Iterator<Item = &'b str> {
+        args.given.iter().filter_map(Value::as_pattern).filter(|file| self.is_own_source(file))
+    }
+
+    /// It runs what it reads of this file of the repository.
+    fn relies_on(&mut self, file: &str) {
+        if self.account.reads.len() < MOST_FILES {
+            self.account.reads.insert(inner_part(file).to_owned());
+        }
     }
 
     /// Whether this is a Python file of the same repository, which is looked at itself: not one that this code makes.
     fn is_own_source(&self, file: &str) -> bool {
-        let inner = file.strip_prefix(HOLE).and_then(|rest| rest.strip_prefix('/')).unwrap_or(file);
+        let inner = inner_part(file);
         last_part(inner).rsplit_once('.').is_some_and(|(_, ending)| ending == "py")
             && !inner.contains([HOLE, ':', '\\'])
             && !inner.contains("..")
             && !inner.starts_with(['/', '~'])
+            && inner.len() < 1024
+            && self.account.made.len() < MOST_FILES
+            && self.account.reads.len() < MOST_FILES
             && !self.account.made.contains(last_part(inner))
     }
 
     fn wrote(&mut self, path: &str, file: &Value, at: u32) {
         let Some(text) = file.as_pattern().map(str::to_owned) else { return };
-        self.account.made.insert(last_part(&text).to_owned());
         if text.len() >= 1024 {
             return;
         }
+        self.makes(&text);
         let lower = text.to_lowercase();
         if lower.starts_with("/proc/") && lower.ends_with("/mem") {
             self.note(&rules::PYTHON_ATTACK, format!("writes into the memory of a program with `{path}`"), at);
@@ -421,6 +462,7 @@ impl Walk<'_> {
             read.ends_with("open().read()") || read.ends_with("Path.read_text()") || read.ends_with("Path.read_bytes()")
         });
         if whole && first.taint == Taint::FILE.with(Taint::SOURCE) {
+            self.account.runs_own = Some(at);
             return Value::default();
         }
         if !hidden && !matches!(first.what, What::Function(..) | What::Lambda(_)) {
@@ -504,7 +546,7 @@ fn hands_over(args: &Args) -> bool {
     let from = args.at(0);
     let to = args.get(1, "fd2");
     let file = |path: &str| {
-        ["builtins.open", "io.open", "os.open", "codecs.open", "tempfile.", "os.dup", "sys.", "os.pipe", "os.devnull"]
+        ["builtins.open", "io.open", "os.open", "codecs.open", "tempfile.", "sys."]
             .iter()
             .any(|start| path.starts_with(start))
     };

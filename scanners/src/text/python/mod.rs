@@ -85,6 +85,9 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, plac
     }
     if mode == Mode::Module {
         beside::imported(scan, source, &judged.account.relative);
+        if let Some(at) = judged.account.runs_own {
+            beside::run(scan, source, place(u64::from(at)), &judged.account.reads);
+        }
     }
     if let Some(why) = judged.account.unread.filter(|_| mode == Mode::Module) {
         scan.left_out(source, why);

@@ -50,6 +50,9 @@ pub(super) struct Account {
     pub(super) hands_over: Option<u32>,
     /// Files that the code writes or fetches, by their last names.
     pub(super) made: HashSet<String>,
+    /// Python files of the same repository that the code reads, and where it runs what it read of them.
+    pub(super) reads: BTreeSet<String>,
+    pub(super) runs_own: Option<u32>,
     /// Why what was read is not what Python reads.
     pub(super) unread: Option<String>,
     /// How deep code lies in code.
