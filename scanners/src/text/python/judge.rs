@@ -194,7 +194,9 @@ impl Walk<'_> {
             }
             Deed::RunFile if self.own_sources(args).next().is_some() => {
                 let own: Vec<String> = self.own_sources(args).map(str::to_owned).collect();
-                own.iter().for_each(|file| self.relies_on(file));
+                for file in &own {
+                    self.relies_on(file);
+                }
                 self.account.runs_own = Some(at);
             }
             Deed::RunFile => {

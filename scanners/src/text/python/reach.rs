@@ -12,6 +12,7 @@ use crate::rules;
 const LOOKERS: &[&str] = &[
     "append", "add", "get", "pop", "remove", "index", "count", "info", "debug", "warning", "error", "object", "patch", "assertEqual",
     "assertRaises", "wraps", "update_wrapper", "cast", "TypeVar", "Union", "NewType", "getsource", "signature", "spec", "MagicMock", "Mock",
+    "code", "Code", "markdown", "Markdown",
 ];
 /// Modules of such functions.
 const LOOKING: &[&str] = &["builtins.", "inspect.", "typing.", "unittest.", "mock.", "dis.", "types.", "pytest."];
