@@ -5,7 +5,7 @@ use std::rc::Rc;
 use ruff_python_ast::IpyEscapeKind;
 
 use super::{
-    constants, decode, names,
+    constants, decode, effects, names,
     names::Deed,
     value::{Args, Taint, Value, What},
     walk::{Walk, When},
@@ -42,7 +42,10 @@ impl Walk<'_> {
             What::Path(path) => self.call_path(&path.clone(), function.taint, args, at),
             What::Function(id, on) => self.call_function(*id, *on, args),
             What::Lambda(id) => self.call_lambda(*id, args),
-            What::Class(class) => self.make(*class, args),
+            What::Class(class) => {
+                self.make_bases(*class, args, at);
+                self.make(*class, args)
+            }
             What::Object(class) => match self.class_name(*class, "__call__").map(|value| value.what) {
                 Some(What::Function(id, _)) => self.call_function(id, Some(*class), args),
                 Some(What::Path(path)) if names::is_weapon(&path) => self.call_path(&path, Taint::default(), args, at),
@@ -78,6 +81,7 @@ impl Walk<'_> {
             }
             _ => {
                 self.hand_over("", args, at);
+                self.weigh_texts("", args, at);
                 Value::unknown(function.taint.with(args.taint()))
             }
         }
@@ -91,9 +95,6 @@ impl Walk<'_> {
                 value = value.or(self.call_on(choice, name, args, at));
             }
             return value;
-        }
-        if name == "from_pretrained" {
-            self.note_remote_code(args, at);
         }
         if name == "__call__" {
             return self.call(&super::reach::marked(receiver.clone()), args, at);
@@ -130,6 +131,8 @@ impl Walk<'_> {
         let function = self.attribute(receiver, name);
         let value = if function.is_unknown() {
             self.hand_over(name, args, at);
+            self.weigh_texts(name, args, at);
+            self.weigh_starter(name, args, at);
             Value::default()
         } else {
             self.call(&function, args, at)
@@ -199,7 +202,7 @@ impl Walk<'_> {
             || path == "huggingface_hub.get_token"
             || path == "huggingface_hub.utils.get_token"
         {
-            return Value::unknown(Taint::SECRET);
+            return super::network::hub_token();
         }
         if let Some(value) = self.changing(path, args, at) {
             return value;
@@ -207,6 +210,8 @@ impl Walk<'_> {
         if let Some(deed) = names::deed(path) {
             return self.did(deed, path, args, at).tainted(taint);
         }
+        self.weigh_unknown(path, args, at);
+        self.weigh_texts(path, args, at);
         if CALLING.contains(&path) || path.rsplit('.').next().is_some_and(|last| CALLERS.contains(&last)) {
             let made = self.call_what_is_given(args, at);
             if !made.is_unknown() {
@@ -215,7 +220,7 @@ impl Walk<'_> {
         } else {
             self.hand_over(path, args, at);
         }
-        let made = if super::judge::tells_of_the_machine(path) { Taint::MACHINE } else { Taint::default() };
+        let made = if super::network::tells_of_the_machine(path) { Taint::MACHINE } else { Taint::default() };
         Value::path(format!("{path}()")).tainted(taint.with(args.taint()).with(made))
     }
 
@@ -240,8 +245,10 @@ impl Walk<'_> {
             | "sys.modules.__getitem__"
             | "zope.dottedname.resolve"
             | "django.utils.module_loading.import_string" => {
-                if first.as_path().is_some() {
-                    return Some(first);
+                if let Some(given) = first.as_path() {
+                    // What a call returned is a name that nobody can read here; else it is the module itself.
+                    let unknown = given.contains("()") || given.contains("[]");
+                    return Some(if unknown { Value::path("importlib.import_module()") } else { first });
                 }
                 let name = first.as_pattern()?.replace(':', ".");
                 super::reach::marked(self.tainted_path(&names::canonical(&name)))
@@ -310,6 +317,15 @@ impl Walk<'_> {
             }
             "builtins.staticmethod" | "builtins.classmethod" => first,
             "typing.cast" => args.at(1),
+            // `type.__call__(X, …)` is `X(…)`; a class that is made of another one does what that does.
+            "builtins.type" if args.given.len() > 1 => match (&first.what, args.at(1).items()) {
+                (What::Path(path), _) if does(path) => {
+                    let rest = args.given.get(1..).unwrap_or_default().to_vec();
+                    self.call(&first, &Args { given: rest, named: args.named.clone() }, at)
+                }
+                (_, Some(bases)) => bases.into_iter().find(|base| base.as_path().is_some_and(does))?,
+                _ => return None,
+            },
             // A callback of the file is the file's function still; a prototype that names a library's function is no address.
             "ctypes.CFUNCTYPE()" | "ctypes.PYFUNCTYPE()" | "ctypes.WINFUNCTYPE()" => match &first.what {
                 What::Function(..) | What::Lambda(_) | What::Partial(_) => first,
@@ -317,6 +333,8 @@ impl Walk<'_> {
                 _ => return None,
             },
             "builtins.compile" => first.clone().tainted(args.taint()),
+            "codeop.compile_command" | "ast.parse" if first.as_text().is_some() => first.clone().tainted(args.taint()),
+            "socket.socket" if is_datagram(&args.get(1, "type")) => Value::path("socket.datagram()"),
             "builtins.next" => first.items()?.first().cloned()?,
             "builtins.super" => Value::default(),
             _ => return None,
@@ -329,11 +347,9 @@ impl Walk<'_> {
         for place in 0..args.len() {
             let Some(function) = args.all().nth(place).cloned() else { break };
             let callable = match &function.what {
-                What::Path(path) => names::deed(path).is_some(),
+                What::Path(path) => does(path),
                 What::Function(..) | What::Lambda(_) | What::Partial(_) | What::Getter(..) => true,
-                What::Either(choices) => {
-                    choices.iter().any(|choice| choice.as_path().is_none_or(|p| names::deed(p).is_some()))
-                }
+                What::Either(choices) => choices.iter().any(|choice| choice.as_path().is_none_or(does)),
                 _ => false,
             };
             if !callable {
@@ -377,19 +393,6 @@ impl Walk<'_> {
         }
     }
 
-    fn note_remote_code(&mut self, args: &Args, at: u32) {
-        let trusts = args.named.iter().any(|(name, _)| &**name == "trust_remote_code");
-        if let (true, Some(name)) = (trusts, args.at(0).as_text())
-            && name.len() < 200
-        {
-            let name = name.to_owned();
-            if self.at_import() {
-                self.did(Deed::Borrow, "from_pretrained", args, at);
-            }
-            self.account.remote_code.insert(name);
-        }
-    }
-
     /// `!command` and `%magic` in notebooks.
     pub(super) fn shell_line(&mut self, kind: IpyEscapeKind, line: &str, at: u32) {
         match kind {
@@ -410,4 +413,14 @@ impl Walk<'_> {
     pub(super) fn at_import(&self) -> bool {
         self.when == When::Import
     }
+}
+
+/// `socket.SOCK_DGRAM`: connecting such a socket sends nothing, it only chooses an address.
+fn is_datagram(kind: &Value) -> bool {
+    kind.as_path().is_some_and(|path| path.ends_with("SOCK_DGRAM")) || kind.as_number() == Some(2)
+}
+
+/// Whether calling `path` does something of its own.
+fn does(path: &str) -> bool {
+    names::deed(path).is_some() || effects::acts(path).is_some()
 }

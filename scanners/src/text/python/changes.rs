@@ -1,5 +1,7 @@
 //! What code changes for all other code: functions of libraries that it replaces, how objects pickle, settings of downloads.
 
+use std::rc::Rc;
+
 use ruff_python_ast::Expr;
 use ruff_text_size::Ranged as _;
 
@@ -124,9 +126,8 @@ impl<'a> Walk<'a> {
         self.reduced(&returns, at);
     }
 
-    /// Functions that change settings or how objects pickle, and loaders that are told to trust what they load.
+    /// Functions that change settings or how objects pickle, and loaders.
     pub(super) fn changing(&mut self, path: &str, args: &Args, at: u32) -> Option<Value> {
-        let set = |place: usize, name: &str, to: i64| args.get(place, name).as_number() == Some(to);
         match path {
             "copyreg.pickle" | "copy_reg.pickle" => self.weigh_pickling(&args.at(1), at),
             "os.putenv" | "os.environ.setdefault" => self.weigh_setting(&args.at(0), &args.at(1), at),
@@ -161,21 +162,95 @@ impl<'a> Walk<'a> {
                     self.note(&rules::PYTHON_ATTACK, "makes memory in which it can run what it writes there", at);
                 }
             }
+            "builtins.globals().update" | "builtins.locals().update" | "builtins.vars().update" => {
+                let items = match &args.at(0).what {
+                    What::Dict(items) => {
+                        items.iter().take(256).map(|(name, value)| (name.shown(), value.clone())).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                let named = args.named.iter().map(|(name, value)| (name.to_string(), value.clone()));
+                for (name, value) in items.into_iter().chain(named) {
+                    self.bind(&name, value);
+                }
+            }
+            "unittest.mock.patch" | "unittest.mock.patch.object" | "mock.patch" | "mock.patch.object"
+                if self.at_import() =>
+            {
+                let weapon = args.all().filter_map(Value::as_path).find(|path| names::is_weapon(path));
+                if let Some(weapon) = weapon.map(str::to_owned) {
+                    let message = format!("puts `{weapon}` in the place of another function with `{path}`");
+                    self.note(&rules::PYTHON_TAMPERING, message, at);
+                }
+                return None;
+            }
+            "logging.config.dictConfig" => self.weigh_loggers(&args.at(0), at),
+            _ if self.trusting(path, args, at) => {}
+            _ => return None,
+        }
+        Some(Value::path(format!("{path}()")).tainted(args.taint().with(Taint::FILE)))
+    }
+
+    /// Settings of loggers: `()` and `class` name what is called to make one.
+    fn weigh_loggers(&mut self, settings: &Value, at: u32) {
+        let (mut open, mut seen) = (vec![settings.clone()], 0);
+        while let Some(value) = open.pop() {
+            seen += 1;
+            let What::Dict(items) = &value.what else { continue };
+            if seen > 256 || !self.step() {
+                return;
+            }
+            let maker = |name: &Value| matches!(name.as_text(), Some("()" | "class"));
+            open.extend(items.iter().take(64).map(|(_, value)| value.clone()));
+            for (_, value) in items.iter().filter(|(name, _)| maker(name)).take(4) {
+                let others = items.iter().filter(|(name, _)| !maker(name)).take(64);
+                let named = others.map(|(name, value)| (Rc::from(name.shown()), value.clone())).collect();
+                let made = value.as_text().map(|text| Value::path(names::canonical(text.trim_start_matches("ext://"))));
+                self.call(&made.unwrap_or_else(|| value.clone()), &Args { given: Vec::new(), named }, at);
+            }
+        }
+    }
+
+    /// Loaders that are told to trust what they load.
+    fn trusting(&mut self, path: &str, args: &Args, at: u32) -> bool {
+        let set = |place: usize, name: &str, to: i64| args.get(place, name).as_number() == Some(to);
+        match path {
             "numpy.load" | "numpy.lib.npyio.load" if set(2, "allow_pickle", 1) && self.at_import() => {
+                self.note_loading(path, at);
+            }
+            "torch.load" | "torch.serialization.load"
+                if set(usize::MAX, "weights_only", 0) && args.at(0).deep_taint().has(Taint::NETWORK) =>
+            {
+                self.unpickled(path, args, at);
+            }
+            "torch.load" | "torch.serialization.load" if args.named("pickle_module").is_some() && self.at_import() => {
                 self.note_loading(path, at);
             }
             "torch.load" | "torch.serialization.load" if set(usize::MAX, "weights_only", 0) && self.at_import() => {
                 self.note_loading(path, at);
             }
-            "yaml.load" | "yaml.load_all" if self.at_import() => {
+            "yaml.load" | "yaml.load_all" => {
                 let loader = args.get(1, "Loader");
-                if loader.as_path().is_some_and(|path| path.ends_with("UnsafeLoader") || path == "yaml.Loader") {
-                    self.note_loading(path, at);
+                let trusts = |path: &str| {
+                    path.ends_with("UnsafeLoader") || path.ends_with("yaml.Loader") || path.ends_with(".CLoader")
+                };
+                if loader.as_path().is_some_and(trusts) {
+                    self.unpickled(path, args, at);
                 }
             }
-            _ => return None,
+            "ruamel.yaml.YAML" if args.get(0, "typ").as_text() == Some("unsafe") && self.at_import() => {
+                self.note_loading(path, at);
+            }
+            _ if path.ends_with("load_model") && set(usize::MAX, "safe_mode", 0) && self.at_import() => {
+                self.note_loading(path, at);
+            }
+            _ if path.ends_with(".enable_unsafe_deserialization") && self.at_import() => {
+                let message = format!("lets models run code when they are loaded, with `{path}`");
+                self.note(&rules::PYTHON_TAMPERING, message, at);
+            }
+            _ => return false,
         }
-        Some(Value::path(format!("{path}()")).tainted(args.taint().with(Taint::FILE)))
+        true
     }
 
     fn note_loading(&mut self, path: &str, at: u32) {

@@ -362,8 +362,10 @@ pub(super) fn function(path: &str, args: &Args) -> Option<Value> {
             Value::list(items)
         }
         "range" => range(args)?,
+        "inspect.getmembers" => Value::path(format!("{}.__dict__", first.as_path()?)),
         "dict" => match &first.what {
             What::Dict(_) => first.clone(),
+            What::Path(path) if path.ends_with(".__dict__") => first.clone(),
             What::Unknown if args.given.is_empty() => Value::new(What::Dict(std::rc::Rc::new(
                 args.named.iter().map(|(name, value)| (Value::text(name), value.clone())).collect(),
             ))),

@@ -8,7 +8,7 @@ use ruff_python_ast::{
 use ruff_text_size::Ranged;
 
 use super::{
-    constants, names,
+    constants, effects, names,
     value::{Args, HOLE, LONGEST, Taint, Value, What},
     walk::{MOST_DEPTH, Walk},
 };
@@ -206,7 +206,8 @@ impl<'a> Walk<'a> {
             let path = names::canonical(&format!("{module}.{name}"));
             let made = [format!("{path}()"), format!("{path}()()")];
             let leads = names::deed(&path).is_some() || made.iter().any(|path| names::deed(path).is_some());
-            if leads || names::BUILTINS.contains(&&*name) && module == "os" {
+            let builtin = names::BUILTINS.contains(&&*name);
+            if leads || builtin && module == "os" || !builtin && effects::is_acting_module(module) {
                 return Value::path(path);
             }
         }
@@ -253,7 +254,10 @@ impl<'a> Walk<'a> {
                     if property { self.call_function(id, Some(*class), &Args::default()) } else { on }
                 }
                 Some(found) => found,
-                None => self.attributes.get(name).cloned().unwrap_or_default(),
+                None => match self.attributes.get(name) {
+                    Some(found) => found.clone(),
+                    None => self.foreign_method(*class, name).unwrap_or_default(),
+                },
             },
             What::Either(choices) => {
                 let mut found = Value::default();
@@ -364,7 +368,7 @@ impl<'a> Walk<'a> {
 
     fn found_in_namespace(&mut self, path: &str, key: &str) -> Option<Value> {
         Some(match path {
-            "os.environ" | "os.environb" => super::judge::variable(key),
+            "os.environ" | "os.environb" => super::network::variable(key),
             "sys.modules" => self.tainted_path(&names::canonical(key)),
             "builtins.globals()" | "builtins.locals()" | "builtins.vars()" => self.name(key),
             "builtins" => Value::path(format!("builtins.{key}")),
@@ -484,99 +488,21 @@ impl<'a> Walk<'a> {
         if telling.is_empty() { Value::unknown(taint) } else { Value::list(telling).tainted(taint) }
     }
 
-    /// Binds a target for good, as loops over constants do.
-    fn assign_now(&mut self, target: &'a Expr, value: Value) {
-        if let Expr::Name(name) = target
-            && let Some(frame) = self.frames.last_mut()
-        {
-            frame.names.insert(names::normal(name.id.as_str()).into(), value);
-            return;
-        }
-        self.assign(target, value);
-    }
-
-    pub(super) fn assign(&mut self, target: &'a Expr, value: Value) {
-        match target {
-            Expr::Name(name) => self.bind(name.id.as_str(), value),
-            Expr::Starred(starred) => self.assign(&starred.value, Value::unknown(value.deep_taint())),
-            Expr::Tuple(e) => self.assign_each(&e.elts, &value),
-            Expr::List(e) => self.assign_each(&e.elts, &value),
-            Expr::Attribute(e) => {
-                let on = self.eval(&e.value);
-                self.put(&on, e.attr.as_str(), value, e.range().start().to_u32());
-            }
-            Expr::Subscript(e) => {
-                let (on, place) = (self.eval(&e.value), self.eval(&e.slice));
-                self.weigh_entry(&on, &place, &value, e.range().start().to_u32());
-                if let Some("sys.modules" | "builtins" | "builtins.globals()" | "builtins.locals()") = on.as_path()
-                    && let Some(key) = place.as_text()
-                {
-                    let key = key.to_owned();
-                    self.bind(&key, value);
-                    return;
-                }
-                if let (Expr::Name(name), What::Dict(items)) = (&*e.value, &on.what)
-                    && items.len() < 512
-                {
-                    let mut items = items.to_vec();
-                    items.push((place, value));
-                    self.bind(name.id.as_str(), Value::new(What::Dict(Rc::new(items))).tainted(on.taint));
-                } else if let Expr::Name(name) = &*e.value
-                    && value.is_telling()
-                    && !matches!(on.what, What::List(_) | What::Path(_))
-                {
-                    let items = vec![(place, value)];
-                    self.bind(name.id.as_str(), on.or(Value::new(What::Dict(Rc::new(items)))));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn assign_each(&mut self, targets: &'a [Expr], value: &Value) {
-        let items = self.items(value);
-        for (place, target) in targets.iter().enumerate() {
-            if let (Expr::Starred(rest), Some(items)) = (target, &items) {
-                let behind = targets.len() - place - 1;
-                let taken = items.get(place..items.len().saturating_sub(behind)).unwrap_or_default();
-                self.assign(&rest.value, Value::list(taken.to_vec()).tainted(value.taint));
-                continue;
-            }
-            let item = items.as_ref().and_then(|items| items.get(place)).cloned();
-            self.assign(target, item.unwrap_or_else(|| Value::unknown(value.deep_taint())).tainted(value.taint));
-        }
-    }
-
-    /// `on.name = value`.
-    pub(super) fn put(&mut self, on: &Value, name: &str, value: Value, at: u32) {
-        self.weigh_change(on, name, &value, at);
-        let telling = value.is_telling()
-            || matches!(value.what, What::Text(_) | What::Object(_) | What::Class(_) | What::List(_));
-        if !telling {
-            return;
-        }
-        let key: Rc<str> = match on.as_path() {
-            Some(path) => format!("{path}.{name}").into(),
-            None => name.into(),
-        };
-        if self.attributes.len() < 4096 {
-            let old = self.attributes.remove(&key).unwrap_or_default();
-            self.attributes.insert(key, value.or(old));
-        }
-    }
-
     fn call_expression(&mut self, e: &'a ExprCall) -> Value {
         let at = e.range().start().to_u32();
         if let Expr::Attribute(function) = &*e.func {
             let receiver = self.eval(&function.value);
             let name = names::normal(function.attr.as_str()).into_owned();
             let args = self.arguments(&e.arguments);
+            self.weigh_remote_code(&receiver, &name, &args, at);
             let value = self.call_on(&receiver, &name, &args, at);
             self.grow(&function.value, &receiver, &name, &args);
             return value;
         }
         let function = self.eval(&e.func);
         let args = self.arguments(&e.arguments);
+        let name = function.as_path().map(|path| path.rsplit('.').next().unwrap_or(path).to_owned());
+        self.weigh_remote_code(&function, &name.unwrap_or_default(), &args, at);
         self.call(&function, &args, at)
     }
 

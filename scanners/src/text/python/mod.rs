@@ -3,6 +3,7 @@
 //! The text is parsed and walked on a thread with a large stack, after its depth is known to be bounded. Nothing is run,
 //! nothing is imported; names are followed as far as constants lead.
 
+mod assign;
 pub(crate) mod beside;
 pub(crate) mod bytecode;
 mod calls;
@@ -10,10 +11,14 @@ mod changes;
 mod constants;
 mod decode;
 mod depth;
+mod effects;
 mod eval;
+mod foreign;
+mod functions;
 mod hidden;
 mod judge;
 mod names;
+mod network;
 pub(crate) mod nul;
 mod raw;
 mod reach;
@@ -80,6 +85,12 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, plac
     }
     if mode == Mode::Module {
         beside::imported(scan, source, &judged.account.relative);
+        if let Some(at) = judged.account.runs_own {
+            beside::run(scan, source, place(u64::from(at)), &judged.account.reads);
+        }
+    }
+    if let Some(why) = judged.account.unread.filter(|_| mode == Mode::Module) {
+        scan.left_out(source, why);
     }
     let not_read = match &judged.broken {
         Some(why) => Some(format!("could not be read as Python 3 ({why})")),
@@ -126,6 +137,8 @@ fn on_a_large_stack(text: &str, mode: Mode) -> Scanned<Judged> {
             .stack_size(STACK)
             .spawn_scoped(scope, || judge_text(text, mode))
             .map_err(|error| Stop::Unreadable(format!("there is no room to read Python in: {error}")))?;
+        // The parser is another's, and has been seen to panic. That ends here and is a reason in the coverage; what is printed
+        // of it is the program's to decide, by its panic hook: a library leaves that alone.
         thread.join().map_err(|_| Stop::broken(0, "the Python parser gave up"))
     })
 }
@@ -152,6 +165,27 @@ fn judge_text(text: &str, mode: Mode) -> Judged {
 }
 
 impl Walk<'_> {
+    /// What the worst thing is that a text would do, were it run as code here; nothing where it is no code or does no harm.
+    pub(super) fn would_harm(&mut self, text: &str) -> Option<String> {
+        if self.account.nested >= MOST_NESTED || depth::deepest(text, Mode::Module) > depth::MOST {
+            return None;
+        }
+        self.account.steps += text.len() as u64 / 4;
+        let parsed = parse_unchecked(text.trim(), ParseOptions::from(Mode::Module));
+        if !parsed.errors().is_empty() {
+            return None;
+        }
+        let module = parsed.try_into_module()?;
+        let own = Account { steps: self.account.steps, nested: self.account.nested + 1, ..Account::default() };
+        let mut inner = Walk::new(own, self.when, self.most_steps);
+        inner.depth = self.depth;
+        inner.module(module.suite());
+        self.account.steps = inner.account.steps;
+        self.account.spent |= inner.account.spent;
+        let harms = |seen: &&Seen| seen.rule.weight == rules::Weight::Malicious;
+        inner.account.seen.iter().find(harms).map(|seen| seen.message.clone())
+    }
+
     /// Code that is text in this code: walked where it is run, with what it can see there.
     pub(super) fn inner_code(&mut self, text: &str, at: u32) -> Value {
         if self.account.nested >= MOST_NESTED || text.len() > value::LONGEST {

@@ -53,12 +53,24 @@ pub(super) enum Deed {
     RunFile,
     /// Puts the standard streams where the connection is.
     Duplicate,
+    /// Runs a text as Tcl, which has commands that start programs.
+    Tcl,
 }
 
 /// Exact names.
 const EXACT: &[(&str, Deed)] = &[
     ("os.system", Deed::Run),
     ("os.popen", Deed::Run),
+    ("os.popen2", Deed::Run),
+    ("os.popen3", Deed::Run),
+    ("os.popen4", Deed::Run),
+    ("os._execvpe", Deed::Run),
+    ("os._spawnvef", Deed::Run),
+    ("multiprocessing.util.spawnv_passfds", Deed::Run),
+    ("pydoc.pipepager", Deed::Run),
+    ("pydoc.tempfilepager", Deed::Run),
+    ("webbrowser.BackgroundBrowser", Deed::Run),
+    ("webbrowser.GenericBrowser", Deed::Run),
     ("os.startfile", Deed::Run),
     ("os.fork", Deed::Run),
     ("os.forkpty", Deed::Run),
@@ -89,11 +101,13 @@ const EXACT: &[(&str, Deed)] = &[
     ("IPython.get_ipython().system", Deed::Run),
     ("IPython.get_ipython().getoutput", Deed::Run),
     ("torch.utils.collect_env.run", Deed::Run),
+    ("numpy.distutils.exec_command.exec_command", Deed::Run),
     ("numpy.testing._private.utils.runstring", Deed::Execute),
     ("socket.socket().connect", Deed::Connect),
     ("socket.socket().connect_ex", Deed::Connect),
     ("socket.socket().sendto", Deed::Connect),
     ("socket.socket().listen", Deed::Connect),
+    ("socket.datagram().sendto", Deed::Connect),
     ("socket.create_connection", Deed::Connect),
     ("socket.create_server", Deed::Connect),
     ("socket.gethostbyname", Deed::Resolve),
@@ -122,6 +136,8 @@ const EXACT: &[(&str, Deed)] = &[
     ("xmlrpc.client.ServerProxy", Deed::Connect),
     ("socket.socket().send", Deed::Send),
     ("socket.socket().sendall", Deed::Send),
+    ("socket.datagram().send", Deed::Send),
+    ("socket.datagram().sendall", Deed::Send),
     ("socket.create_connection().send", Deed::Send),
     ("socket.create_connection().sendall", Deed::Send),
     ("urllib.request.urlopen", Deed::Fetch),
@@ -141,23 +157,53 @@ const EXACT: &[(&str, Deed)] = &[
     ("code.interact", Deed::Execute),
     ("code.InteractiveInterpreter().runsource", Deed::Execute),
     ("code.InteractiveInterpreter().runcode", Deed::Execute),
+    ("code.InteractiveConsole().runcode", Deed::Execute),
     ("code.InteractiveConsole().push", Deed::Execute),
     ("code.InteractiveConsole().runsource", Deed::Execute),
     ("timeit.timeit", Deed::Execute),
     ("timeit.repeat", Deed::Execute),
     ("timeit.main", Deed::Execute),
+    ("timeit.Timer", Deed::Execute),
+    ("runpy._run_code", Deed::Execute),
+    ("runpy._run_module_code", Deed::Execute),
     ("cProfile.run", Deed::Execute),
     ("cProfile.runctx", Deed::Execute),
     ("profile.run", Deed::Execute),
     ("profile.runctx", Deed::Execute),
     ("trace.Trace().run", Deed::Execute),
     ("trace.Trace().runctx", Deed::Execute),
+    ("trace.Trace().runfunc", Deed::Execute),
+    ("cProfile.Profile().run", Deed::Execute),
+    ("cProfile.Profile().runctx", Deed::Execute),
+    ("cProfile.Profile().runcall", Deed::Execute),
+    ("profile.Profile().run", Deed::Execute),
+    ("profile.Profile().runctx", Deed::Execute),
+    ("profile.Profile().runcall", Deed::Execute),
     ("pdb.run", Deed::Execute),
+    ("pdb.runctx", Deed::Execute),
     ("pdb.runeval", Deed::Execute),
+    ("pdb.runcall", Deed::Execute),
+    ("pdb.Pdb().run", Deed::Execute),
+    ("pdb.Pdb().runeval", Deed::Execute),
+    ("pdb.Pdb().runctx", Deed::Execute),
     ("bdb.Bdb().run", Deed::Execute),
+    ("bdb.Bdb().runeval", Deed::Execute),
+    ("bdb.Bdb().runctx", Deed::Execute),
     ("doctest.debug_script", Deed::Execute),
     ("doctest.debug_src", Deed::Execute),
     ("_interpreters.run_string", Deed::Execute),
+    ("_interpreters.exec", Deed::Execute),
+    ("concurrent.interpreters.create().exec", Deed::Execute),
+    ("tkinter.Tcl().eval", Deed::Tcl),
+    ("tkinter.Tcl().call", Deed::Tcl),
+    ("tkinter.Tcl().tk.eval", Deed::Tcl),
+    ("tkinter.Tcl().tk.call", Deed::Tcl),
+    ("tkinter.Tk().eval", Deed::Tcl),
+    ("tkinter.Tk().call", Deed::Tcl),
+    ("tkinter.Tk().tk.eval", Deed::Tcl),
+    ("tkinter.Tk().tk.call", Deed::Tcl),
+    ("_tkinter.create().eval", Deed::Tcl),
+    ("_tkinter.create().call", Deed::Tcl),
     ("_xxsubinterpreters.run_string", Deed::Execute),
     ("_testcapi.run_in_subinterp", Deed::Execute),
     ("get_ipython().run_cell", Deed::Execute),
@@ -171,7 +217,6 @@ const EXACT: &[(&str, Deed)] = &[
     ("dill.load", Deed::Unpickle),
     ("cloudpickle.load", Deed::Unpickle),
     ("joblib.load", Deed::Unpickle),
-    ("_pickle.loads", Deed::Unpickle),
     ("cPickle.loads", Deed::Unpickle),
     ("dill.loads", Deed::Unpickle),
     ("cloudpickle.loads", Deed::Unpickle),
@@ -186,6 +231,8 @@ const EXACT: &[(&str, Deed)] = &[
     ("shelve.open", Deed::Unpickle),
     ("sklearn.externals.joblib.load", Deed::Unpickle),
     ("yaml.unsafe_load", Deed::Unpickle),
+    ("yaml.UnsafeLoader", Deed::Unpickle),
+    ("yaml.Loader", Deed::Unpickle),
     ("yaml.unsafe_load_all", Deed::Unpickle),
     ("pickle.Unpickler().load", Deed::Unpickle),
     ("ctypes.CDLL", Deed::Native),
@@ -204,10 +251,14 @@ const EXACT: &[(&str, Deed)] = &[
     ("torch.classes.load_library", Deed::Native),
     ("torch.utils.cpp_extension.load", Deed::Native),
     ("torch.utils.cpp_extension.load_inline", Deed::Native),
+    ("numpy.f2py.compile", Deed::Native),
     ("tensorflow.load_op_library", Deed::Native),
     ("tensorflow.load_library", Deed::Native),
     ("importlib.machinery.ExtensionFileLoader", Deed::Native),
     ("imp.load_dynamic", Deed::Native),
+    ("_imp.create_dynamic", Deed::Native),
+    ("sqlite3.connect().load_extension", Deed::Native),
+    ("sqlite3.Connection().load_extension", Deed::Native),
     ("pybind11.setup_helpers", Deed::Native),
     ("os.memfd_create", Deed::Inject),
     ("ctypes.CFUNCTYPE()()", Deed::Inject),
@@ -225,11 +276,9 @@ const EXACT: &[(&str, Deed)] = &[
     ("ctypes.windll.kernel32.RtlMoveMemory", Deed::Inject),
     ("builtins.open", Deed::Open),
     ("io.open", Deed::Open),
-    ("_io.open", Deed::Open),
     ("codecs.open", Deed::Open),
     ("os.open", Deed::Open),
     ("io.FileIO", Deed::Open),
-    ("_io.FileIO", Deed::Open),
     ("aiofiles.open", Deed::Open),
     ("gzip.open", Deed::Open),
     ("zipfile.ZipFile", Deed::Open),
@@ -274,6 +323,9 @@ const EXACT: &[(&str, Deed)] = &[
     ("sys.path.insert", Deed::Widen),
     ("importlib.util.spec_from_file_location", Deed::RunFile),
     ("torch.hub.load", Deed::Borrow),
+    ("kernels.get_kernel", Deed::Borrow),
+    ("transformers.dynamic_module_utils.get_class_from_dynamic_module", Deed::Borrow),
+    ("torch.package.PackageImporter", Deed::RunFile),
     ("pynput.keyboard.Listener", Deed::Listen),
     ("keyboard.on_press", Deed::Listen),
     ("keyboard.hook", Deed::Listen),
@@ -281,11 +333,31 @@ const EXACT: &[(&str, Deed)] = &[
     ("winreg.SetValue", Deed::Register),
     ("runpy.run_path", Deed::RunFile),
     ("imp.load_source", Deed::RunFile),
+    ("imp.load_compiled", Deed::RunFile),
+    ("importlib.machinery.SourceFileLoader", Deed::RunFile),
+    ("importlib.machinery.SourcelessFileLoader", Deed::RunFile),
     ("importlib.machinery.SourceFileLoader().load_module", Deed::RunFile),
+    ("importlib.machinery.SourceFileLoader().exec_module", Deed::RunFile),
     ("importlib.machinery.SourcelessFileLoader().load_module", Deed::RunFile),
+    ("importlib.machinery.SourcelessFileLoader().exec_module", Deed::RunFile),
+    ("zipimport.zipimporter().load_module", Deed::RunFile),
+    ("zipimport.zipimporter().exec_module", Deed::RunFile),
     ("builtins.execfile", Deed::RunFile),
     ("os.dup2", Deed::Duplicate),
 ];
+
+/// Names of functions that start programs. What calls one of them on something that another call returned has asked that
+/// call for the module.
+#[rustfmt::skip]
+const STARTERS: &[&str] = &[
+    "popen", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput", "posix_spawn", "fork_exec", "execv", "execve",
+    "execvp", "execvpe", "execl", "execlp", "spawnl", "spawnlp", "spawnv", "spawnvp", "subprocess_exec", "subprocess_shell",
+];
+
+/// Whether a function of this name starts programs, whatever it belongs to.
+pub(super) fn is_starter(name: &str) -> bool {
+    STARTERS.contains(&name)
+}
 
 /// What a module does as a whole: every call of a name that begins so.
 const PREFIXES: &[(&str, Deed)] = &[
@@ -335,6 +407,9 @@ const CLIENTS: &[&str] = &[
     "pycurl.Curl().",
 ];
 
+/// Beginnings of what lies in a module whose name is not known.
+const SOME_MODULE: &[&str] = &["?.", "sys.modules[].", "importlib.import_module().", "unittest.mock._importer()."];
+
 /// What calling `path` does.
 pub(super) fn deed(path: &str) -> Option<Deed> {
     if let Some((_, deed)) = EXACT.iter().find(|(name, _)| *name == path) {
@@ -352,9 +427,16 @@ pub(super) fn deed(path: &str) -> Option<Deed> {
             };
         }
     }
+    if let Some(name) = SOME_MODULE.iter().find_map(|module| path.strip_prefix(module)) {
+        return (STARTERS.contains(&name) || name == "system").then_some(Deed::Run);
+    }
     // Calls of what a call returned are judged by their own names, not by the module's.
-    if path.contains("()") {
-        return injected(path);
+    if path.contains("()") || path.contains("[]") {
+        let starts = path.rsplit_once('.').is_some_and(|(of, name)| {
+            STARTERS.contains(&name)
+                && of.rsplit('.').next().is_some_and(|last| last.contains("()") || last.contains("[]"))
+        });
+        return if starts { Some(Deed::Run) } else { injected(path) };
     }
     PREFIXES.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, deed)| *deed).or_else(|| injected(path))
 }
@@ -401,12 +483,25 @@ const SAME: &[(&str, &str)] = &[
     ("__builtins__.", "builtins."),
     ("_socket.", "socket."),
     ("socket.SocketType", "socket.socket"),
+    ("pip._vendor.", ""),
     ("six.moves.urllib.", "urllib."),
     ("six.moves.", ""),
     ("asyncio.subprocess.subprocess.", "subprocess."),
     ("multiprocessing.util.os.", "os."),
     ("multiprocessing.pool.", "multiprocessing."),
     ("importlib._bootstrap.", "importlib."),
+    ("importlib._bootstrap_external.", "importlib.machinery."),
+    ("_frozen_importlib.", "importlib."),
+    ("_frozen_importlib_external.", "importlib.machinery."),
+    ("_pickle.", "pickle."),
+    ("_io.", "io."),
+    ("_pyio.", "io."),
+    ("_operator.", "operator."),
+    ("_functools.", "functools."),
+    ("_codecs.", "codecs."),
+    ("_signal.", "signal."),
+    ("_asyncio.", "asyncio."),
+    ("_sqlite3.", "sqlite3."),
     ("concurrent.futures.thread.", "concurrent.futures."),
     ("http.client.socket.", "socket."),
     ("httplib.", "http.client."),

@@ -12,6 +12,7 @@ use crate::rules;
 const LOOKERS: &[&str] = &[
     "append", "add", "get", "pop", "remove", "index", "count", "info", "debug", "warning", "error", "object", "patch", "assertEqual",
     "assertRaises", "wraps", "update_wrapper", "cast", "TypeVar", "Union", "NewType", "getsource", "signature", "spec", "MagicMock", "Mock",
+    "code", "Code", "markdown", "Markdown",
 ];
 /// Modules of such functions.
 const LOOKING: &[&str] = &["builtins.", "inspect.", "typing.", "unittest.", "mock.", "dis.", "types.", "pytest."];
@@ -20,6 +21,12 @@ const LOOKING: &[&str] = &["builtins.", "inspect.", "typing.", "unittest.", "moc
 pub(super) fn marked(value: Value) -> Value {
     let hidden = value.as_path().is_some_and(|path| path == "builtins" || names::makes_code(path));
     if hidden { value.tainted(Taint::REACHED) } else { value }
+}
+
+/// Whether what is called so only looks at what it is given, or keeps it.
+pub(super) fn is_looker(to: &str) -> bool {
+    let last = to.rsplit('.').next().unwrap_or(to);
+    LOOKERS.contains(&last) || LOOKING.iter().any(|module| to.starts_with(module))
 }
 
 impl Walk<'_> {
@@ -35,8 +42,8 @@ impl Walk<'_> {
         let last = to.rsplit('.').next().unwrap_or(to);
         // A list of another module is called by that module.
         let foreign = to.contains('.') && matches!(last, "append" | "add");
-        let known = LOOKERS.contains(&last) && !foreign || LOOKING.iter().any(|module| to.starts_with(module));
-        if known
+        if is_looker(to)
+            && !foreign
             && args.named("side_effect").is_none()
             && !matches!(to, "builtins.property" | "types.MethodType" | "types.SimpleNamespace")
         {

@@ -64,6 +64,21 @@ fn a_native_module_beside_the_file_is_told_of() {
 }
 
 #[test]
+fn a_python_file_that_is_run_has_to_lie_in_the_repository() {
+    let text = b"exec(open('net/version.py').read())";
+    let with = |beside: &str| {
+        let neighbours = Neighbours::from([("setup.py".to_owned(), 1), (beside.to_owned(), 1)]);
+        match scan("setup.py", Arc::new(Bytes::from_static(text)), &Limits::default(), Some(&neighbours)) {
+            Outcome::Judged(report) => report.verdict,
+            Outcome::Needs(ranges) => panic!("all of it is here, and yet {ranges:?}"),
+        }
+    };
+    assert_eq!(with("net/version.py"), Verdict::Clean);
+    assert_eq!(with("net/subversion.py"), Verdict::Suspicious);
+    assert_eq!(with("weights.zip"), Verdict::Suspicious);
+}
+
+#[test]
 fn ordinary_code_is_silent() {
     let ways = include_str!("ordinary.txt");
     for way in ways.split("\n---\n").map(str::trim).filter(|way| !way.is_empty()) {

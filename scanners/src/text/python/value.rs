@@ -13,7 +13,7 @@ const MOST_CHOICES: usize = 8;
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Taint(u8);
+pub(super) struct Taint(u32);
 
 impl Taint {
     /// The whole environment.
@@ -32,6 +32,23 @@ impl Taint {
     pub(super) const CODE: Self = Self(64);
     /// Found by a detour: through a namespace, a frame or a name that is made, not by its own name.
     pub(super) const REACHED: Self = Self(128);
+    /// The content of a Python file of the same repository, which is looked at itself.
+    pub(super) const SOURCE: Self = Self(256);
+    /// The first of the bits that say whose a credential is.
+    const OWNERS: u32 = 10;
+
+    /// A credential of the owner with this number.
+    pub(super) fn secret_of(owner: usize) -> Self {
+        let bit = u32::try_from(owner).ok().and_then(|owner| 1_u32.checked_shl(Self::OWNERS + owner));
+        Self(Self::SECRET.0 | bit.unwrap_or(1 << 31))
+    }
+
+    /// Whose credentials it is made of: owners by their numbers.
+    pub(super) fn owners(self) -> impl Iterator<Item = usize> {
+        (Self::OWNERS..32)
+            .filter(move |bit| self.0 >> bit & 1 != 0)
+            .filter_map(|bit| usize::try_from(bit - Self::OWNERS).ok())
+    }
 
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

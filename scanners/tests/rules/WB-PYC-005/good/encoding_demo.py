@@ -1,0 +1,3 @@
+# -*- coding: gbk -*-
+"""Every byte of it is ASCII, which GBK leaves as it is."""
+VERSION = "1.0"
