@@ -401,10 +401,7 @@ pub(crate) fn tags(scan: &mut Scan<'_>, source: &Source, document: &Document, te
             continue;
         }
         if tag.name == "!include" {
-            let rest = usize::try_from(tag.at).ok().and_then(|at| text.get(at..)).unwrap_or_default();
-            let line = rest.lines().next().unwrap_or_default();
-            let path = line.split_whitespace().nth(1).unwrap_or_default().trim_matches(['"', '\'']);
-            path_of(scan, source, tag.at, "!include", path);
+            path_of(scan, source, tag.at, "!include", tag.text.as_deref().unwrap_or_default().trim());
             continue;
         }
         let (kind, class) = if let Some(rest) = tag.name.strip_prefix(PYTHON) {
@@ -503,8 +500,9 @@ fn hidden_tags(scan: &mut Scan<'_>, source: &Source, document: &Document, text: 
             continue;
         }
         let near = (at.saturating_sub(2000)..=at).find(|near| text.is_char_boundary(*near)).unwrap_or(at);
-        let line_start = text.get(near..at).and_then(|before| before.rfind('\n')).map_or(near, |nl| near + nl + 1);
-        if text.get(line_start..at).is_some_and(|lead| lead.trim_start().starts_with('#') || lead.contains(" #")) {
+        let before = text.get(near..at).unwrap_or_default();
+        let lead = before.rsplit(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).next().unwrap_or(before);
+        if lead.trim_start().starts_with('#') || lead.contains(" #") {
             continue;
         }
         let rest = text.get(from..).unwrap_or_default();
