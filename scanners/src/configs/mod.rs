@@ -13,6 +13,8 @@ mod lines;
 mod paths;
 mod pickled;
 mod requirements;
+mod tags;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -156,7 +158,7 @@ fn without_comments(text: &str) -> String {
 pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     for document in yaml::readings(text, MOST_VALUES)? {
         scan.steps(document.tree.all().count() as u64 + document.tags.len() as u64)?;
-        judge::tags(scan, source, &document, text)?;
+        tags::judge(scan, source, &document, text)?;
         if document.expanded > yaml::MOST_EXPANDED {
             let message = format!(
                 "Aliases in this YAML make {} values out of {}: whoever walks through them does not come to an end.",
@@ -228,7 +230,7 @@ pub(crate) fn front_matter(scan: &mut Scan<'_>, source: &Source, text: &str) -> 
     for document in yaml::readings(front, MOST_VALUES).unwrap_or_default() {
         judge::licences(scan, &document.tree);
         commands::data_files(scan, source, &document.tree);
-        judge::tags(scan, source, &document, front)?;
+        tags::judge(scan, source, &document, front)?;
     }
     Ok(())
 }

@@ -22,7 +22,10 @@ fn what_ends_a_line_for_pyyaml_ends_a_comment() {
         assert_eq!(tags(&format!("# a{mark}b: !!python/name:os.system\n")), [SYSTEM], "{mark:?}");
         assert_eq!(tags(&format!("a: 1 # x{mark}b: !!python/name:os.system\n")), [SYSTEM], "{mark:?}");
         assert_eq!(tags(&format!("a: |\n  text{mark}b: !!python/name:os.system\n")), [SYSTEM], "{mark:?}");
-        assert_eq!(tags(&format!("%TAG !e! tag:yaml.org,2002:python/{mark}---{mark}!e!name:os.system x")).first().unwrap(), SYSTEM);
+        assert_eq!(
+            tags(&format!("%TAG !e! tag:yaml.org,2002:python/{mark}---{mark}!e!name:os.system x")).first().unwrap(),
+            SYSTEM
+        );
         // YAML 1.2 takes it for a letter.
         assert!(tags(&format!("? 'a{mark}'\n: !!python/name:os.system")).iter().all(|name| name == SYSTEM));
         assert!(tags(&format!("- x{mark}# c\n- !!python/name:os.system y")).contains(&SYSTEM.to_owned()));
@@ -147,7 +150,9 @@ fn keys_and_values_meet_as_the_loader_has_them() {
 
 #[test]
 fn aliases_neither_loop_nor_copy_without_end() {
-    for text in ["a: &a\n  <<: *a\n  b: 1", "a: &a {k: &b {<<: *a, c: {<<: *a}}}", "&a [*a]", "<<: *x", "<<: [*x, {<<: 1}]"] {
+    for text in
+        ["a: &a\n  <<: *a\n  b: 1", "a: &a {k: &b {<<: *a, c: {<<: *a}}}", "&a [*a]", "<<: *x", "<<: [*x, {<<: 1}]"]
+    {
         let documents = readings(text, 1000).unwrap();
         for (id, value) in documents[0].tree.all() {
             let Kind::Object(entries) = &value.kind else { continue };

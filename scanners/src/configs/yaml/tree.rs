@@ -310,17 +310,15 @@ impl Builder {
         if let Some(anchor) = self.anchor.take() {
             self.anchors.insert(anchor, id);
         }
-        let (parent, key) = match self.open.last_mut() {
+        let (parent, mut key) = match self.open.last_mut() {
             Some(open) => {
                 open.state = State::Idle;
                 (open.id, open.key.take())
             }
             None => (0, None),
         };
-        match self.values.get_mut(parent).map(|value| &mut value.kind) {
-            Some(Kind::Object(entries)) => entries.push((key.unwrap_or_default(), id)),
-            Some(Kind::Array(items)) => items.push(id),
-            _ => {}
+        if let Some(parent) = self.values.get_mut(parent) {
+            parent.hold(&mut key, id);
         }
         Ok(id)
     }
