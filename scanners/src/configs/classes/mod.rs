@@ -61,16 +61,21 @@ fn alone(parts: &[&str]) -> Weigh {
     if let Some(why) = hop(first, inner) {
         return Weigh::Dangerous(why);
     }
-    if inner.is_empty() || matches!(*first, "builtins" | "__builtin__") {
+    let ours = VOUCHED.contains(first);
+    let module = inner.is_empty() && (ours || EXECUTING.contains(first) && !ALSO_FOLDERS.contains(first));
+    if inner.is_empty() && !module || matches!(*first, "builtins" | "__builtin__") {
         return builtin(inner.first().unwrap_or(first), &name, inner.is_empty());
     }
-    let ours = VOUCHED.contains(first);
     if !ours && vouched(parts) {
         return Weigh::Vouched;
     }
     // A project can have a folder `code`; the module of that name has no modules in it.
     if EXECUTING.contains(first) && (parts.len() == 2 || !ALSO_FOLDERS.contains(first)) {
-        return Weigh::Dangerous(format!("the module `{first}` runs programs or code, opens files or connects"));
+        let known = warned(parts, false).filter(|entry| !is_library(entry));
+        return Weigh::Dangerous(known.map_or_else(
+            || format!("the module `{first}` runs programs or code, opens files or connects"),
+            |entry| uncapitalised(entry.why),
+        ));
     }
     let below = |list: &[&'static str]| list.iter().find(|path| is_below(&name, path)).copied();
     if let Some(gadget) = below(GADGETS) {
@@ -143,7 +148,9 @@ fn builtin(builtin: &str, name: &str, bare: bool) -> Weigh {
             }
         }
         _ if PLAIN.contains(&builtin) => Weigh::Vouched,
-        Some(entry) if matches!(entry.tier, Tier::Execution | Tier::Gadget) => Weigh::Dangerous(opens(name)),
+        Some(entry) if matches!(entry.tier, Tier::Execution | Tier::Gadget) => {
+            Weigh::Dangerous(uncapitalised(entry.why))
+        }
         _ if bare => Weigh::Unknown,
         _ => Weigh::Dangerous(opens(name)),
     }
