@@ -17,7 +17,11 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
     let mut see = |at: usize, trigger: &str, text: &str| {
         let text: String = text.trim().chars().take(160).collect();
         let what = format!("looks for {trigger:?} in the conversation, and then writes {text:?}");
-        let what = if trigger == "a date" { format!("looks at the date, and then writes {text:?}") } else { what };
+        let what = if trigger == "a date" || trigger.starts_with("a count") {
+            format!("looks at {trigger} and then writes {text:?}")
+        } else {
+            what
+        };
         if seen.len() < 20 {
             seen.push(Seen { rule: &rules::TEMPLATE_CONDITIONAL, at, what });
         }
@@ -126,7 +130,13 @@ fn within(template: &Template, known: &Knowledge, value: Id) -> Option<(String, 
     let here = asks.iter().any(|id| {
         matches!(
             template.kind(*id),
-            Some(ExprKind::Binary(..) | ExprKind::Test(..) | ExprKind::Call(..) | ExprKind::Filter(..))
+            Some(
+                ExprKind::Binary(..)
+                    | ExprKind::Test(..)
+                    | ExprKind::Call(..)
+                    | ExprKind::Filter(..)
+                    | ExprKind::Item(..)
+            )
         ) && known.get(*id).trigger.is_some()
     });
     if !here {
@@ -160,6 +170,13 @@ fn texts(template: &Template, known: &Knowledge, value: Id) -> Vec<String> {
     let (mut out, mut todo) = (Vec::new(), vec![value]);
     while let Some(id) = todo.pop() {
         out.extend(known.texts(id).map(str::to_owned));
+        for value in known.get(id).values.iter().take(4) {
+            match value {
+                Value::Dict(entries) => out.extend(entries.iter().filter_map(|(_, v)| v.text()).map(str::to_owned)),
+                Value::List(items) => out.extend(items.iter().filter_map(Value::text).map(str::to_owned)),
+                _ => {}
+            }
+        }
         if let Some(ExprKind::Const(Value::Text(text))) = template.kind(id) {
             out.push(text.clone());
         }

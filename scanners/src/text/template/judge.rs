@@ -35,7 +35,6 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
             _ => {}
         }
     }
-    judge.loops();
     for statement in &template.statements {
         if let StatementKind::Load(word) = &statement.kind {
             judge.see(
@@ -367,67 +366,6 @@ impl Judge<'_> {
             _ => {}
         }
     }
-
-    /// Loops within loops, and a text that is doubled again and again.
-    fn loops(&mut self) {
-        let mut open: Vec<(usize, i64)> = Vec::new();
-        let template = self.template;
-        let mut doubled = 0_usize;
-        for (index, statement) in template.statements.iter().enumerate() {
-            open.retain(|(end, _)| *end > index);
-            match &statement.kind {
-                StatementKind::For { over, body, .. } => {
-                    let times = match template.kind(*over) {
-                        Some(ExprKind::Call(callee, args)) if template.name(*callee) == Some("range") => {
-                            self.range_length(args).unwrap_or(1)
-                        }
-                        _ => 1,
-                    };
-                    open.push((body.end, times.max(1)));
-                    let product = open.iter().fold(1_i64, |all, (_, times)| all.saturating_mul(*times));
-                    if product > LARGE * 10 && open.len() > 1 {
-                        self.see(
-                            &rules::TEMPLATE_BOMB,
-                            statement.at,
-                            format!("runs loops within loops {product} times"),
-                        );
-                    }
-                }
-                StatementKind::Set { names, value } => {
-                    let itself = |id: Id| match template.kind(id) {
-                        Some(ExprKind::Name(name)) => names.contains(name),
-                        Some(ExprKind::Attribute(of, field)) => {
-                            template.name(*of).is_some_and(|base| names.contains(&format!("{base}.{field}")))
-                        }
-                        _ => false,
-                    };
-                    let textual = mentions(template, *value, &itself) >= 2;
-                    let rounds = open.iter().map(|(_, times)| *times).max().unwrap_or(0);
-                    doubled += usize::from(textual);
-                    if textual && (rounds > 24 || doubled > 24) {
-                        self.see(&rules::TEMPLATE_BOMB, statement.at, "doubles a text again and again".to_owned());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// How often a joined text holds what `itself` looks for, tests left out.
-fn mentions(template: &Template, value: Id, itself: &dyn Fn(Id) -> bool) -> usize {
-    let (mut count, mut todo) = (0, vec![value]);
-    while let Some(id) = todo.pop() {
-        count += usize::from(itself(id));
-        match template.kind(id) {
-            Some(ExprKind::Binary(Op::Concat | Op::Add, a, b)) => todo.extend([*a, *b]),
-            Some(ExprKind::Choice { then, other, .. }) => todo.extend(std::iter::once(*then).chain(*other)),
-            Some(ExprKind::Filter(Some(of), ..)) => todo.push(*of),
-            Some(ExprKind::List(items)) => todo.extend(items),
-            _ => {}
-        }
-    }
-    count
 }
 
 fn is_sign(name: &str) -> bool {
