@@ -102,7 +102,7 @@ fn entry(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, key: 
             }
         }
         ("_target_" | "__target__" | "_target", Some(name)) => {
-            targets::judge(scan, source, tree, object, (key, value), name)?
+            targets::judge(scan, source, tree, object, (key, value), name)?;
         }
         ("class_path" | "target", Some(name))
             if (is_dotted(name) || name.contains("${"))

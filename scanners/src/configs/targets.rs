@@ -76,7 +76,7 @@ fn filled_in(scan: &mut Scan<'_>, tree: &Tree, text: &str) -> Scanned<Vec<String
                 next.push(text.clone());
                 continue;
             };
-            scan.steps(tree.all().take(LOOKED).count() as u64 / 16)?;
+            scan.steps(tree.all().take(LOOKED).count() as u64)?;
             next.extend(stands_for(tree, inner).into_iter().map(|value| format!("{before}{value}{after}")));
         }
         next.truncate(MOST);
@@ -142,7 +142,8 @@ fn dataset(scan: &mut Scan<'_>, source: &Source, tree: &Tree, object: usize, nam
     let Some(id) = tree.get(object, "path").or(first) else { return };
     let Some(path) = tree.text(id).map(str::to_owned).filter(|path| !path.contains("${")) else { return };
     let script = std::path::Path::new(&path).extension().is_some_and(|extension| extension == "py");
-    if !script && !(metric && path.contains('/') && !path.starts_with(['.', '/'])) {
+    let elsewhere = metric && path.contains('/') && !path.starts_with(['.', '/']);
+    if !script && !elsewhere {
         return;
     }
     scan.facts.remote_code.insert(path.clone());

@@ -135,6 +135,7 @@ fn ordinary_configs_are_clean() {
         "_target_: hydra.utils.get_method\npath: torch.nn.functional.relu",
         "_target_: hydra.utils.get_class\npath: ${model}\nmodel: torch.nn.ReLU",
         "_target_: ${model.class}\nmodel: {class: mine.Net}",
+        "_target_: src.models.mnist_module.MNISTLitModule",
         "_target_: os.path.join\n_args_: [a, b]",
         "class_path: lightning.pytorch.callbacks.EarlyStopping\ninit_args: {monitor: loss}",
     ] {

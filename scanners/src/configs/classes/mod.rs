@@ -8,8 +8,8 @@ mod names;
 mod tests;
 
 use self::names::{
-    ALIASES, ALSO_FOLDERS, ALSO_INNER, COMPUTING, EXECUTING, GADGETS, LOADING, ORDINARY, ORDINARY_BELOW, RUNNING,
-    VOUCHED,
+    ALIASES, ALSO_FOLDERS, ALSO_INNER, COMPUTING, EXECUTING, GADGETS, LOADING, ORDINARY, ORDINARY_BELOW, READING,
+    RUNNING, VOUCHED,
 };
 use super::paths;
 use crate::{
@@ -39,6 +39,10 @@ pub(crate) fn weigh(scan: &Scan<'_>, source: &Source, name: &str) -> Weigh {
     let weigh = alone(&parts);
     if weigh != Weigh::Unknown {
         return weigh;
+    }
+    // The folder of a project's own code: nobody installs a package of that name.
+    if let Some(("src", rest)) = name.split_once('.') {
+        return Weigh::Local(format!("src/{}", rest.replace('.', "/")));
     }
     for length in (1..=parts.len()).rev() {
         let file = parts.get(..length).unwrap_or_default().join("/") + ".py";
@@ -84,6 +88,9 @@ fn alone(parts: &[&str]) -> Weigh {
     if ours && inner.last().is_some_and(|last| RUNNING.contains(last)) {
         return Weigh::Dangerous(format!("what is called `{}` runs what it is given", inner.last().unwrap_or(first)));
     }
+    if ours && inner.last().is_some_and(|last| READING.contains(last)) && below(ORDINARY_BELOW).is_none() {
+        return Weigh::Unknown;
+    }
     if below(ORDINARY_BELOW).is_some() || inner.last().is_some_and(|last| ours && LOADING.contains(last)) {
         return Weigh::Vouched;
     }
@@ -91,11 +98,10 @@ fn alone(parts: &[&str]) -> Weigh {
         // What a framework's function could do with what a pickle gives it says little of a config, where such functions
         // are at home; nor does it that something is in the standard library.
         let certain = entry.tier == Tier::Execution || !ours && !is_library(entry);
+        let computes = is_library(entry) && COMPUTING.contains(first) && parts.len() <= 3;
         return if certain {
             Weigh::Dangerous(uncapitalised(entry.why))
-        } else if is_library(entry) && COMPUTING.contains(first) && parts.len() <= 3 {
-            Weigh::Vouched
-        } else if ours && is_class(inner) {
+        } else if computes || ours && is_class(inner) {
             Weigh::Vouched
         } else {
             Weigh::Unknown

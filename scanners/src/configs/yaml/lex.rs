@@ -177,7 +177,7 @@ impl<'a> Lexer<'a> {
         true
     }
 
-    pub(super) fn to_line_end(&mut self) {
+    pub(super) fn skip_line(&mut self) {
         while self.at < self.text.len() && !self.is_break(self.peek()) {
             self.forward();
         }
@@ -199,7 +199,7 @@ impl<'a> Lexer<'a> {
         self.forward();
     }
 
-    fn to_next_token(&mut self) {
+    fn skip_blanks(&mut self) {
         loop {
             if self.rules.lib && self.column == 0 && self.peek() == '\u{feff}' {
                 self.forward();
@@ -209,7 +209,7 @@ impl<'a> Lexer<'a> {
                 self.forward();
             }
             if self.peek() == '#' {
-                self.to_line_end();
+                self.skip_line();
             }
             if !self.line_break() {
                 return;
@@ -220,8 +220,9 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each sign that can begin a token")]
     fn fetch(&mut self) {
-        self.to_next_token();
+        self.skip_blanks();
         self.unwind(isize::try_from(self.column).unwrap_or(isize::MAX));
         let (c, next) = (self.peek(), self.behind(self.peek().len_utf8()));
         if self.at >= self.text.len() {
@@ -350,22 +351,20 @@ impl<'a> Lexer<'a> {
     /// `:`, which makes a key of what stands before it on the line.
     fn value(&mut self) {
         let begun = self.begun.last_mut().and_then(Option::take);
-        match begun.filter(|begun| begun.line == self.line && self.index - begun.index <= LONGEST_KEY) {
-            Some(begun) => {
-                let place = begun.token.saturating_sub(self.taken).min(self.tokens.len());
-                let token = |kind| Token { at: begun.at, kind, line: begun.line, index: begun.index };
-                self.tokens.insert(place, token(TokenKind::Key));
-                if self.flow == 0 && self.add_indent(begun.column) {
-                    self.tokens.insert(place, token(TokenKind::Mapping));
-                }
-                self.allow_key = false;
+        let begun = begun.filter(|begun| begun.line == self.line && self.index - begun.index <= LONGEST_KEY);
+        if let Some(begun) = begun {
+            let place = begun.token.saturating_sub(self.taken).min(self.tokens.len());
+            let token = |kind| Token { at: begun.at, kind, line: begun.line, index: begun.index };
+            self.tokens.insert(place, token(TokenKind::Key));
+            if self.flow == 0 && self.add_indent(begun.column) {
+                self.tokens.insert(place, token(TokenKind::Mapping));
             }
-            None => {
-                if self.flow == 0 && self.allow_key && self.add_indent(self.column) {
-                    self.push(TokenKind::Mapping);
-                }
-                self.allow_key = self.flow == 0;
+            self.allow_key = false;
+        } else {
+            if self.flow == 0 && self.allow_key && self.add_indent(self.column) {
+                self.push(TokenKind::Mapping);
             }
+            self.allow_key = self.flow == 0;
         }
         self.sign(TokenKind::Value);
     }
@@ -380,7 +379,7 @@ impl<'a> Lexer<'a> {
         if let (Some("%TAG"), Some(handle), Some(prefix)) = (words.next(), words.next(), words.next()) {
             self.push(TokenKind::Handle(handle.to_owned(), super::unescape(prefix)));
         }
-        self.to_line_end();
+        self.skip_line();
     }
 
     fn anchor(&mut self, sign: char) {

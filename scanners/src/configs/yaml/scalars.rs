@@ -89,7 +89,7 @@ impl Lexer<'_> {
             given = given.or(c.to_digit(10).filter(|digit| *digit > 0));
             self.forward();
         }
-        self.to_line_end();
+        self.skip_line();
         self.line_break();
         let least = usize::try_from(self.indent + 1).unwrap_or(0).max(1);
         let indent = match given {

@@ -161,7 +161,7 @@ fn aliases_neither_loop_nor_copy_without_end() {
     }
     let long = format!("a: &a {}\n{}", "x".repeat(1 << 20), "b: *a\n".repeat(100));
     assert!(matches!(readings(&long, 1000), Err(Stop::Spent(_))));
-    let keys: String = (0..5000).map(|n| format!("  k{n}: 1\n")).collect();
+    let keys: String = (0..5000).map(|n| format!("  k{n}: 1\n")).collect::<Vec<_>>().concat();
     let merges = format!("a: &a\n{keys}{}", "b:\n  <<: *a\n".repeat(5000));
     assert!(matches!(readings(&merges, 1_000_000), Err(Stop::Spent(_))));
 }

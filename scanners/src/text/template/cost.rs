@@ -13,10 +13,12 @@ use crate::rules;
 
 /// Text of this size is made by no conversation.
 const LARGE: f64 = 268_435_456.0;
+/// No number of a conversation is larger.
+const LARGEST_NUMBER: f64 = 1e25;
 /// Rounds of all loops together.
 const MANY: f64 = 10_000_000.0;
 /// Rounds in which a loop is gone through.
-const ROUNDS: usize = 6;
+const ROUNDS: u32 = 6;
 /// Growth by more than this in every round is a doubling.
 const DOUBLING: f64 = 1.7;
 /// Expressions that are looked at in all.
@@ -28,7 +30,7 @@ const PROBE: f64 = 1e6;
 struct Loop {
     start: usize,
     end: usize,
-    round: usize,
+    round: u32,
     /// How often it runs; nothing where the conversation says.
     times: Option<f64>,
     /// The sizes after the last rounds, the newest last.
@@ -103,7 +105,7 @@ impl Machine<'_> {
 
     fn captured(&mut self) {
         let Some(capture) = self.captures.pop() else { return };
-        let out = self.names.remove(&output_of(&capture.name)).unwrap_or_default().size;
+        let out = self.names.remove(&output_of(&capture.name)).unwrap_or_default().letters;
         if capture.is_macro {
             self.macros.insert(capture.name, out);
         } else {
@@ -115,7 +117,7 @@ impl Machine<'_> {
         match kind {
             StatementKind::Text(text) => self.write(at, sizes::length(text)),
             StatementKind::Print(id) => {
-                let size = self.size(*id).size;
+                let size = self.size(*id).letters;
                 self.write(at, size);
             }
             StatementKind::Set { names, value } => {
@@ -137,7 +139,7 @@ impl Machine<'_> {
             StatementKind::Macro { name, parameters, body } => {
                 self.names.insert(output_of(name), Size::text(0.0));
                 for (parameter, _) in parameters {
-                    let probe = Size { size: PROBE, ..Size::unknown() };
+                    let probe = Size { letters: PROBE, ..Size::unknown() };
                     self.names.insert(parameter.clone(), probe);
                 }
                 self.captures.push(Capture { start: index + 1, end: body.end, name: name.clone(), is_macro: true });
@@ -170,12 +172,12 @@ impl Machine<'_> {
 
     fn write(&mut self, at: usize, size: f64) {
         let into = self.captures.last().map_or_else(|| output_of(""), |capture| output_of(&capture.name));
-        let all = self.names.get(&into).map_or(0.0, |out| out.size) + size;
+        let all = self.names.get(&into).map_or(0.0, |out| out.letters) + size;
         self.set(at, &into, Size::text(all));
     }
 
     fn set(&mut self, at: usize, name: &str, size: Size) {
-        self.large(at, size.size);
+        self.large(at, size.letters);
         self.names.insert(name.to_owned(), size);
     }
 
@@ -183,7 +185,8 @@ impl Machine<'_> {
         // Within a macro sizes are only a measure of how often it writes what it is given.
         if size > LARGE && !self.captures.iter().any(|capture| capture.is_macro) {
             let place = if at == 0 { self.loops.first().map_or(0, |open| open.start) } else { at };
-            self.see(place, format!("makes a text of {size:.0} characters or more"));
+            let shown = if size < 1e12 { format!("{size:.0}") } else { "a million million".to_owned() };
+            self.see(place, format!("makes a text of {shown} characters or more"));
         }
     }
 
@@ -198,7 +201,7 @@ impl Machine<'_> {
             self.loops.push(open);
             return true;
         }
-        let left = open.times.map(|times| times - open.round as f64);
+        let left = open.times.map(|times| times - f64::from(open.round));
         let at = self.template.statements.get(open.start.saturating_sub(1)).map_or(0, |statement| statement.at);
         let history = |name: &str, back: usize| {
             open.before
@@ -211,14 +214,18 @@ impl Machine<'_> {
         for (name, now) in &self.names {
             if let (Some(last), Some(earlier)) = (history(name, 1), history(name, 2)) {
                 let steady = open.round >= 4;
-                let size = goes_on([earlier.size, last.size, now.size], left, steady);
+                let size = goes_on([earlier.letters, last.letters, now.letters], left, steady);
                 let number = goes_on([earlier.number, last.number, now.number], left, steady);
-                let items =
-                    now.items.map(|items| if size > now.size { items * (size / now.size.max(1.0)) } else { items });
-                grown.push((name.clone(), Size { size, number, items, ..*now }));
+                let items = now
+                    .items
+                    .map(|items| if size > now.letters { items * (size / now.letters.max(1.0)) } else { items });
+                grown.push((name.clone(), Size { letters: size, number, items, ..*now }));
             }
         }
         for (name, size) in grown {
+            if size.numeric && size.number > LARGEST_NUMBER {
+                self.see(at, "computes a number that gets longer and longer".to_owned());
+            }
             self.set(at, &name, size);
         }
         false
@@ -239,7 +246,10 @@ impl Machine<'_> {
                 *own = size;
             }
             let at = self.template.at(part);
-            self.large(at, size.size);
+            self.large(at, size.letters);
+            if size.numeric && size.number > LARGEST_NUMBER {
+                self.see(at, "computes a number that gets longer and longer".to_owned());
+            }
         }
         self.sizes.get(id).copied().unwrap_or_default()
     }
@@ -317,15 +327,16 @@ impl Machine<'_> {
     }
 
     fn called(&self, name: &str, given: &[Size]) -> Size {
-        let all = given.iter().fold(0.0, |sum, size| sum + size.size);
+        let all = given.iter().fold(0.0, |sum, size| sum + size.letters);
         if let Some(out) = self.macros.get(name) {
             // How often it writes its parameters, and what it writes besides.
             let (times, rest) = ((out / PROBE).floor(), out % PROBE);
-            return Size::text(rest + times * given.iter().fold(0.0, |most, size| size.size.max(most)));
+            return Size::text(rest + times * given.iter().fold(0.0, |most, size| size.letters.max(most)));
         }
         match (name, given) {
             ("range", [to]) => Size::range(to.number),
             ("range", [from, to, ..]) => Size::range(if from.number < to.number { to.number } else { from.number }),
+            ("lipsum", _) => Size::text(given.iter().fold(8.0, |all, size| all * size.number.max(1.0))),
             ("raise_exception" | "raise_error" | "raise", _) => Size::text(0.0),
             ("len" | "length" | "int" | "abs" | "min" | "max" | "round", [of, ..]) => {
                 sizes::made("length", *of, &[], 1.0, None)
@@ -333,56 +344,56 @@ impl Machine<'_> {
             ("dict" | "namespace" | "list" | "str" | "string" | "zip" | "sorted" | "tuple" | "join", _)
                 if all > 0.0 =>
             {
-                Size { size: all, ..given.first().copied().unwrap_or_default() }
+                Size { letters: all, ..given.first().copied().unwrap_or_default() }
             }
             _ => Size::unknown(),
         }
     }
 
-    /// A macro that calls itself twice with a number that it counts: each level doubles the work.
+    /// A macro that calls itself more than once, but not for the parts of what it was given: each level doubles the work.
     fn calls_itself(&mut self) {
+        let parts: Vec<&str> = self
+            .template
+            .statements
+            .iter()
+            .flat_map(|statement| match &statement.kind {
+                StatementKind::For { names, .. } => names.iter().map(String::as_str).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
         for statement in &self.template.statements {
-            let StatementKind::Macro { name, body, parameters } = &statement.kind else { continue };
-            let mut count = 0;
-            for inner in self.template.statements.get(body.clone()).unwrap_or_default() {
-                let looped = matches!(inner.kind, StatementKind::For { .. });
-                count += usize::from(looped && count > 0);
-                for id in roots(&inner.kind).into_iter().flat_map(|root| self.template.whole(root)) {
-                    let Some(ExprKind::Call(callee, args)) = self.template.kind(id) else { continue };
-                    count += usize::from(
-                        self.template.name(*callee) == Some(name) && args.all().any(|arg| self.counts(arg, parameters)),
-                    );
-                }
-            }
-            let in_loop = count == 1 && self.loops_around_own_call(name, body.clone());
-            if count > 1 || in_loop {
-                let what = format!("has a macro, `{name}`, that calls itself more than once and counts how often");
+            let StatementKind::Macro { name, body, .. } = &statement.kind else { continue };
+            let count = self.own_calls(name, body.clone(), &parts, true);
+            if count > 1 {
+                let what =
+                    format!("has a macro, `{name}`, that calls itself more than once, and not for parts of anything");
                 self.seen.push(Seen { rule: &rules::TEMPLATE_BOMB, at: statement.at, what });
                 return;
             }
         }
     }
 
-    fn loops_around_own_call(&self, name: &str, body: std::ops::Range<usize>) -> bool {
-        let inside = self.template.statements.get(body).unwrap_or_default();
-        inside.iter().any(|statement| {
-            let StatementKind::For { body, .. } = &statement.kind else { return false };
-            let looped = self.template.statements.get(body.clone()).unwrap_or_default();
-            let ids = looped.iter().flat_map(|inner| roots(&inner.kind)).flat_map(|root| self.template.whole(root));
-            ids.into_iter().any(|id| {
-                matches!(self.template.kind(id), Some(ExprKind::Call(callee, args))
-                    if self.template.name(*callee) == Some(name)
-                        && args.all().any(|arg| matches!(self.template.kind(arg), Some(ExprKind::Binary(..)))))
-            })
-        })
+    /// Calls of a macro in its own body; those in a loop count twice.
+    fn own_calls(&self, name: &str, body: std::ops::Range<usize>, parts: &[&str], outer: bool) -> usize {
+        let mut count = 0;
+        for statement in self.template.statements.get(body).unwrap_or_default() {
+            if let (StatementKind::For { body, .. }, true) = (&statement.kind, outer) {
+                count += self.own_calls(name, body.clone(), parts, false);
+            }
+            for id in roots(&statement.kind).into_iter().flat_map(|root| self.template.whole(root)) {
+                let Some(ExprKind::Call(callee, args)) = self.template.kind(id) else { continue };
+                let own = self.template.name(*callee) == Some(name);
+                count += usize::from(own && args.all().all(|arg| self.is_no_part(arg, parts)));
+            }
+        }
+        count
     }
 
-    fn counts(&self, arg: Id, parameters: &[(String, Option<Id>)]) -> bool {
-        matches!(
-            self.template.kind(arg),
-            Some(ExprKind::Binary(Op::Subtract | Op::Add | Op::Divide | Op::Multiply, ..))
-        ) && self.template.whole(arg).iter().any(|id| {
-            self.template.name(*id).is_some_and(|name| parameters.iter().any(|(parameter, _)| parameter == name))
+    fn is_no_part(&self, arg: Id, parts: &[&str]) -> bool {
+        self.template.whole(arg).iter().all(|id| match self.template.kind(*id) {
+            Some(ExprKind::Name(name)) => !parts.contains(&name.as_str()),
+            Some(ExprKind::Attribute(..) | ExprKind::Item(..) | ExprKind::Slice(..) | ExprKind::Filter(..)) => false,
+            _ => true,
         })
     }
 }

@@ -24,7 +24,10 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
     for (id, expr) in template.exprs.iter().enumerate() {
         match &expr.kind {
             ExprKind::Attribute(_, name) => judge.attribute(expr.at, name),
-            ExprKind::Item(_, key) => judge.item(expr.at, *key),
+            ExprKind::Item(of, key) => {
+                judge.item(expr.at, *key);
+                judge.of_function(expr.at, *of);
+            }
             ExprKind::Call(callee, args) => judge.call(expr.at, *callee, args),
             ExprKind::Filter(of, name, args) => judge.filter(expr.at, *of, name, args),
             ExprKind::Test(_, name, _) => judge.test(expr.at, name),
@@ -103,6 +106,16 @@ impl Judge<'_> {
             );
         } else {
             self.built_key(at, key);
+        }
+    }
+
+    /// `lipsum[name]`: whatever is read from a function leads into Python.
+    fn of_function(&mut self, at: usize, of: Id) {
+        if let Some(name) = self.template.name(of).filter(|name| *name != "loop" && !self.own.contains(name))
+            && names::OF_JINJA.contains(&name)
+        {
+            let what = format!("reads something of the function `{name}`, which leads into Python");
+            self.see(&rules::TEMPLATE_OBFUSCATED, at, what);
         }
     }
 
@@ -218,18 +231,7 @@ impl Judge<'_> {
             "center" | "indent" | "wordwrap" | "truncate" | "batch" | "slice" => self.width(at, args),
             "format" => {
                 if let Some(of) = of {
-                    let wide = |text: &str| {
-                        text.split('%').any(|spec| {
-                            spec.trim_start_matches(['-', '+', ' ', '#'])
-                                .chars()
-                                .take_while(|c| c.is_ascii_digit() || *c == '.')
-                                .count()
-                                > 6
-                        })
-                    };
-                    if self.known.texts(of).any(wide) {
-                        self.see(&rules::TEMPLATE_BOMB, at, "writes a field as wide as its format says".to_owned());
-                    }
+                    self.wide_format(at, of);
                 }
             }
             _ => {}
@@ -331,6 +333,17 @@ impl Judge<'_> {
         }
     }
 
+    /// `'%999999999d' % 1`
+    fn wide_format(&mut self, at: usize, of: Id) {
+        let wide = |text: &str| {
+            let mut specs = text.split('%').map(|spec| spec.trim_start_matches(['-', '+', ' ', '#']));
+            specs.any(|spec| spec.chars().take_while(|c| c.is_ascii_digit() || *c == '.').count() > 6)
+        };
+        if self.known.texts(of).any(wide) {
+            self.see(&rules::TEMPLATE_BOMB, at, "writes a field as wide as its format says".to_owned());
+        }
+    }
+
     fn growth(&mut self, at: usize, op: Op, a: Id, b: Id) {
         let first = |id: Id| self.known.get(id).values.first();
         let number = |id: Id| match first(id) {
@@ -349,6 +362,7 @@ impl Judge<'_> {
                     self.see(&rules::TEMPLATE_BOMB, at, format!("repeats a value {times} times"));
                 }
             }
+            Op::Modulo => self.wide_format(at, a),
             Op::Power => {
                 let too_large = match (first(a), first(b)) {
                     (Some(x), Some(y)) => values::power(x, y).is_none(),

@@ -12,6 +12,7 @@ use super::{
 
 /// What is known of one expression or one name.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them can meet any other")]
 pub(crate) struct Known {
     /// Every value it can have, as far as they could be followed.
     pub(crate) values: Vec<Value>,
@@ -221,7 +222,13 @@ impl Knowledge {
             }
             ExprKind::Call(callee, args) => self.call(template, *callee, args),
             ExprKind::Filter(of, name, args) => self.filter(template, *of, name, args),
-            ExprKind::Test(of, _, args) => self.compared(*of, args.all().next()),
+            ExprKind::Test(of, name, args) => {
+                let mut known = self.compared(*of, args.all().next());
+                if matches!(name.as_str(), "odd" | "even" | "divisibleby") && self.get(*of).counted {
+                    known.trigger.get_or_insert("a count".to_owned());
+                }
+                known
+            }
             ExprKind::Binary(op, a, b) => self.binary(*op, *a, *b),
             ExprKind::Not(of) => Known { trigger: self.get(*of).trigger.clone(), ..Known::default() },
             ExprKind::Negative(of) => {
@@ -488,10 +495,17 @@ impl Knowledge {
         texts.filter(|_| asks).find(|text| super::words::could_be_said(text)).map(str::to_owned)
     }
 
-    /// Messages, and what is said in them.
+    /// Messages, and what is said in them. A long chain is not followed to its end.
     fn can_be_counted(&self, template: &Template, id: Id) -> bool {
-        self.get(id).spoken
-            || template.whole(id).iter().any(|id| template.name(*id).is_some_and(|n| n.ends_with("messages")))
+        let (mut todo, mut looked) = (vec![id], 0);
+        while let Some(id) = todo.pop().filter(|_| looked < 64) {
+            looked += 1;
+            if self.get(id).spoken || template.name(id).is_some_and(|name| name.ends_with("messages")) {
+                return true;
+            }
+            todo.extend(template.parts(id));
+        }
+        false
     }
 
     fn compared_known(&self, spoken: bool, words: Id) -> Option<String> {

@@ -125,6 +125,11 @@ pub(crate) fn instructs(text: &str) -> bool {
     words(&without_marks(text)) >= 4
 }
 
+/// The same of a text that is written piece by piece, where names and marks stand side by side anyway.
+pub(crate) fn instructs_in_pieces(text: &str) -> bool {
+    words(&without_marks(text)) >= 5
+}
+
 /// Whether a text is words of a language and nothing else: `unsafe`, `example.com`, not `<image>` and not `True`.
 pub(crate) fn is_word(text: &str) -> bool {
     let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '\'' | '/' | ':'));
