@@ -149,7 +149,8 @@ impl Machine<'_> {
                 for name in names {
                     self.names.insert(name.clone(), over.each());
                 }
-                let before = vec![self.names.clone()];
+                self.steps += self.names.len();
+                let before = if self.steps < STEPS { vec![self.names.clone()] } else { Vec::new() };
                 self.loops.push(Loop { start: index + 1, end: body.end, round: 0, times: over.items, before });
                 let rounds = self.loops.iter().fold(1.0, |all, open| all * open.times.unwrap_or(1.0).max(1.0));
                 if rounds > MANY && self.loops.len() > 1 {

@@ -486,13 +486,19 @@ impl Knowledge {
 
     /// A table whose key is what somebody said answers to certain words.
     fn looked_up(&self, table: Id, key: Id) -> Option<String> {
-        let asks = self.get(key).spoken;
-        let keys = self.get(table).values.iter().filter_map(|value| match value {
+        if !self.get(key).spoken {
+            return None;
+        }
+        let table = self.get(table);
+        let keys = table.values.iter().filter_map(|value| match value {
             Value::Dict(entries) => Some(entries),
             _ => None,
         });
-        let texts = keys.flatten().filter_map(|(key, _)| key.text());
-        texts.filter(|_| asks).find(|text| super::words::could_be_said(text)).map(str::to_owned)
+        let mut texts = keys.flatten().filter_map(|(key, _)| key.text());
+        let said = |text: &&str| super::words::could_be_said(text);
+        // Of a table that is not followed some of its constants are known.
+        let unknown = table.bits.iter().map(String::as_str).filter(|_| table.values.is_empty() && !table.spoken);
+        texts.find(said).or_else(|| unknown.into_iter().find(said)).map(str::to_owned)
     }
 
     /// Messages, and what is said in them. A long chain is not followed to its end.
