@@ -27,12 +27,14 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Tree> {
         if values.len() >= most {
             return Err(Stop::Spent(format!("more than {most} JSON values")));
         }
-        let kind = match event {
-            Event::Key(name) => {
+        match &event {
+            Event::Key(_) => {
                 // Keys whose value is a plain number are most of a vocabulary; they are not copied.
                 number_key = text.as_bytes().get(json.position()..).is_some_and(begins_number);
-                key = if number_key { None } else { Some(name.into_owned()) };
-                continue;
+                if number_key {
+                    key = None;
+                    continue;
+                }
             }
             Event::EndObject | Event::EndArray => {
                 close(&mut values, &mut open);
@@ -46,22 +48,22 @@ pub(crate) fn read(text: &str, most: usize) -> Scanned<Tree> {
                 continue;
             }
             Event::String(_) if in_list(&open) && open.last().is_some_and(|last| last.items >= ITEMS) => continue,
-            Event::BeginObject => Kind::Object(Vec::new()),
-            Event::BeginArray => Kind::Array(Vec::new()),
-            Event::String(text) => Kind::String(text.into_owned()),
-            Event::Number(_) => Kind::Number,
-            Event::Bool(is) => Kind::Bool(is),
-            Event::Null => Kind::Null,
+            _ => {}
+        }
+        let kind = match Kind::of(event) {
+            Ok(kind) => kind,
+            Err(name) => {
+                key = Some(name);
+                continue;
+            }
         };
         let here = values.len();
         let container = matches!(kind, Kind::Object(_) | Kind::Array(_));
         if let Some(parent) = open.last_mut() {
             parent.items += 1;
             parent.plain &= !container;
-            match values.get_mut(parent.id).map(|value| &mut value.kind) {
-                Some(Kind::Object(entries)) => entries.push((key.take().unwrap_or_default(), here)),
-                Some(Kind::Array(items)) => items.push(here),
-                _ => {}
+            if let Some(value) = values.get_mut(parent.id) {
+                value.hold(&mut key, here);
             }
         }
         if container {

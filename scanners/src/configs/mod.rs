@@ -13,6 +13,8 @@ mod lines;
 mod paths;
 mod pickled;
 mod requirements;
+mod tags;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -152,30 +154,33 @@ fn without_comments(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Inspects YAML.
+/// Inspects YAML, in each way in which readers read it.
 pub(crate) fn yaml(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
-    let document = yaml::read(text, MOST_VALUES)?;
-    scan.steps(document.tree.all().count() as u64 + document.tags.len() as u64)?;
-    judge::tags(scan, source, &document, text)?;
-    if document.expanded > yaml::MOST_EXPANDED {
-        let message = format!(
-            "Aliases in this YAML make {} values out of {}: whoever walks through them does not come to an end.",
-            document.expanded,
-            document.tree.all().count()
-        );
-        scan.found(&rules::CONFIG_BOMB, source, 0, message);
+    for document in yaml::readings(text, MOST_VALUES)? {
+        scan.steps(document.tree.all().count() as u64 + document.tags.len() as u64)?;
+        tags::judge(scan, source, &document, text)?;
+        if document.expanded > yaml::MOST_EXPANDED {
+            let message = format!(
+                "Aliases in this YAML make {} values out of {}: whoever walks through them does not come to an end.",
+                document.expanded,
+                document.tree.all().count()
+            );
+            scan.found(&rules::CONFIG_BOMB, source, 0, message);
+        }
+        judge::judge(scan, source, &document.tree)?;
     }
-    judge::judge(scan, source, &document.tree)
+    Ok(())
 }
 
 /// What NeMo does with its config besides what every reader of YAML does: it imports and builds every `target`.
 pub(crate) fn nemo_targets(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
-    let document = yaml::read(text, MOST_VALUES)?;
-    for (id, _) in document.tree.all() {
-        scan.steps(1)?;
-        for value in document.tree.get_all(id, "target") {
-            if let Some(name) = document.tree.text(value).filter(|name| name.contains('.')) {
-                judge::named(scan, source, document.tree.at(value), "target", name, &rules::HYDRA_TARGET);
+    for document in yaml::readings(text, MOST_VALUES)? {
+        for (id, _) in document.tree.all() {
+            scan.steps(1)?;
+            for value in document.tree.get_all(id, "target") {
+                if let Some(name) = document.tree.text(value).filter(|name| name.contains('.')) {
+                    judge::named(scan, source, document.tree.at(value), "target", name, &rules::HYDRA_TARGET);
+                }
             }
         }
     }
@@ -222,10 +227,10 @@ pub(crate) fn front_matter(scan: &mut Scan<'_>, source: &Source, text: &str) -> 
     let Some(end) = rest.find("\n---") else { return Ok(()) };
     let front = rest.get(..end).unwrap_or_default();
     // The hub reads this with a safe loader, and a card that it cannot read harms nobody.
-    if let Ok(document) = yaml::read(front, MOST_VALUES) {
+    for document in yaml::readings(front, MOST_VALUES).unwrap_or_default() {
         judge::licences(scan, &document.tree);
         commands::data_files(scan, source, &document.tree);
-        judge::tags(scan, source, &document, front)?;
+        tags::judge(scan, source, &document, front)?;
     }
     Ok(())
 }

@@ -86,6 +86,20 @@ fn a_target_is_found_in_every_form() {
         ("a.yaml", "_target_: torch.nn.modules.os.system"),
         ("a.yaml", "_target_: numpy.f2py.crackfortran.myeval"),
         ("a.yaml", "_target_: collections.abc.sys.modules.get"),
+        ("a.yaml", "_target_: enum.bltns.exec"),
+        ("a.yaml", "_target_: transformers.utils.os.system"),
+        ("a.yaml", "_target_: operator.methodcaller\n_args_: [system, x]"),
+        ("a.yaml", "_target_: hydra.utils.get_method\npath: os.system"),
+        ("a.yaml", "_target_: hydra.utils.get_method\n_args_: [os.system]"),
+        ("a.yaml", "_target_: hydra.utils.call\nconfig: {_target_: subprocess.run}"),
+        ("a.yaml", "_target_: functools.partial\n_args_:\n- _target_: hydra.utils.get_object\n  path: os.system"),
+        ("a.yaml", "_target_: ${x.y}\nx: {y: os.system}"),
+        ("a.yaml", "m: {_target_: \"${.f}\", f: os.system}"),
+        ("a.yaml", "_target_: ${oc.env:NOT_SET,os.system}"),
+        ("a.yaml", "a: os.\nb: system\nc: {_target_: \"${a}${b}\"}"),
+        ("a.yaml", "p: &p {params: {command: x}}\nm:\n  <<: *p\n  target: os.system"),
+        ("a.yaml", "k: &k _target_\nm:\n  *k : os.system"),
+        ("a.yaml", "# c\u{2028}_target_: os.system"),
     ] {
         assert!(saw(name, text, "WB-CFG-004"), "{name}: {text}: {:?}", report(name, text).findings);
     }
@@ -108,6 +122,25 @@ fn ordinary_configs_are_clean() {
     ] {
         let report = report(name, text);
         assert_eq!(report.verdict, Verdict::Clean, "{name}: {:?} {:?}", report.findings, report.coverage.reason);
+    }
+    for target in [
+        "_target_: datasets.load_dataset\npath: squad",
+        "_target_: datasets.load_dataset\n_args_: [json]\ndata_files: a.json",
+        "_target_: evaluate.load\npath: accuracy",
+        "_target_: transformers.pipeline\ntask: text-generation",
+        "_target_: pandas.read_csv\nfilepath_or_buffer: data/train.csv",
+        "_target_: torch.utils.data.DataLoader\nbatch_size: 4\ndataset: {_target_: torchvision.datasets.CIFAR10}",
+        "_target_: torch.optim.AdamW\n_partial_: true\nlr: 1e-3",
+        "_target_: pytorch_lightning.Trainer\nmax_epochs: 3",
+        "_target_: hydra.utils.get_method\npath: torch.nn.functional.relu",
+        "_target_: hydra.utils.get_class\npath: ${model}\nmodel: torch.nn.ReLU",
+        "_target_: ${model.class}\nmodel: {class: mine.Net}",
+        "_target_: src.models.mnist_module.MNISTLitModule",
+        "_target_: os.path.join\n_args_: [a, b]",
+        "class_path: lightning.pytorch.callbacks.EarlyStopping\ninit_args: {monitor: loss}",
+    ] {
+        let report = report("x.yaml", target);
+        assert_eq!(report.verdict, Verdict::Clean, "{target}: {:?}", report.findings);
     }
     let card = report("README.md", "---\nlicense: apache-2.0\n---\n# x");
     assert!(card.facts.licences.contains("apache-2.0"));
@@ -142,4 +175,34 @@ fn depth_and_size_cost_little() {
     );
     assert!(saw("tokenizer.json", &text, "WB-CFG-004"), "kept behind a long list");
     assert!(saw("tokenizer.json", &text, "WB-TPL-001"), "kept behind a vocabulary");
+}
+
+#[test]
+fn scripts_of_others_are_told() {
+    for text in [
+        "_target_: datasets.load_dataset\npath: someone/data\ntrust_remote_code: true",
+        "_target_: datasets.load_dataset\npath: https://example.net/script.py",
+        "_target_: datasets.load_dataset\n_args_: [other/script.py]",
+        "_target_: evaluate.load\npath: someone/metric",
+        "_target_: transformers.pipeline\nmodel: a/b\ntrust_remote_code: yes",
+        "t: &t {trust_remote_code: true}\nm:\n  <<: *t\n  _target_: transformers.AutoModel.from_pretrained",
+    ] {
+        assert!(saw("x.yaml", text, "WB-CFG-001"), "{text}");
+        assert_eq!(report("x.yaml", text).verdict, Verdict::Suspicious, "{text}");
+    }
+}
+
+#[test]
+fn a_tag_is_found_in_every_encoding() {
+    let text = "a: 1\nb: !!python/object/apply:os.system [x]\n";
+    let wide = |mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        mark.into_iter().chain(text.encode_utf16().flat_map(bytes)).collect()
+    };
+    let marked = [b"\xef\xbb\xbf".as_slice(), text.as_bytes()].concat();
+    for bytes in [wide([0xff, 0xfe], u16::to_le_bytes), wide([0xfe, 0xff], u16::to_be_bytes), marked] {
+        let Outcome::Judged(report) = scan("x.yaml", Arc::new(Bytes::from(bytes)), &Limits::default(), None) else {
+            panic!("all is here")
+        };
+        assert_eq!(report.verdict, Verdict::Malicious, "{:?}", report.findings);
+    }
 }

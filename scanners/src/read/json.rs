@@ -261,6 +261,32 @@ pub(crate) enum Kind {
     Null,
 }
 
+impl Value {
+    /// Puts the value `inner` into this one, under `key` where it is an object.
+    pub(crate) fn hold(&mut self, key: &mut Option<String>, inner: usize) {
+        match &mut self.kind {
+            Kind::Object(entries) => entries.push((key.take().unwrap_or_default(), inner)),
+            Kind::Array(items) => items.push(inner),
+            _ => {}
+        }
+    }
+}
+
+impl Kind {
+    /// What an event begins, or the key that it is. An end begins nothing.
+    pub(crate) fn of(event: Event<'_>) -> Result<Self, String> {
+        Ok(match event {
+            Event::Key(name) => return Err(name.into_owned()),
+            Event::BeginObject => Kind::Object(Vec::new()),
+            Event::BeginArray => Kind::Array(Vec::new()),
+            Event::String(text) => Kind::String(text.into_owned()),
+            Event::Number(_) => Kind::Number,
+            Event::Bool(is) => Kind::Bool(is),
+            Event::Null | Event::EndObject | Event::EndArray => Kind::Null,
+        })
+    }
+}
+
 impl Tree {
     /// Reads a document of at most `most` values.
     pub(crate) fn parse(text: &[u8], most: usize) -> Scanned<Self> {
@@ -272,27 +298,20 @@ impl Tree {
             if values.len() >= most {
                 return Err(Stop::Spent(format!("more than {most} JSON values")));
             }
-            let kind = match event {
-                Event::Key(name) => {
-                    key = Some(name.into_owned());
+            if matches!(event, Event::EndObject | Event::EndArray) {
+                open.pop();
+                continue;
+            }
+            let kind = match Kind::of(event) {
+                Ok(kind) => kind,
+                Err(name) => {
+                    key = Some(name);
                     continue;
                 }
-                Event::EndObject | Event::EndArray => {
-                    open.pop();
-                    continue;
-                }
-                Event::BeginObject => Kind::Object(Vec::new()),
-                Event::BeginArray => Kind::Array(Vec::new()),
-                Event::String(text) => Kind::String(text.into_owned()),
-                Event::Number(_) => Kind::Number,
-                Event::Bool(is) => Kind::Bool(is),
-                Event::Null => Kind::Null,
             };
             let here = values.len();
-            match open.last().and_then(|parent| values.get_mut(*parent)).map(|value| &mut value.kind) {
-                Some(Kind::Object(entries)) => entries.push((key.take().unwrap_or_default(), here)),
-                Some(Kind::Array(items)) => items.push(here),
-                _ => {}
+            if let Some(parent) = open.last().and_then(|parent| values.get_mut(*parent)) {
+                parent.hold(&mut key, here);
             }
             if matches!(kind, Kind::Object(_) | Kind::Array(_)) {
                 open.push(here);

@@ -85,6 +85,9 @@ def ordinary(family):
     texts = [
         ("yaml-training", "config.yaml", "model:\n  name: net\n  layers: [64, 64]\noptimizer:\n  lr: 1.0e-4\n  betas: [0.9, 0.999]\ndata: &data\n  path: data/train\nvalidation:\n  <<: *data\n", "YAML of a training, with an anchor"),
         ("yaml-hydra", "hydra.yaml", "model:\n  _target_: torch.nn.Linear\n  in_features: 4\n  out_features: 2\noptimizer:\n  _target_: torch.optim.AdamW\n  lr: 0.001\n", "hydra targets of torch"),
+        ("yaml-hydra-data", "data.yaml", "train:\n  _target_: torch.utils.data.DataLoader\n  dataset:\n    _target_: datasets.load_dataset\n    path: squad\n    split: train\n  collate_fn:\n    _target_: hydra.utils.get_method\n    path: torch.utils.data.default_collate\ntable:\n  _target_: pandas.read_csv\n  filepath_or_buffer: data/train.csv\nmetric:\n  _target_: evaluate.load\n  path: accuracy\n", "data, metrics and tables as hydra loads them"),
+        ("yaml-hydra-lightning", "train.yaml", "defaults:\n  - _self_\nroot: ${oc.env:PROJECT_ROOT,.}\nnet: torch.nn.ReLU\ntrainer:\n  _target_: pytorch_lightning.Trainer\n  max_epochs: 10\n  callbacks:\n    - _target_: lightning.pytorch.callbacks.ModelCheckpoint\n      dirpath: ${root}/checkpoints\n    - _target_: pytorch_lightning.callbacks.EarlyStopping\n  plugins:\n    _target_: pytorch_lightning.plugins.environments.SLURMEnvironment\nmodel:\n  _target_: src.models.module.Net\n  optimizer:\n    _target_: torch.optim.AdamW\n    _partial_: true\n  scheduler:\n    _target_: transformers.get_cosine_schedule_with_warmup\n    _partial_: true\n  activation:\n    _target_: ${net}\nhelper:\n  _target_: transformers.pipeline\n  task: text-classification\n", "a training of lightning"),
+        ("yaml-1-1", "notes.yaml", "# Notes\u2028in one comment\ntitle: \"a\u2028b\"\nempty:\nlist:\n- a\n- {b: c, d}\n- [e: f]\n? complex\n: value\ntext: |2-\n    indented\n  less\n...\n---\nsecond: 'it''s'\n", "odd and ordinary corners of YAML"),
         ("yaml-environment", "environment.yml", "name: net\nchannels:\n  - conda-forge\ndependencies:\n  - python=3.11\n  - pip:\n      - transformers==4.41.0\n", "an environment of conda"),
         ("yaml-nemo", "model_config.yaml", "target: nemo.collections.asr.models.EncDecCTCModel\npreprocessor:\n  _target_: nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor\n  sample_rate: 16000\noptim:\n  name: adamw\n", "a configuration of NeMo"),
         ("yaml-detectron", "config.yaml", "_BASE_: Base-RCNN-FPN.yaml\nMODEL:\n  WEIGHTS: model_final.pth\n  ANCHOR_GENERATOR:\n    SIZES: [[32], [64]]\n", "a configuration of Detectron"),
@@ -185,6 +188,18 @@ def yamls(family):
         ("ruby", "a: !ruby/object:Gem::Installer\n  i: x\n"),
         ("java", "a: !!javax.script.ScriptEngineManager [!!java.net.URLClassLoader [[!!java.net.URL [\"http://127.0.0.1/\"]]]]\n"),
         ("include", "a: !include /etc/passwd\n"),
+        ("next-line", "# a comment\u0085a: !!python/object/apply:os.system ['echo']\n"),
+        ("line-separator", "a: 1 # a comment\u2028b: !!python/object/apply:os.system ['echo']\n"),
+        ("paragraph-separator", "a: |\n  text\u2029b: !!python/object/apply:os.system ['echo']\n"),
+        ("handle-of-before", "%TAG !! tag:example.org,2024:\n---\na: !!int 1\n---\nb: !!python/object/apply:os.system ['echo']\n"),
+        ("handle-after", "a: 1\n%TAG ! tag:yaml.org,2002:python/\n---\n!object/apply:os.system ['echo']\n"),
+        ("handle-escaped", "%TAG !p! tag:yaml.org,2002:%70ython/\n---\na: !p!object/apply%3Aos.system ['echo']\n"),
+        ("handle-comma", "%TAG ! tag:yaml.org\n---\n[!,2002:python/object/apply:os.system ['echo']]\n"),
+        ("flow-key", "{? !!python/object/apply:os.system ['echo'] : 1}\n"),
+        ("on-key", "!!python/name:os.system x: 1\n"),
+        ("indented-block", "a: |2\n    text\nb: !!python/object/apply:os.system ['echo']\n"),
+        ("tab", "a:\t!!python/object/apply:os.system ['echo']\n"),
+        ("second-mark", "a: 1\n\ufeffb: !!python/object/apply:os.system ['echo']\n"),
     ]
     for case, text in rows:
         label = "suspicious" if case == "include" else "malicious"
@@ -201,9 +216,27 @@ def yamls(family):
         ("list", "callbacks: [{_target_: shutil.rmtree, path: /tmp/weighbridge}]\n"),
         ("target", "model:\n  target: os.system\n  params: {command: echo}\n"),
         ("class-path", "model:\n  class_path: os.system\n  init_args: {command: echo}\n"),
+        ("alias-module", "a:\n  _target_: enum.bltns.exec\n  _args_: [pass]\n"),
+        ("hop", "a:\n  _target_: transformers.utils.os.system\n  command: echo\n"),
+        ("method-caller", "a:\n  _target_: operator.methodcaller\n  _args_: [system, echo]\n"),
+        ("method-by-place", "a:\n  _target_: hydra.utils.get_method\n  _args_: [os.system]\n"),
+        ("interpolated", "a: os.\nb: system\nc:\n  _target_: ${a}${b}\n  command: echo\n"),
+        ("interpolated-default", "a:\n  _target_: ${oc.env:NOT_SET,os.system}\n  command: echo\n"),
+        ("merged", "p: &p {params: {command: echo}}\nm:\n  <<: *p\n  target: os.system\n"),
+        ("alias-key", "k: &k _target_\nm:\n  *k : os.system\n"),
+        ("comment-ends", "# a comment\u2028a: {_target_: os.system, command: echo}\n"),
+        ("shell-tool", "a:\n  _target_: langchain_community.tools.ShellTool\n"),
     ]
     for case, text in hydra:
         family.labelled("suspicious" if case == "resolver" else "malicious", f"hydra-{case}", "config.yaml", text, f"a target of hydra: {case}")
+    data = [
+        ("dataset-trusted", "a:\n  _target_: datasets.load_dataset\n  path: someone/data\n  trust_remote_code: true\n"),
+        ("dataset-script", "a:\n  _target_: datasets.load_dataset\n  path: https://example.net/script.py\n"),
+        ("metric", "a:\n  _target_: evaluate.load\n  path: someone/metric\n"),
+        ("pipeline-trusted", "a:\n  _target_: transformers.pipeline\n  model: someone/model\n  trust_remote_code: true\n"),
+    ]
+    for case, text in data:
+        family.suspicious(f"hydra-{case}", "config.yaml", text, f"code of another repository: {case}")
     family.suspicious("hydra-unknown", "config.yaml", "a:\n  _target_: mypackage.models.Net\n", "a hydra target of a package that nobody knows")
     merges = "a: &a {x: 1}\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} {{k1: *{chr(97 + n)}, k2: *{chr(97 + n)}, k3: *{chr(97 + n)}}}\n" for n in range(24))
     family.suspicious("yaml-bomb-maps", "hparams.yaml", merges, "maps of anchors that grow without end")

@@ -17,7 +17,13 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
     let mut see = |at: usize, trigger: &str, text: &str| {
         let text: String = text.trim().chars().take(160).collect();
         let what = format!("looks for {trigger:?} in the conversation, and then writes {text:?}");
-        let what = if trigger == "a date" { format!("looks at the date, and then writes {text:?}") } else { what };
+        let what = if trigger == "a date" {
+            format!("looks at the date, and then writes {text:?}")
+        } else if trigger.starts_with("a count") {
+            format!("looks at {trigger}, and then writes {text:?}")
+        } else {
+            what
+        };
         if seen.len() < 20 {
             seen.push(Seen { rule: &rules::TEMPLATE_CONDITIONAL, at, what });
         }
@@ -86,6 +92,9 @@ fn replaced(template: &Template, known: &Knowledge) -> Vec<Seen> {
     seen
 }
 
+/// An address is not longer than this.
+const KEPT: usize = 4000;
+
 /// Words of the conversation that are written into an address: whoever shows or fetches it sends them away.
 fn addressed(template: &Template, known: &Knowledge) -> Vec<Seen> {
     let mut seen = Vec::new();
@@ -96,13 +105,23 @@ fn addressed(template: &Template, known: &Knowledge) -> Vec<Seen> {
             seen.push(Seen { rule: &rules::TEMPLATE_CONDITIONAL, at, what });
         }
     };
-    for pair in template.statements.windows(2) {
-        let [before, after] = pair else { continue };
-        if let (StatementKind::Text(text), StatementKind::Print(value)) = (&before.kind, &after.kind)
-            && known.get(*value).spoken
-            && let Some(address) = words::open_address(text)
-        {
-            see(after.at, address);
+    // What was written last, up to where somebody's words follow it.
+    let mut written = String::new();
+    for statement in &template.statements {
+        match &statement.kind {
+            StatementKind::Text(text) => written.push_str(text),
+            StatementKind::Print(value) if known.get(*value).spoken => {
+                if let Some(address) = words::open_address(&written) {
+                    see(statement.at, address);
+                }
+                written.clear();
+            }
+            StatementKind::Print(value) => written.push_str(known.texts(*value).next().unwrap_or_default()),
+            _ => {}
+        }
+        if written.len() > KEPT {
+            let from = (written.len() - KEPT / 2..written.len()).find(|from| written.is_char_boundary(*from));
+            written.drain(..from.unwrap_or(0));
         }
     }
     for expr in &template.exprs {
@@ -126,7 +145,13 @@ fn within(template: &Template, known: &Knowledge, value: Id) -> Option<(String, 
     let here = asks.iter().any(|id| {
         matches!(
             template.kind(*id),
-            Some(ExprKind::Binary(..) | ExprKind::Test(..) | ExprKind::Call(..) | ExprKind::Filter(..))
+            Some(
+                ExprKind::Binary(..)
+                    | ExprKind::Test(..)
+                    | ExprKind::Call(..)
+                    | ExprKind::Filter(..)
+                    | ExprKind::Item(..)
+            )
         ) && known.get(*id).trigger.is_some()
     });
     if !here {
@@ -136,15 +161,28 @@ fn within(template: &Template, known: &Knowledge, value: Id) -> Option<(String, 
     Some((trigger, text))
 }
 
-/// The first text in a body that would tell somebody something.
+/// The first text in a body that would tell somebody something, or the pieces of one.
 fn instruction(template: &Template, known: &Knowledge, body: &Range<usize>, trigger: &str) -> Option<String> {
+    let mut pieces = String::new();
     for statement in template.statements.get(body.clone())? {
         let found = match &statement.kind {
-            StatementKind::Text(text) => words::instructs(text).then(|| text.clone()),
+            StatementKind::Text(text) => {
+                pieces.push_str(text);
+                words::instructs(text).then(|| text.clone())
+            }
             StatementKind::Print(value)
             | StatementKind::Set { value, .. }
             | StatementKind::Evaluate { value: Some(value), .. } => {
-                texts(template, known, *value).into_iter().find(|text| text != trigger && words::instructs(text))
+                let texts = texts(template, known, *value);
+                if matches!(statement.kind, StatementKind::Print(_)) && pieces.len() < KEPT {
+                    texts.iter().take(1).for_each(|text| pieces.extend([text.as_str(), " "]));
+                }
+                texts.into_iter().find(|text| text != trigger && words::instructs(text))
+            }
+            // What is written behind another question belongs to that one.
+            StatementKind::If { .. } | StatementKind::For { .. } => {
+                pieces.clear();
+                None
             }
             _ => None,
         };
@@ -152,7 +190,7 @@ fn instruction(template: &Template, known: &Knowledge, body: &Range<usize>, trig
             return found;
         }
     }
-    None
+    words::instructs_in_pieces(&pieces).then_some(pieces)
 }
 
 /// The constants that an expression writes or stores, but not those it raises as an error or looks for.
@@ -160,6 +198,13 @@ fn texts(template: &Template, known: &Knowledge, value: Id) -> Vec<String> {
     let (mut out, mut todo) = (Vec::new(), vec![value]);
     while let Some(id) = todo.pop() {
         out.extend(known.texts(id).map(str::to_owned));
+        for value in known.get(id).values.iter().take(4) {
+            match value {
+                Value::Dict(entries) => out.extend(entries.iter().filter_map(|(_, v)| v.text()).map(str::to_owned)),
+                Value::List(items) => out.extend(items.iter().filter_map(Value::text).map(str::to_owned)),
+                _ => {}
+            }
+        }
         if let Some(ExprKind::Const(Value::Text(text))) = template.kind(id) {
             out.push(text.clone());
         }

@@ -24,7 +24,10 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
     for (id, expr) in template.exprs.iter().enumerate() {
         match &expr.kind {
             ExprKind::Attribute(_, name) => judge.attribute(expr.at, name),
-            ExprKind::Item(_, key) => judge.item(expr.at, *key),
+            ExprKind::Item(of, key) => {
+                judge.item(expr.at, *key);
+                judge.of_function(expr.at, *of);
+            }
             ExprKind::Call(callee, args) => judge.call(expr.at, *callee, args),
             ExprKind::Filter(of, name, args) => judge.filter(expr.at, *of, name, args),
             ExprKind::Test(_, name, _) => judge.test(expr.at, name),
@@ -35,7 +38,6 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
             _ => {}
         }
     }
-    judge.loops();
     for statement in &template.statements {
         if let StatementKind::Load(word) = &statement.kind {
             judge.see(
@@ -104,6 +106,16 @@ impl Judge<'_> {
             );
         } else {
             self.built_key(at, key);
+        }
+    }
+
+    /// `lipsum[name]`: whatever is read from a function leads into Python.
+    fn of_function(&mut self, at: usize, of: Id) {
+        if let Some(name) = self.template.name(of).filter(|name| *name != "loop" && !self.own.contains(name))
+            && names::OF_JINJA.contains(&name)
+        {
+            let what = format!("reads something of the function `{name}`, which leads into Python");
+            self.see(&rules::TEMPLATE_OBFUSCATED, at, what);
         }
     }
 
@@ -219,18 +231,7 @@ impl Judge<'_> {
             "center" | "indent" | "wordwrap" | "truncate" | "batch" | "slice" => self.width(at, args),
             "format" => {
                 if let Some(of) = of {
-                    let wide = |text: &str| {
-                        text.split('%').any(|spec| {
-                            spec.trim_start_matches(['-', '+', ' ', '#'])
-                                .chars()
-                                .take_while(|c| c.is_ascii_digit() || *c == '.')
-                                .count()
-                                > 6
-                        })
-                    };
-                    if self.known.texts(of).any(wide) {
-                        self.see(&rules::TEMPLATE_BOMB, at, "writes a field as wide as its format says".to_owned());
-                    }
+                    self.wide_format(at, of);
                 }
             }
             _ => {}
@@ -332,6 +333,17 @@ impl Judge<'_> {
         }
     }
 
+    /// `'%999999999d' % 1`
+    fn wide_format(&mut self, at: usize, of: Id) {
+        let wide = |text: &str| {
+            let mut specs = text.split('%').map(|spec| spec.trim_start_matches(['-', '+', ' ', '#']));
+            specs.any(|spec| spec.chars().take_while(|c| c.is_ascii_digit() || *c == '.').count() > 6)
+        };
+        if self.known.texts(of).any(wide) {
+            self.see(&rules::TEMPLATE_BOMB, at, "writes a field as wide as its format says".to_owned());
+        }
+    }
+
     fn growth(&mut self, at: usize, op: Op, a: Id, b: Id) {
         let first = |id: Id| self.known.get(id).values.first();
         let number = |id: Id| match first(id) {
@@ -350,6 +362,7 @@ impl Judge<'_> {
                     self.see(&rules::TEMPLATE_BOMB, at, format!("repeats a value {times} times"));
                 }
             }
+            Op::Modulo => self.wide_format(at, a),
             Op::Power => {
                 let too_large = match (first(a), first(b)) {
                     (Some(x), Some(y)) => values::power(x, y).is_none(),
@@ -367,67 +380,6 @@ impl Judge<'_> {
             _ => {}
         }
     }
-
-    /// Loops within loops, and a text that is doubled again and again.
-    fn loops(&mut self) {
-        let mut open: Vec<(usize, i64)> = Vec::new();
-        let template = self.template;
-        let mut doubled = 0_usize;
-        for (index, statement) in template.statements.iter().enumerate() {
-            open.retain(|(end, _)| *end > index);
-            match &statement.kind {
-                StatementKind::For { over, body, .. } => {
-                    let times = match template.kind(*over) {
-                        Some(ExprKind::Call(callee, args)) if template.name(*callee) == Some("range") => {
-                            self.range_length(args).unwrap_or(1)
-                        }
-                        _ => 1,
-                    };
-                    open.push((body.end, times.max(1)));
-                    let product = open.iter().fold(1_i64, |all, (_, times)| all.saturating_mul(*times));
-                    if product > LARGE * 10 && open.len() > 1 {
-                        self.see(
-                            &rules::TEMPLATE_BOMB,
-                            statement.at,
-                            format!("runs loops within loops {product} times"),
-                        );
-                    }
-                }
-                StatementKind::Set { names, value } => {
-                    let itself = |id: Id| match template.kind(id) {
-                        Some(ExprKind::Name(name)) => names.contains(name),
-                        Some(ExprKind::Attribute(of, field)) => {
-                            template.name(*of).is_some_and(|base| names.contains(&format!("{base}.{field}")))
-                        }
-                        _ => false,
-                    };
-                    let textual = mentions(template, *value, &itself) >= 2;
-                    let rounds = open.iter().map(|(_, times)| *times).max().unwrap_or(0);
-                    doubled += usize::from(textual);
-                    if textual && (rounds > 24 || doubled > 24) {
-                        self.see(&rules::TEMPLATE_BOMB, statement.at, "doubles a text again and again".to_owned());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// How often a joined text holds what `itself` looks for, tests left out.
-fn mentions(template: &Template, value: Id, itself: &dyn Fn(Id) -> bool) -> usize {
-    let (mut count, mut todo) = (0, vec![value]);
-    while let Some(id) = todo.pop() {
-        count += usize::from(itself(id));
-        match template.kind(id) {
-            Some(ExprKind::Binary(Op::Concat | Op::Add, a, b)) => todo.extend([*a, *b]),
-            Some(ExprKind::Choice { then, other, .. }) => todo.extend(std::iter::once(*then).chain(*other)),
-            Some(ExprKind::Filter(Some(of), ..)) => todo.push(*of),
-            Some(ExprKind::List(items)) => todo.extend(items),
-            _ => {}
-        }
-    }
-    count
 }
 
 fn is_sign(name: &str) -> bool {

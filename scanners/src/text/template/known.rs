@@ -12,6 +12,7 @@ use super::{
 
 /// What is known of one expression or one name.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them can meet any other")]
 pub(crate) struct Known {
     /// Every value it can have, as far as they could be followed.
     pub(crate) values: Vec<Value>,
@@ -23,6 +24,10 @@ pub(crate) struct Known {
     pub(crate) spoken: bool,
     /// It is today's date, or made from it.
     pub(crate) dated: bool,
+    /// It counts messages, rounds or letters of the conversation.
+    pub(crate) counted: bool,
+    /// It is a piece of something, cut out at a fixed place.
+    pub(crate) piece: bool,
     /// It tells whether certain words were said; these.
     pub(crate) trigger: Option<String>,
 }
@@ -54,8 +59,16 @@ impl Knowledge {
     }
 
     pub(crate) fn get(&self, id: Id) -> &Known {
-        static NOTHING: Known =
-            Known { values: Vec::new(), built: false, bits: Vec::new(), spoken: false, dated: false, trigger: None };
+        static NOTHING: Known = Known {
+            values: Vec::new(),
+            built: false,
+            bits: Vec::new(),
+            spoken: false,
+            dated: false,
+            counted: false,
+            piece: false,
+            trigger: None,
+        };
         self.exprs.get(id).unwrap_or(&NOTHING)
     }
 
@@ -145,7 +158,8 @@ impl Knowledge {
             return;
         }
         for name in names {
-            let known = self.get(value).clone();
+            let mut known = self.get(value).clone();
+            known.counted |= counts_up(template, value, name);
             self.assign(name, known);
         }
     }
@@ -185,7 +199,12 @@ impl Knowledge {
                 known.spoken |= matches!(name.as_str(), "content" | "prompt" | "query" | "user_message");
                 known
             }
-            ExprKind::Attribute(of, name) => self.member(template, *of, name),
+            ExprKind::Attribute(of, name) => {
+                let mut known = self.member(template, *of, name);
+                known.counted |= template.name(*of) == Some("loop")
+                    && matches!(name.as_str(), "index" | "index0" | "revindex" | "revindex0" | "length");
+                known
+            }
             ExprKind::Item(of, key) => self.item(template, *of, *key),
             ExprKind::Slice(of, bounds) => {
                 let numbers = bounds.map(|id| id.and_then(|id| self.get(id).values.first().cloned()));
@@ -198,11 +217,18 @@ impl Knowledge {
                     known.values = self.get(*of).values.iter().filter_map(|v| values::slice(v, numbers)).collect();
                 }
                 known.built |= known.values.is_empty();
+                known.piece = true;
                 known
             }
             ExprKind::Call(callee, args) => self.call(template, *callee, args),
-            ExprKind::Filter(of, name, args) => self.filter(*of, name, args),
-            ExprKind::Test(of, _, args) => self.compared(*of, args.all().next()),
+            ExprKind::Filter(of, name, args) => self.filter(template, *of, name, args),
+            ExprKind::Test(of, name, args) => {
+                let mut known = self.compared(*of, args.all().next());
+                if matches!(name.as_str(), "odd" | "even" | "divisibleby") && self.get(*of).counted {
+                    known.trigger.get_or_insert("a count".to_owned());
+                }
+                known
+            }
             ExprKind::Binary(op, a, b) => self.binary(*op, *a, *b),
             ExprKind::Not(of) => Known { trigger: self.get(*of).trigger.clone(), ..Known::default() },
             ExprKind::Negative(of) => {
@@ -292,7 +318,8 @@ impl Knowledge {
             known.values.extend(keys.values.iter().filter_map(|key| values::item(value, key)));
         }
         known.values.truncate(VALUES);
-        known.trigger = whole.trigger.clone().or_else(|| keys.trigger.clone());
+        known.piece = matches!(keys.values[..], [Value::Int(_)]);
+        known.trigger = whole.trigger.clone().or_else(|| keys.trigger.clone()).or_else(|| self.looked_up(of, key));
         known
     }
 
@@ -305,6 +332,7 @@ impl Knowledge {
                 self.together(args.all())
             };
             known.dated |= name.starts_with("strftime") || name == "now";
+            known.counted |= name == "len" && args.plain.first().is_some_and(|id| self.can_be_counted(template, *id));
             known.trigger = None;
             if name == "dict" {
                 let entries: Option<Vec<(Value, Value)>> = args
@@ -333,6 +361,10 @@ impl Knowledge {
             });
         }
         known.values.truncate(VALUES);
+        if method == "get" {
+            known.trigger = known.trigger.or_else(|| args.plain.first().and_then(|key| self.looked_up(*of, *key)));
+        }
+        known.counted |= self.get(*of).spoken && matches!(method.as_str(), "count" | "find" | "rfind" | "index");
         if method == "get"
             && known.values.is_empty()
             && let Some(name) = args.plain.first().and_then(|id| self.texts(*id).next())
@@ -361,9 +393,12 @@ impl Knowledge {
         known
     }
 
-    fn filter(&self, of: Option<Id>, name: &str, args: &Args) -> Known {
+    fn filter(&self, template: &Template, of: Option<Id>, name: &str, args: &Args) -> Known {
         let mut known = self.together(of.into_iter().chain(args.all()));
         known.built = true;
+        let counts = matches!(name, "length" | "count" | "wordcount" | "int" | "float");
+        known.counted |= counts && of.is_some_and(|of| self.can_be_counted(template, of));
+        known.piece = matches!(name, "first" | "last");
         if let Some(of) = of {
             let choices = self.choices(&args.plain);
             let pairs = self.get(of).values.iter().flat_map(|value| choices.iter().map(move |plain| (value, plain)));
@@ -373,12 +408,19 @@ impl Knowledge {
             let named = args.all().flat_map(|id| self.texts(id).map(str::to_owned).collect::<Vec<_>>());
             known.spoken |= named.into_iter().any(|name| holds_words(&name));
         }
-        if matches!(name, "select" | "reject" | "selectattr" | "rejectattr" | "replace" | "split")
-            && let Some(of) = of
-        {
-            let words =
-                args.plain.iter().filter_map(|id| self.compared_known(known.spoken || self.get(of).spoken, *id));
-            known.trigger = words.into_iter().next().or(known.trigger);
+        if let Some(of) = of {
+            // `selectattr('content', 'in', words)` asks for words, `selectattr('type', 'equalto', 'text')` does not.
+            let (spoken, from) = match name {
+                "selectattr" | "rejectattr" => {
+                    (args.plain.first().is_some_and(|id| self.texts(*id).any(holds_words)), 2)
+                }
+                "select" | "reject" => (self.get(of).spoken, 1),
+                "replace" | "split" | "regex_search" | "regex_match" | "regex_replace" | "startswith" | "endswith"
+                | "starts_with" | "ends_with" | "contains" => (self.get(of).spoken, 0),
+                _ => (false, 0),
+            };
+            let mut asked = args.plain.iter().skip(from).filter_map(|id| self.compared_known(spoken, *id));
+            known.trigger = asked.next().or(known.trigger);
         }
         known
     }
@@ -390,6 +432,11 @@ impl Knowledge {
             _ => {
                 let mut known = self.together([a, b].into_iter());
                 known.built = true;
+                // Every seventh message: what is left of a division is asked for whatever it is compared with.
+                let rest = op == Op::Modulo && self.get(a).counted;
+                if let Some(by) = self.get(b).values.iter().find_map(large).filter(|_| rest) {
+                    known.trigger.get_or_insert(format!("a count, {by} by {by}"));
+                }
                 for x in &self.get(a).values {
                     known.values.extend(self.get(b).values.iter().filter_map(|y| match op {
                         Op::Concat => values::concat(x, y),
@@ -419,10 +466,52 @@ impl Knowledge {
             if date(x, y) || date(y, x) {
                 return Some("a date".to_owned());
             }
-            self.compared_known(x.spoken, b).or_else(|| self.compared_known(y.spoken, a))
+            let count = |one: &Known, other: &Known| {
+                let number = other.values.iter().find_map(large).filter(|_| one.counted && !other.counted)?;
+                Some(format!("a count of {number}"))
+            };
+            let letter = |one: &Known, other: &Known| {
+                let text =
+                    other.values.iter().filter_map(Value::text).find(|text| text.chars().any(char::is_alphabetic));
+                text.filter(|text| one.spoken && one.piece && text.chars().count() < 3).map(str::to_owned)
+            };
+            self.compared_known(x.spoken, b)
+                .or_else(|| self.compared_known(y.spoken, a))
+                .or_else(|| count(x, y).or_else(|| count(y, x)))
+                .or_else(|| letter(x, y).or_else(|| letter(y, x)))
         });
         let inner = self.get(a).trigger.clone().or_else(|| b.and_then(|b| self.get(b).trigger.clone()));
         Known { trigger: trigger.or(inner), ..Known::default() }
+    }
+
+    /// A table whose key is what somebody said answers to certain words.
+    fn looked_up(&self, table: Id, key: Id) -> Option<String> {
+        if !self.get(key).spoken {
+            return None;
+        }
+        let table = self.get(table);
+        let keys = table.values.iter().filter_map(|value| match value {
+            Value::Dict(entries) => Some(entries),
+            _ => None,
+        });
+        let mut texts = keys.flatten().filter_map(|(key, _)| key.text());
+        let said = |text: &&str| super::words::could_be_said(text);
+        // Of a table that is not followed some of its constants are known.
+        let unknown = table.bits.iter().map(String::as_str).filter(|_| table.values.is_empty() && !table.spoken);
+        texts.find(said).or_else(|| unknown.into_iter().find(said)).map(str::to_owned)
+    }
+
+    /// Messages, and what is said in them. A long chain is not followed to its end.
+    fn can_be_counted(&self, template: &Template, id: Id) -> bool {
+        let (mut todo, mut looked) = (vec![id], 0);
+        while let Some(id) = todo.pop().filter(|_| looked < 64) {
+            looked += 1;
+            if self.get(id).spoken || template.name(id).is_some_and(|name| name.ends_with("messages")) {
+                return true;
+            }
+            todo.extend(template.parts(id));
+        }
+        false
     }
 
     fn compared_known(&self, spoken: bool, words: Id) -> Option<String> {
@@ -436,6 +525,30 @@ impl Knowledge {
         });
         inner.into_iter().find(|text| super::words::could_be_said(text))
     }
+}
+
+/// A number that no ordinary template asks a conversation for; `messages|length > 1` is ordinary.
+fn large(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) if *number >= 3 => Some(*number),
+        Value::List(items) => items.iter().take(20).find_map(|item| match item {
+            Value::Int(number) if *number >= 3 => Some(*number),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// `set n = n + 1`
+fn counts_up(template: &Template, value: Id, name: &str) -> bool {
+    let Some(ExprKind::Binary(Op::Add, a, b)) = template.kind(value) else { return false };
+    let own = |id: Id| match template.kind(id) {
+        Some(ExprKind::Name(own)) => own == name,
+        Some(ExprKind::Attribute(of, field)) => template.name(*of).is_some_and(|of| name == format!("{of}.{field}")),
+        _ => false,
+    };
+    let one = |id: Id| matches!(template.kind(id), Some(ExprKind::Const(Value::Int(_))));
+    own(*a) && one(*b) || own(*b) && one(*a)
 }
 
 /// A long text is not followed, only that it is one from which a name can be cut.
@@ -453,6 +566,7 @@ fn merge(into: &mut Known, from: &Known) {
     into.built |= from.built;
     into.spoken |= from.spoken;
     into.dated |= from.dated;
+    into.counted |= from.counted;
     if into.trigger.is_none() {
         into.trigger.clone_from(&from.trigger);
     }

@@ -3,11 +3,13 @@
 //! Reads them as Jinja2 does and never renders one. What cannot be read is never called harmless.
 
 mod conditional;
+mod cost;
 mod expressions;
 mod judge;
 mod known;
 mod lex;
 mod names;
+mod sizes;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -72,7 +74,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, name: &str,
     }
     scan.steps(template.exprs.len() as u64 * 8)?;
     let known = known::Knowledge::of(&template);
-    let seen = judge::judge(&template, &known).into_iter().chain(conditional::judge(&template, &known));
+    let mut seen = judge::judge(&template, &known);
+    // What already shows in one expression is not told again of the whole.
+    if !seen.iter().any(|seen| seen.rule.id == rules::TEMPLATE_BOMB.id) {
+        seen.extend(cost::judge(&template, &known));
+    }
+    seen.extend(conditional::judge(&template, &known));
     for seen in seen {
         let message = format!("The chat template `{name}` {}: {}.", seen.what, line_of(text, seen.at));
         scan.found(seen.rule, source, place(seen.at), message);

@@ -56,6 +56,9 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "today",
 ];
 
+/// Functions that Jinja itself puts into every template.
+pub(crate) const OF_JINJA: &[&str] = &["range", "dict", "lipsum", "cycler", "joiner", "namespace", "super", "caller"];
+
 pub(crate) const FILTERS: &[&str] = &[
     "abs",
     "attr",

@@ -92,7 +92,7 @@ fn words(text: &str) -> usize {
 /// kind of a content part.
 pub(crate) fn could_be_said(text: &str) -> bool {
     let text = text.trim();
-    if text.starts_with('/') && !text.contains(char::is_whitespace) {
+    if sets_mode(text) {
         return false;
     }
     let bare = without_marks(text);
@@ -104,6 +104,18 @@ pub(crate) fn could_be_said(text: &str) -> bool {
     letters >= 3 || bare.chars().filter(|c| c.is_alphabetic() && *c > '\u{2fff}').count() >= 2
 }
 
+/// Whether this only switches a mode of answering that models have: `/no_think`, `detailed thinking on`, `reasoning: high`.
+fn sets_mode(text: &str) -> bool {
+    const CORE: &[&str] = &["think", "thinking", "nothink", "reasoning", "reason", "reflection", "override"];
+    const BESIDE: &[&str] = &[
+        "no", "not", "on", "off", "detailed", "deep", "effort", "high", "medium", "low", "minimal", "mode", "enable",
+        "enabled", "disable", "disabled", "budget", "system", "auto", "none", "true", "false", "quick", "fast", "slow",
+    ];
+    let lower = text.to_lowercase();
+    let words = || lower.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    words().any(|word| CORE.contains(&word)) && words().all(|word| CORE.contains(&word) || BESIDE.contains(&word))
+}
+
 /// Whether this would tell a model or a reader something: several words, or an address.
 pub(crate) fn instructs(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
@@ -111,6 +123,11 @@ pub(crate) fn instructs(text: &str) -> bool {
         return true;
     }
     words(&without_marks(text)) >= 4
+}
+
+/// The same of a text that is written piece by piece, where names and marks stand side by side anyway.
+pub(crate) fn instructs_in_pieces(text: &str) -> bool {
+    words(&without_marks(text)) >= 5
 }
 
 /// Whether a text is words of a language and nothing else: `unsafe`, `example.com`, not `<image>` and not `True`.

@@ -1,147 +1,10 @@
-//! What it means that a config names a class or a function, which a loader will import and call.
-
-use super::paths;
-use crate::{
-    pickle::tables::{self, Tier},
-    scan::Scan,
-    source::Source,
-};
-
-/// What naming it means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Weigh {
-    /// A class of a framework.
-    Vouched,
-    /// It runs code, opens files or connects; why.
-    Dangerous(String),
-    /// It lies in this repository, in this file.
-    Local(String),
-    /// Nobody vouches for it.
-    Unknown,
-}
-
-/// Weighs `package.module.Class`, also as `package.module:Class`.
-pub(crate) fn weigh(scan: &Scan<'_>, source: &Source, name: &str) -> Weigh {
-    let name = name.trim().replace(':', ".");
-    let parts: Vec<&str> = name.split('.').filter(|part| !part.is_empty()).collect();
-    let Some(first) = parts.first() else { return Weigh::Unknown };
-    if let Some(why) = dangerous(&parts) {
-        return Weigh::Dangerous(why);
-    }
-    if VOUCHED.contains(first) || parts.len() > 1 && VOUCHED_EXACT.contains(&name.as_str()) {
-        return Weigh::Vouched;
-    }
-    if let Some(entry) = parts.split_last().and_then(|(last, module)| tables::look_up(&module.join("."), last))
-        && matches!(entry.tier, Tier::Inert | Tier::Framework)
-    {
-        return Weigh::Vouched;
-    }
-    for length in (1..=parts.len()).rev() {
-        let file = parts.get(..length).unwrap_or_default().join("/") + ".py";
-        if let Some(found) = paths::neighbour(scan, source, &file) {
-            return Weigh::Local(found);
-        }
-    }
-    Weigh::Unknown
-}
-
-/// Why the name is dangerous, if it is.
-fn dangerous(parts: &[&str]) -> Option<String> {
-    let name = parts.join(".");
-    let first = parts.first().copied().unwrap_or_default();
-    let warned = |module: &str, name: &str| {
-        tables::look_up(module, name).filter(|entry| matches!(entry.tier, Tier::Execution | Tier::Gadget))
-    };
-    // In a pickle no name of some packages has any business; in a config their classes are what it is about. There the
-    // names that load or run things are listed one by one.
-    let config_package = VOUCHED.contains(&first) && warned(first, "AnyClassOfIt").is_some();
-    let ordinary = HARMLESS_HERE.contains(&name.as_str())
-        || VOUCHED.contains(&first) && parts.last().is_some_and(|last| LOADING.contains(last));
-    // `torch.serialization.os.system`: any way in which the name can be cut into module and attributes counts.
-    for cut in (1..parts.len()).filter(|_| !config_package && !ordinary) {
-        let (module, rest) = parts.split_at(cut);
-        if let Some(entry) = warned(&module.join("."), &rest.join(".")) {
-            let why = entry.why.trim_end_matches('.');
-            let mut letters = why.chars();
-            let first = letters.next().map(|c| c.to_ascii_lowercase());
-            return Some(first.into_iter().chain(letters).collect());
-        }
-    }
-    if parts.len() == 1 && BUILTINS.contains(&first) {
-        return Some(format!("`{first}` is a builtin that runs or opens things"));
-    }
-    if matches!(first, "builtins" | "__builtin__") {
-        let last = parts.get(1).copied().unwrap_or_default();
-        let plain = [
-            "dict",
-            "list",
-            "set",
-            "tuple",
-            "int",
-            "float",
-            "str",
-            "bool",
-            "range",
-            "complex",
-            "bytes",
-            "frozenset",
-            "slice",
-            "len",
-            "max",
-            "min",
-            "sum",
-            "abs",
-            "round",
-            "sorted",
-            "zip",
-        ];
-        return (!plain.contains(&last)).then(|| format!("`{name}` is a builtin that runs or opens things"));
-    }
-    // A project can have a folder `code`; the module of that name has no modules in it.
-    if EXECUTING.contains(&first) && (parts.len() == 2 || !ALSO_FOLDERS.contains(&first)) {
-        return Some(format!("the module `{first}` runs programs or code, opens files or connects"));
-    }
-    let hop = parts.iter().skip(1).find(|part| REACHED.contains(part));
-    if let Some(hop) = hop.filter(|_| parts.len() > 2) {
-        return Some(format!("it walks through `{first}` to the module `{hop}`"));
-    }
-    if let Some(part) = parts.iter().find(|part| part.starts_with("__") && **part != "__main__" && **part != "__init__")
-    {
-        return Some(format!("it walks through `{part}`"));
-    }
-    let under = |prefix: &&&str| name.as_str() == **prefix || name.starts_with(&format!("{prefix}."));
-    GADGETS.iter().find(under).map(|gadget| format!("`{gadget}` loads or runs what it is given"))
-}
-
-/// A name without a module is a builtin.
-const BUILTINS: &[&str] = &[
-    "eval",
-    "exec",
-    "compile",
-    "open",
-    "input",
-    "__import__",
-    "getattr",
-    "setattr",
-    "delattr",
-    "globals",
-    "locals",
-    "vars",
-    "breakpoint",
-    "execfile",
-    "file",
-    "map",
-    "filter",
-];
-
-/// Dangerous in a pickle, ordinary in a config.
-const HARMLESS_HERE: &[&str] = &["functools.partial", "operator.itemgetter", "torch.compile"];
+//! Names of modules, classes and functions as configs have them. A name alone never judges; that is done in `classes`.
 
 /// Methods by which frameworks load a model that a config names; what they are told to trust is looked at beside them.
-const LOADING: &[&str] = &["from_pretrained", "from_config", "restore_from", "load_from_checkpoint"];
+pub(super) const LOADING: &[&str] = &["from_pretrained", "from_config", "restore_from", "load_from_checkpoint"];
 
 /// Packages whose classes configs instantiate.
-const VOUCHED: &[&str] = &[
+pub(super) const VOUCHED: &[&str] = &[
     "torch",
     "torchvision",
     "torchaudio",
@@ -259,16 +122,6 @@ const VOUCHED: &[&str] = &[
     "asteroid",
     "pyannote",
     "df",
-    "collections",
-    "pathlib",
-    "datetime",
-    "decimal",
-    "fractions",
-    "argparse",
-    "typing",
-    "enum",
-    "math",
-    "uuid",
     "axolotl",
     "litgpt",
     "vllm",
@@ -323,10 +176,8 @@ const VOUCHED: &[&str] = &[
     "gradio",
 ];
 
-const VOUCHED_EXACT: &[&str] = &["functools.partial", "operator.itemgetter", "itertools.chain"];
-
 /// Modules that no config has a reason to name.
-const EXECUTING: &[&str] = &[
+pub(super) const EXECUTING: &[&str] = &[
     "os",
     "posix",
     "nt",
@@ -432,33 +283,200 @@ const EXECUTING: &[&str] = &[
 ];
 
 /// Those of them that are also ordinary names of folders.
-const ALSO_FOLDERS: &[&str] = &[
+pub(super) const ALSO_FOLDERS: &[&str] = &[
     "code", "trace", "profile", "commands", "invoke", "sh", "git", "io", "types", "platform", "site", "http", "inspect",
 ];
 
-/// Modules that are reached by walking through another one.
-const REACHED: &[&str] = &[
-    "os",
-    "sys",
-    "subprocess",
-    "builtins",
-    "importlib",
-    "ctypes",
-    "pickle",
-    "shutil",
-    "socket",
-    "posix",
-    "runpy",
-    "pty",
-    "popen",
+/// Names under which packages keep modules that run things, besides the modules' own.
+pub(super) const ALIASES: &[&str] = &["bltns", "osp", "pkl", "popen", "system", "_subprocess", "_requests", "_urllib"];
+
+/// Modules of the standard library, and names of folders and functions that frameworks have of their own.
+pub(super) const ALSO_INNER: &[&str] = &[
+    "code",
+    "trace",
+    "profile",
+    "commands",
+    "invoke",
+    "sh",
+    "git",
+    "io",
+    "types",
+    "platform",
+    "site",
+    "http",
+    "inspect",
+    "signal",
+    "logging",
+    "operator",
+    "glob",
+    "yaml",
+    "ssl",
+    "skops",
+    "fabric",
+    "gc",
+    "distutils",
+    "timeit",
+    "mmap",
+    "multiprocessing",
+    "codecs",
+    "tempfile",
+];
+
+/// What these are called by runs text, commands or modules, in whatever package they are found.
+pub(super) const RUNNING: &[&str] = &[
+    "exec",
+    "eval",
+    "execfile",
     "system",
-    "urllib",
-    "requests",
-    "marshal",
+    "popen",
+    "Popen",
+    "check_output",
+    "check_call",
+    "getoutput",
+    "getstatusoutput",
+    "run_path",
+    "run_module",
+    "import_module",
+    "import_string",
+    "import_attr",
+    "get_obj_from_str",
+    "resolve_name",
+    "resolve_obj_by_qualname",
+    "import_from_path",
+    "import_user_module",
+    "load_extern_type",
+    "locate",
+    "rmtree",
+    "dictConfig",
+    "fileConfig",
+];
+
+/// What these are called by reads files that can hold code, whichever package they are in.
+pub(super) const READING: &[&str] = &[
+    "load",
+    "loads",
+    "load_pickle",
+    "unpickle",
+    "load_checkpoint",
+    "load_learner",
+    "load_library",
+    "load_model",
+    "load_op_library",
+];
+
+/// Modules of the standard library whose functions only compute.
+pub(super) const COMPUTING: &[&str] = &[
+    "math",
+    "cmath",
+    "random",
+    "itertools",
+    "statistics",
+    "collections",
+    "datetime",
+    "decimal",
+    "fractions",
+    "uuid",
+    "typing",
+    "string",
+    "heapq",
+    "bisect",
+    "calendar",
+    "numbers",
+    "time",
+    "secrets",
+    "hashlib",
+    "base64",
+];
+
+/// What configs name that is ordinary there, also where no pickle has a reason to name it.
+pub(super) const ORDINARY: &[&str] = &[
+    "functools.partial",
+    "operator.itemgetter",
+    "os.path.join",
+    "os.path.basename",
+    "os.path.dirname",
+    "os.path.abspath",
+    "os.path.expanduser",
+    "os.path.normpath",
+    "os.path.exists",
+    "os.path.splitext",
+    "os.getcwd",
+    "os.cpu_count",
+    "logging.getLogger",
+    "logging.StreamHandler",
+    "logging.Formatter",
+    "multiprocessing.cpu_count",
+    "json.loads",
+    "json.dumps",
+    "copy.deepcopy",
+    "copy.copy",
+    "re.compile",
+    "hydra.utils.get_original_cwd",
+    "hydra.utils.to_absolute_path",
+    "hydra.utils.instantiate",
+    "hydra.utils.call",
+    "hydra.utils.get_class",
+    "hydra.utils.get_method",
+    "hydra.utils.get_object",
+    "hydra.utils.get_static_method",
+    "torch.compile",
+    "datasets.load_dataset",
+    "datasets.load.load_dataset",
+    "datasets.load_from_disk",
+    "safetensors.torch.load_file",
+    "torchaudio.load",
+    "evaluate.load",
+    "pandas.read_csv",
+    "pandas.read_table",
+    "pandas.read_json",
+    "pandas.read_excel",
+    "pandas.read_parquet",
+    "pandas.read_feather",
+    "pandas.io.parsers.read_csv",
+    "pandas.io.parsers.readers.read_csv",
+    "numpy.loadtxt",
+    "numpy.genfromtxt",
+    "omegaconf.OmegaConf.create",
+    "omegaconf.OmegaConf.to_container",
+    "ray.init",
+    "ray.remote",
+    "torch.jit.script",
+    "keras.models.Sequential",
+    "keras.models.Model",
+    "tensorflow.keras.models.Sequential",
+    "tensorflow.keras.models.Model",
+];
+
+/// Parts of frameworks that no pickle names and every config does.
+pub(super) const ORDINARY_BELOW: &[&str] = &[
+    "torch.utils.data",
+    "torch.utils.tensorboard",
+    "torch.profiler",
+    "torch.distributed.fsdp",
+    "torch.distributed.checkpoint",
+    "torch.autograd",
+    "torch.onnx.export",
+    "scipy.stats",
+    "sklearn.datasets",
+    "transformers.pipelines",
+    "transformers.pipeline",
+    "transformers.integrations",
+    "transformers.models",
+    "transformers.onnx",
+    "transformers.tools",
+    "transformers.agents",
+    "keras.utils.to_categorical",
+    "torchvision.datasets",
+    "tensorflow.io.FixedLenFeature",
+    "monai.apps.datasets",
+    "monai.apps.pathology",
+    "monai.apps.detection",
+    "monai.apps.generation",
+    "monai.bundle.ConfigParser",
 ];
 
 /// Functions of packages that are vouched for which load or run what they are given.
-const GADGETS: &[&str] = &[
+pub(super) const GADGETS: &[&str] = &[
     "torch.load",
     "torch.save",
     "torch.hub",
@@ -496,20 +514,20 @@ const GADGETS: &[&str] = &[
     "numpy.distutils",
     "pandas.read_pickle",
     "pandas.eval",
-    "pandas.read_csv",
-    "pandas.read_json",
     "pandas.read_html",
     "pandas.io",
+    "pandas.compat",
+    "pandas.HDFStore",
+    "pandas.read_sql",
+    "pandas.read_xml",
     "transformers.dynamic_module_utils",
     "transformers.utils.hub",
     "transformers.commands",
+    "transformers.utils.import_utils",
     "transformers.file_utils",
     "transformers.testing_utils",
     "diffusers.utils.dynamic_modules_utils",
     "diffusers.utils.hub_utils",
-    "datasets.load_dataset",
-    "datasets.load",
-    "evaluate.load",
     "keras.utils.get_file",
     "keras.config",
     "keras.models.load_model",
@@ -525,17 +543,18 @@ const GADGETS: &[&str] = &[
     "mlflow.pyfunc.load_model",
     "mlflow.projects",
     "mlflow.run",
-    "hydra.utils",
     "hydra._internal",
+    "hydra.utils._locate",
+    "hydra.main",
+    "hydra.compose",
+    "hydra.initialize",
     "omegaconf.OmegaConf.load",
     "omegaconf.OmegaConf.register_new_resolver",
     "sklearn.externals",
-    "sklearn.datasets",
     "scipy.io",
     "scipy.weave",
     "pytorch_lightning.utilities.cloud_io",
     "pytorch_lightning.cli",
-    "pytorch_lightning.plugins.environments",
     "lightning.pytorch.cli",
     "lightning.app",
     "lightning.fabric.utilities.cloud_io",
@@ -553,6 +572,19 @@ const GADGETS: &[&str] = &[
     "speechbrain.utils.fetching",
     "speechbrain.utils.run_on_main",
     "langchain.tools.shell",
+    "langchain.tools.ShellTool",
+    "langchain_community.tools.ShellTool",
+    "langchain_community.utilities.bash",
+    "langchain_community.utilities.BashProcess",
+    "mmengine.Config",
+    "mmengine.config",
+    "mmcv.Config",
+    "detectron2.config.LazyConfig",
+    "fastai.learner.load_learner",
+    "gradio.load",
+    "jax.numpy.load",
+    "jax.experimental.host_callback",
+    "tensorflow.python.framework.load_library",
     "langchain.utilities.bash",
     "langchain_community.tools.shell",
     "langchain_community.utilities.requests",
@@ -560,8 +592,6 @@ const GADGETS: &[&str] = &[
     "langchain_experimental",
     "langchain.chains.pal",
     "langchain_community.llms.vertexai",
-    "ray.remote",
-    "ray.init",
     "wandb.sdk",
     "spacy.cli",
     "spacy.util.run_command",
