@@ -5,7 +5,9 @@
 
 mod code;
 mod names;
+mod operations;
 
+use self::{names::Builtin, operations::Reach};
 use crate::{
     read::json::{Kind, Tree},
     rules::{self, Rule},
@@ -45,10 +47,24 @@ pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes:
     }
 }
 
-/// Whether a JSON document is a config of Keras: a class with its own config.
+/// Whether a JSON document is a config of Keras: a class with its own config. Keras rebuilds what lies deeper in lists and
+/// plain objects too; there it has to be something that only Keras writes, for others have classes with configs as well.
 pub(crate) fn is_config(tree: &Tree) -> bool {
-    let has = |key: &'static str| tree.get_all(tree.root(), key).next().is_some();
-    has("class_name") && (has("config") || has("module"))
+    let has = |id: usize, key: &'static str| tree.get_all(id, key).next().is_some();
+    let is = |id: usize| has(id, "class_name") && (has(id, "config") || has(id, "module"));
+    is(tree.root()) || tree.all().any(|(id, _)| is(id) && is_of_keras(tree, id))
+}
+
+/// Whether an object with a class has a mark of Keras: its modules, its registry, or a class that carries code.
+fn is_of_keras(tree: &Tree, id: usize) -> bool {
+    let module = tree.get_all(id, "module").filter_map(|id| tree.text(id)).any(|module| {
+        names::inside_keras(module).is_some() || names::inside_trusted(module).is_some() || names::is_foreign(module)
+    });
+    let class = tree.get_all(id, "class_name").filter_map(|id| tree.text(id)).any(|class| {
+        let bare = class.rsplit(['>', '.']).next().unwrap_or(class);
+        names::CARRIES_CODE.contains(&bare) || names::LOADS_OTHERS.contains(&bare)
+    });
+    module || class || tree.get_all(id, "registered_name").next().is_some()
 }
 
 /// The same for a config that somebody has read.
@@ -129,7 +145,7 @@ impl<'a> Object<'a> {
             let bare = class.rsplit(['>', '.']).next().unwrap_or(class);
             self.class(scan, bare, &modules);
             if class.contains(['>', '.']) && modules.is_empty() {
-                self.foreign_or_custom(scan, class, None);
+                self.foreign_or_custom(scan, class, None, false);
             }
         }
         for name in &registered {
@@ -220,19 +236,23 @@ impl<'a> Object<'a> {
     /// `module` and the name of a class or function in it, which loading imports.
     fn import(&self, scan: &mut Scan<'_>, module: &str, name: &str, function: bool) {
         if module == "builtins" {
-            let plain = names::BUILTIN_TYPES.contains(&name) || (function && !names::is_dangerous(name));
-            if !plain {
-                let message = format!("The config takes `{name}` from Python's own functions.");
-                self.found(scan, &rules::KERAS_FOREIGN, message);
-            }
-            return;
+            return self.builtin(scan, name, function);
         }
         let Some(inside) = names::inside_keras(module) else {
-            return self.foreign_or_custom(scan, name, Some(module));
+            return self.foreign_or_custom(scan, name, Some(module), function);
         };
-        if names::is_dangerous(name) || (names::reaches_out(inside) && !names::is_known_class(name)) {
+        // What begins small is a function, whatever it is said to be.
+        let function = function || (is_function_name(name) && !names::is_known_class(name) && !names::special(name));
+        if names::is_dangerous(name)
+            || (names::reaches_out(inside) && !names::is_known_class(name))
+            || (function && (inside == "models" || inside.starts_with("models.")))
+        {
             let message = format!("The config names `{module}.{name}`, which reaches files, the network or settings.");
             self.found(scan, &rules::KERAS_CALLABLE, message);
+        } else if function && !names::has_functions(inside) {
+            let message =
+                format!("The config names the function `{module}.{name}`, which no layer, loss or metric is made of.");
+            self.found(scan, &rules::KERAS_CUSTOM, message);
         } else if !function && !names::is_known_class(name) && !names::special(name) && !names::is_ordinary(inside) {
             let message =
                 format!("The config needs `{module}.{name}`, which is no class that Keras models are made of.");
@@ -240,7 +260,25 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn foreign_or_custom(&self, scan: &mut Scan<'_>, name: &str, module: Option<&str>) {
+    /// Keras looks a function of `builtins` up among its own first, and then among Python's.
+    fn builtin(&self, scan: &mut Scan<'_>, name: &str, function: bool) {
+        match names::builtin(name) {
+            Builtin::Harmful => {
+                let message = format!("The config takes `{name}` from Python's own functions.");
+                self.found(scan, &rules::KERAS_FOREIGN, message);
+            }
+            _ if names::is_dangerous(name) => {
+                let message = format!("The config names the function `{name}`.");
+                self.found(scan, &rules::KERAS_CALLABLE, message);
+            }
+            Builtin::None if !function && !names::is_known_class(name) => {
+                self.found(scan, &rules::KERAS_CUSTOM, format!("The config needs the custom class `{name}`."));
+            }
+            Builtin::None | Builtin::Plain => {}
+        }
+    }
+
+    fn foreign_or_custom(&self, scan: &mut Scan<'_>, name: &str, module: Option<&str>, function: bool) {
         if let Some(module) = module
             && names::is_foreign(module)
         {
@@ -248,23 +286,27 @@ impl<'a> Object<'a> {
             self.found(scan, &rules::KERAS_FOREIGN, message);
             return;
         }
-        if names::is_dangerous(name) {
+        let inside = module.and_then(names::inside_trusted);
+        if names::is_dangerous(name) || inside.is_some_and(names::reaches_out) {
             let from = module.unwrap_or("a package beside Keras");
             let message =
                 format!("The config names `{name}` of `{from}`, which reaches files, the network or other models.");
             self.found(scan, &rules::KERAS_CALLABLE, message);
             return;
         }
-        let trusted = |package: &str| names::TRUSTED_PACKAGES.contains(&package);
-        let package = match module {
-            Some(module) => module.split('.').next().unwrap_or(module),
-            None => name.split(['>', '.']).next().unwrap_or(name),
+        let function = function || is_function_name(name);
+        let ordinary = |inside: &str| {
+            if function { names::has_functions(inside) } else { names::is_ordinary_of_trusted(inside) }
         };
-        if trusted(package) {
+        let trusted = match module {
+            Some(_) => inside.is_some_and(ordinary),
+            None => names::TRUSTED_PACKAGES.contains(&name.split(['>', '.']).next().unwrap_or(name)),
+        };
+        if trusted {
             return;
         }
         if let Some(module) = module {
-            scan.facts.imports.insert(package.to_owned());
+            scan.facts.imports.insert(module.split('.').next().unwrap_or(module).to_owned());
             let message = format!("Loading imports `{module}` for `{name}`, which is not part of Keras.");
             self.found(scan, &rules::KERAS_CUSTOM, message);
         } else {
@@ -279,7 +321,7 @@ impl<'a> Object<'a> {
         let special =
             names::special(class) || names::CARRIES_CODE.contains(&class) || names::LOADS_OTHERS.contains(&class);
         // Losses and metrics are also written by the names of their functions.
-        let function = class.chars().next().is_some_and(char::is_lowercase) && !names::is_dangerous(class);
+        let function = is_function_name(class) && !names::is_dangerous(class);
         if built && !special && !function && !names::is_known_class(class) {
             self.found(scan, &rules::KERAS_CUSTOM, format!("The config needs the custom class `{class}`."));
         }
@@ -300,13 +342,28 @@ impl<'a> Object<'a> {
 
     /// A layer that stands for one operation of TensorFlow.
     fn operation(&self, scan: &mut Scan<'_>, classes: &[&str]) {
-        if !classes.iter().any(|class| matches!(*class, "TFOpLambda" | "TensorFlowOpLayer" | "ClassMethod")) {
+        if !classes
+            .iter()
+            .any(|class| matches!(*class, "TFOpLambda" | "SlicingOpLambda" | "TensorFlowOpLayer" | "ClassMethod"))
+        {
             return;
         }
-        let names = self.inner_texts("function").into_iter().chain(self.inner_texts("node_def"));
-        for name in names.filter(|name| names::is_dangerous_operation(name)) {
-            let message = format!("A layer of the config calls the TensorFlow operation `{name}`.");
-            self.found(scan, &rules::KERAS_CALLABLE, message);
+        let nodes = self.inner_texts("node_def");
+        let called = self.inner_texts("function").into_iter().map(|name| (name, operations::function(name)));
+        let run = nodes.into_iter().filter_map(operations::of_node).map(|name| (name, operations::operation(name)));
+        for (name, reach) in called.chain(run) {
+            match reach {
+                Reach::Nothing => {}
+                Reach::Out => {
+                    let message = format!("A layer of the config calls the TensorFlow operation `{name}`.");
+                    self.found(scan, &rules::KERAS_CALLABLE, message);
+                }
+                Reach::Unknown => {
+                    let message =
+                        format!("A layer of the config calls `{name}`, which is no operation that is vouched for.");
+                    self.found(scan, &rules::KERAS_CUSTOM, message);
+                }
+            }
         }
     }
 
@@ -325,6 +382,11 @@ impl<'a> Object<'a> {
             }
         }
     }
+}
+
+/// `get_file`, not `GetFile`.
+fn is_function_name(name: &str) -> bool {
+    name.trim_start_matches('_').starts_with(char::is_lowercase)
 }
 
 #[cfg(test)]

@@ -68,3 +68,5 @@ fn what_lies_before_and_behind_is_looked_at() {
     user.resize(512, 0);
     assert!(judge("model.h5", [user, inner].concat()).verdict >= Verdict::Suspicious);
 }
+
+mod heap;
