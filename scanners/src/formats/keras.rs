@@ -28,16 +28,31 @@ pub(crate) fn config(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) 
 
 /// The same for bytes in any encoding that Python's reader of JSON recognises.
 pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes: &[u8]) -> Scanned<()> {
+    any_config(scan, source, at, bytes, |_| true)
+}
+
+/// The same for a text that only looks like a config: nothing is said of one that is none, or is no JSON.
+pub(crate) fn possible(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) -> Scanned<()> {
+    match any_config(scan, source, at, text.as_bytes(), is_config) {
+        Err(Stop::Broken { .. }) => Ok(()),
+        done => done,
+    }
+}
+
+fn any_config(scan: &mut Scan<'_>, source: &Source, at: u64, bytes: &[u8], is_one: fn(&Tree) -> bool) -> Scanned<()> {
     scan.steps(bytes.len() as u64 / 8)?;
     let text = code::as_utf8(bytes);
     match Tree::parse(&text, VALUES) {
-        Ok(tree) => tree_of(scan, source, at, &tree),
+        Ok(tree) if is_one(&tree) => tree_of(scan, source, at, &tree),
+        Ok(_) => Ok(()),
         Err(Stop::Broken { at: here, what }) => {
             // What comes before the fault, and what comes behind it, may be whole documents to a more lenient reader.
             let here = usize::try_from(here).unwrap_or(0).min(text.len());
             let (before, behind) = text.split_at(here);
             for part in [before, behind].into_iter().filter(|part| part.len() < text.len()) {
-                if let Ok(tree) = Tree::parse(part, VALUES) {
+                if let Ok(tree) = Tree::parse(part, VALUES)
+                    && is_one(&tree)
+                {
                     tree_of(scan, source, at, &tree)?;
                 }
             }
@@ -52,13 +67,13 @@ pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes:
 pub(crate) fn is_config(tree: &Tree) -> bool {
     let has = |id: usize, key: &'static str| tree.get_all(id, key).next().is_some();
     let is = |id: usize| has(id, "class_name") && (has(id, "config") || has(id, "module"));
-    is(tree.root()) || tree.all().any(|(id, _)| is(id) && is_of_keras(tree, id))
+    is(tree.root()) || tree.all().any(|(id, _)| has(id, "class_name") && has(id, "config") && is_of_keras(tree, id))
 }
 
 /// Whether an object with a class has a mark of Keras: its modules, its registry, or a class that carries code.
 fn is_of_keras(tree: &Tree, id: usize) -> bool {
     let module = tree.get_all(id, "module").filter_map(|id| tree.text(id)).any(|module| {
-        names::inside_keras(module).is_some() || names::inside_trusted(module).is_some() || names::is_foreign(module)
+        names::inside_keras(module).is_some() || names::inside_trusted(module).is_some() || names::is_of_python(module)
     });
     let class = tree.get_all(id, "class_name").filter_map(|id| tree.text(id)).any(|class| {
         let bare = class.rsplit(['>', '.']).next().unwrap_or(class);
@@ -349,7 +364,8 @@ impl<'a> Object<'a> {
             return;
         }
         let nodes = self.inner_texts("node_def");
-        let called = self.inner_texts("function").into_iter().map(|name| (name, operations::function(name)));
+        let called = ["function", "cls_symbol"].into_iter().flat_map(|key| self.inner_texts(key));
+        let called = called.map(|name| (name, operations::function(name)));
         let run = nodes.into_iter().filter_map(operations::of_node).map(|name| (name, operations::operation(name)));
         for (name, reach) in called.chain(run) {
             match reach {

@@ -246,7 +246,6 @@ def configurations(family):
         ("module-builtin-map", model(call_of("builtins", "map")), "a built-in that calls what it is given"),
         ("module-deserialize", model(call_of("keras.layers", "deserialize")), "a function of Keras that rebuilds whatever it is given"),
         ("operation-raw", model({"class_name": "TFOpLambda", "config": {"name": "op", "function": "raw_ops.WriteFile"}}), "an operation of graphs that writes a file"),
-        ("operation-print", model({"class_name": "TFOpLambda", "config": {"name": "op", "function": "print"}}), "the function of TensorFlow that prints into any file"),
         ("operation-slicing", model({"class_name": "SlicingOpLambda", "config": {"name": "op", "function": "io.read_file"}}), "a reader of files as an operation that slices"),
         ("operation-node", model({"class_name": "TensorFlowOpLayer", "config": {"name": "op", "node_def": '{"name": "a", "op": "LoadDataset"}'}}), "a node of a graph that reads files"),
         ("root-list", [lambda_layer()], "a Lambda in a list"),
@@ -269,6 +268,7 @@ def configurations(family):
     for case, config, note in rows:
         family.malicious(case, "model.keras", archive(config), note)
     custom = [
+        ("operation-print", model({"class_name": "TFOpLambda", "config": {"name": "op", "function": "print"}}), "the function of TensorFlow that prints into any file"),
         ("custom-package", model(layer("MyLayer", "mypackage.layers", registered="mypackage>MyLayer", units=3)), "a layer of a package that nobody knows"),
         ("custom-registered", model(layer("Mish", "builtins", registered="Custom>Mish")), "a registered class without its code"),
         ("lambda-named", model(layer("Lambda", function={"class_name": "function", "module": "builtins", "config": "my_function", "registered_name": "my_function"}, output_shape=None)), "a Lambda that names a function of the user"),

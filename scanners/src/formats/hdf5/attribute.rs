@@ -18,7 +18,8 @@ use crate::{
     source::Source,
 };
 
-/// Texts in one attribute that are read; lists of layers' names have some hundreds.
+/// Texts of any length in one attribute that are judged under its name; lists of layers' names have some hundreds. The
+/// others are judged with the heap that they lie in.
 const TEXTS: u64 = 64;
 
 struct Attribute {
@@ -29,6 +30,7 @@ struct Attribute {
 }
 
 /// A type, as far as it matters.
+#[derive(Clone, Copy)]
 struct Kind {
     elements: Elements,
     /// Its elements hold pointers that are not followed one by one.
@@ -36,9 +38,12 @@ struct Kind {
 }
 
 /// What an attribute's elements are.
+#[derive(Clone, Copy)]
 enum Elements {
     /// Texts or bytes of this many bytes each.
     Fixed(u64),
+    /// Numbers of one byte.
+    Bytes,
     /// Texts of any length, in a global heap.
     Varying,
     /// Numbers and the like.
@@ -63,14 +68,16 @@ fn values(
 ) -> Scanned<()> {
     match kind.elements {
         Elements::Other => Ok(()),
+        Elements::Bytes => blob(scan, file, called, data.at..data.at + count.min(data.left())),
         Elements::Fixed(length) => {
             if length == 0 {
                 return Ok(());
             }
-            for _ in 0..count.min(TEXTS).min(data.left() / length) {
+            for _ in 0..count.min(data.left() / length) {
+                scan.steps(1)?;
                 let at = data.at;
                 let bytes = data.take(length)?;
-                value(scan, file, called, at, bytes)?;
+                value(scan, file, called, at, &bytes)?;
             }
             Ok(())
         }
@@ -89,7 +96,7 @@ fn values(
                 }
                 for object in globals.objects(scan, file, address, index)? {
                     globals.judged(object.at);
-                    value(scan, file, called, object.at, object.bytes)?;
+                    value(scan, file, called, object.at, &object.bytes)?;
                 }
             }
             Ok(())
@@ -97,7 +104,7 @@ fn values(
     }
 }
 
-/// The largest dataset whose pointers are followed one by one.
+/// The largest dataset that is read value by value.
 const TEXT_DATA: u64 = 4 << 20;
 
 /// A dataset of a few texts is as good as an attribute to whoever reads it, and its texts can be pickles to those who keep
@@ -123,37 +130,69 @@ pub(crate) fn dataset(
     }
     globals.search |= kinds.len() > 1 || kinds.iter().any(|kind| kind.leads_on);
     let Some(kind) = kinds.into_iter().next() else { return Ok(()) };
-    let space = all(1).find(|message| !message.shared).map(|message| dataspace(message.body.clone()));
-    let varying = matches!(kind.elements, Elements::Varying);
-    let (Some(count), Some(data)) = (space.transpose()?, data(scan, file, layout.body.clone())?) else {
-        globals.search |= varying;
-        return Ok(());
-    };
-    if !varying && (matches!(kind.elements, Elements::Other) || count > TEXTS) {
-        return Ok(());
-    }
+    let space = all(1).find(|message| !message.shared).map(|message| message.body.clone());
+    // A row of bytes may be a file of its own; a picture is none.
+    let row = space.as_ref().is_some_and(|space| space.bytes.get(1) == Some(&1));
     let name = path.rsplit('/').next().unwrap_or(path);
-    values(scan, file, globals, (path, name), (kind, count), data)
+    match kind.elements {
+        Elements::Other => return Ok(()),
+        Elements::Bytes if !row => return Ok(()),
+        Elements::Bytes | Elements::Fixed(_) | Elements::Varying => {}
+    }
+    let (place, count) = (place(file, layout.body.clone())?, space.map(dataspace).transpose()?);
+    match (kind.elements, place, count) {
+        (Elements::Bytes, Some(range), Some(count)) => {
+            let end = range.end.min(range.start.saturating_add(count));
+            blob(scan, file, (path, name), range.start..end)
+        }
+        (_, Some(range), Some(count)) if range.end - range.start <= TEXT_DATA => {
+            let data = file.block(scan, range.start - file.base, range.end - range.start)?;
+            values(scan, file, globals, (path, name), (kind, count), data)
+        }
+        (Elements::Fixed(_), Some(range), Some(1)) => blob(scan, file, (path, name), range),
+        (Elements::Varying, _, _) => {
+            globals.search = true;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
-/// A dataset's data, if it lies in one piece that is not too large.
-fn data(scan: &mut Scan<'_>, file: &File, mut layout: Piece) -> Scanned<Option<Piece>> {
+/// Where in the source a dataset's data lies, if it lies in one piece.
+fn place(file: &File, mut layout: Piece) -> Scanned<Option<Range<u64>>> {
     let (version, class) = (layout.u8()?, layout.u8()?);
-    match (version, class) {
+    let (start, length) = match (version, class) {
         (3.., 0) => {
             let length = layout.u16()?;
-            let at = layout.at;
-            Ok(Some(file.piece(layout.take(length)?, at)))
+            (layout.at, length)
         }
         (3.., 1) => {
             let (address, length) = (layout.address()?, layout.length()?);
-            if file.defined(address).is_none() || length > TEXT_DATA {
-                return Ok(None);
-            }
-            file.block(scan, address, length).map(Some)
+            let Some(address) = file.defined(address) else { return Ok(None) };
+            (file.base.saturating_add(address), length)
         }
-        _ => Ok(None),
+        _ => return Ok(None),
+    };
+    let end = start.saturating_add(length);
+    if end > file.source.len() {
+        return Err(Stop::broken(start, format!("data of {length} bytes goes past the end")));
     }
+    Ok(Some(start..end))
+}
+
+/// Looks at bytes that may be somebody's file, too many to be held or written as numbers: what begins and ends as a pickle
+/// is one. Nothing else is read of them.
+fn blob(scan: &mut Scan<'_>, file: &File, (path, name): (&str, &str), range: Range<u64>) -> Scanned<()> {
+    let part = file.source.member(&format!("{path}@{name}"), range);
+    let length = part.len();
+    part.will_read([0..HEAD, length.saturating_sub(TAIL)..length]);
+    let (head, tail) = (part.read_up_to(0, HEAD)?, part.read(length.saturating_sub(TAIL)..length)?);
+    scan.steps(head.len() as u64 / 8)?;
+    let ends = tail.iter().rfind(|byte| **byte != 0) == Some(&b'.');
+    if ends && pickle::recognise(&Probe { source: &part, head, tail }) == Match::Content {
+        scan.inner(&part);
+    }
+    Ok(())
 }
 
 /// The names under which Keras looks for configs.
@@ -167,7 +206,7 @@ pub(crate) fn value(
     file: &File,
     (path, name): (&str, &str),
     at: u64,
-    bytes: Bytes,
+    bytes: &Bytes,
 ) -> Scanned<()> {
     scan.steps(bytes.len() as u64 / 64)?;
     let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
@@ -178,18 +217,21 @@ pub(crate) fn value(
     let first = text.iter().find(|b| !b.is_ascii_whitespace());
     let opens = matches!(first, Some(b'{' | b'['));
     let finder = |what: &[u8]| memchr::memmem::find(&text, what).is_some();
-    let config = is_config(name) && (opens || first == Some(&0xef));
-    if config
-        || matches!(name, "model_config" | "training_config")
-        || (opens && (finder(b"class_name") || finder(b"\\u00")))
-    {
+    let named = is_config(name) && (opens || first == Some(&0xef));
+    if named || matches!(name, "model_config" | "training_config") {
         keras::config(scan, &file.source, at, &String::from_utf8_lossy(&text))?;
+    } else if opens && (finder(b"class_name") || finder(b"\\u00")) {
+        keras::possible(scan, &file.source, at, &String::from_utf8_lossy(&text))?;
     }
     Ok(())
 }
 
 /// Inspects the value as a pickle, if it is one: programs that keep tables load such values when they are read.
 fn pickled(scan: &mut Scan<'_>, file: &File, range: Range<u64>, name: &str, value: &Bytes) -> Scanned<bool> {
+    // Nothing is named without an opcode of the newer protocols or the end of a line.
+    if !value.iter().any(|byte| *byte == b'\n' || *byte >= 0x80) {
+        return Ok(false);
+    }
     let (length, source) = (value.len() as u64, Source::new(name, in_memory(value.clone()), 0));
     let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(length.saturating_sub(TAIL)..length)?);
     scan.steps(head.len() as u64 / 8)?;
@@ -259,6 +301,7 @@ fn datatype(mut piece: Piece) -> Scanned<Kind> {
     piece.skip(2)?;
     let size = piece.u32()?;
     Ok(match class {
+        0 if size == 1 => Kind { elements: Elements::Bytes, leads_on: false },
         // Texts, and bytes that a program keeps as opaque.
         3 | 5 => Kind { elements: Elements::Fixed(size), leads_on: false },
         // A list of any length: of characters, or of elements whose own type follows.

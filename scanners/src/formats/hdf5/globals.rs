@@ -72,22 +72,14 @@ impl Globals {
         number: u64,
     ) -> Scanned<Vec<Piece>> {
         self.point(file, address);
-        let list = match self.lists.get(&address) {
-            Some(list) => list.clone(),
-            None => {
-                let (objects, end) = list(scan, file, address)?;
-                if let (Some(stop), false) = (end, objects.iter().any(|object| object.number == number)) {
-                    return Err(stop);
-                }
-                if self.remembered > REMEMBERED {
-                    self.lists.clear();
-                    self.remembered = 0;
-                }
-                self.remembered += objects.len();
-                let objects: Rc<[Object]> = objects.into();
-                self.lists.insert(address, objects.clone());
-                objects
+        let list = if let Some(list) = self.lists.get(&address) {
+            list.clone()
+        } else {
+            let (objects, end) = list(scan, file, address)?;
+            if let (Some(stop), false) = (end, objects.iter().any(|object| object.number == number)) {
+                return Err(stop);
             }
+            self.remember(address, objects.into())
         };
         scan.steps(list.len() as u64 / 16)?;
         let mut found = Vec::new();
@@ -101,6 +93,16 @@ impl Globals {
         Ok(found)
     }
 
+    fn remember(&mut self, address: u64, objects: Rc<[Object]>) -> Rc<[Object]> {
+        if self.remembered > REMEMBERED {
+            self.lists.clear();
+            self.remembered = 0;
+        }
+        self.remembered += objects.len();
+        self.lists.insert(address, objects.clone());
+        objects
+    }
+
     /// The object that begins here was judged under a name.
     pub(crate) fn judged(&mut self, at: u64) {
         self.judged.insert(at);
@@ -112,9 +114,8 @@ impl Globals {
         for address in self.pointed.clone() {
             match self.collection(scan, file, address) {
                 Ok(None) => {}
-                Ok(Some(stop)) => stops.push(stop),
                 Err(stop @ Stop::Spent(_)) => return Err(stop),
-                Err(stop) => stops.push(stop),
+                Ok(Some(stop)) | Err(stop) => stops.push(stop),
             }
         }
         if self.search {
@@ -161,7 +162,7 @@ impl Globals {
             if !self.judged.contains(&object.at) {
                 let bytes = read(file, &object)?;
                 let name = format!("heap {address}, object {}", object.number);
-                attribute::value(scan, file, ("", &name), object.at, bytes)?;
+                attribute::value(scan, file, ("", &name), object.at, &bytes)?;
             }
         }
         Ok(end)
@@ -185,27 +186,27 @@ fn list(scan: &mut Scan<'_>, file: &File, address: u64) -> Scanned<(Vec<Object>,
         return Err(Stop::Spent(format!("a heap of {size} bytes")));
     }
     scan.steps(64 + size / 64)?;
-    let mut heap = file.block(scan, address.saturating_add(own), size.saturating_sub(own))?;
+    let mut rest = file.block(scan, address.saturating_add(own), size.saturating_sub(own))?;
     let mut objects = Vec::new();
-    while heap.left() >= own {
+    while rest.left() >= own {
         scan.steps(1)?;
-        let number = heap.u16()?;
-        heap.skip(6)?;
-        let length = heap.length()?;
+        let number = rest.u16()?;
+        rest.skip(6)?;
+        let length = rest.length()?;
         // Free space has the number 0, and its length counts its own head. More objects may lie behind it.
         if number == 0 {
             if length <= own {
                 break;
             }
-            heap.skip((length - own).min(heap.left()))?;
+            rest.skip((length - own).min(rest.left()))?;
             continue;
         }
-        if length > heap.left() {
+        if length > rest.left() {
             let what = format!("the object {number} of the heap at {address} goes past the heap's end");
-            return Ok((objects, Some(Stop::broken(heap.at, what))));
+            return Ok((objects, Some(Stop::broken(rest.at, what))));
         }
-        objects.push(Object { number, at: heap.at, length });
-        heap.skip(length.next_multiple_of(8).min(heap.left()))?;
+        objects.push(Object { number, at: rest.at, length });
+        rest.skip(length.next_multiple_of(8).min(rest.left()))?;
     }
     Ok((objects, None))
 }

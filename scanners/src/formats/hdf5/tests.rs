@@ -44,11 +44,14 @@ fn no_changed_byte_makes_it_panic_or_go_on_without_end() {
 #[test]
 fn a_file_behind_a_block_of_the_user_is_found_wherever_it_may_be() {
     let inner = case("WB-H5-001/bad/model.h5");
-    for before in [512_usize, 1024, 4096, 65536] {
-        let mut bytes = vec![0; before];
-        bytes.extend(&inner);
-        let report = judge("model.h5", bytes);
-        assert!(report.findings.iter().any(|finding| finding.rule.id == "WB-H5-001"), "{before}");
+    for before in [512_usize, 1024, 2048, 4096, 8192, 65536] {
+        for (name, front) in [("model.h5", &b""[..]), ("model.dat", b""), ("model.bin", b"words and more words")] {
+            let mut bytes = front.to_vec();
+            bytes.resize(before, 0);
+            bytes.extend(&inner);
+            let report = judge(name, bytes);
+            assert!(report.findings.iter().any(|finding| finding.rule.id == "WB-H5-001"), "{name} {before}");
+        }
     }
     let mut elsewhere = vec![0; 700];
     elsewhere.extend(&inner);

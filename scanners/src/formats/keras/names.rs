@@ -49,16 +49,8 @@ pub(crate) const READ_FROM: &[&str] = &[
 ];
 
 /// Packages of Keras's makers, whose layers and models are like Keras's own.
-pub(crate) const TRUSTED_PACKAGES: &[&str] = &[
-    "keras",
-    "tf_keras",
-    "keras_core",
-    "keras_nlp",
-    "keras_cv",
-    "keras_hub",
-    "Addons",
-    "tensorflow_addons",
-];
+pub(crate) const TRUSTED_PACKAGES: &[&str] =
+    &["keras", "tf_keras", "keras_core", "keras_nlp", "keras_cv", "keras_hub", "Addons", "tensorflow_addons"];
 
 /// Functions that reach files, the network, settings or other code, wherever they are said to come from.
 const DANGEROUS: &[&str] = &[
@@ -299,10 +291,13 @@ pub(crate) fn special(class: &str) -> bool {
 
 /// Whether a module is one that a config has no business to name.
 pub(crate) fn is_foreign(module: &str) -> bool {
+    is_of_python(module) || FOREIGN.contains(&tables::package(module))
+}
+
+/// Whether a module is Python's own, or one that pickles are warned of. A script's own classes are its own.
+pub(crate) fn is_of_python(module: &str) -> bool {
     let package = tables::package(module);
-    // A script's own classes are its own; everything else that pickles are warned of is no layer either.
-    let python = package != "__main__" && tables::look_up(package, "?").is_some();
-    python || FOREIGN.contains(&package)
+    package != "__main__" && tables::look_up(package, "?").is_some()
 }
 
 /// Places that no vocabulary lies in: addresses, the system's own files, credentials, folders above the model.

@@ -60,8 +60,8 @@ const REACHES: &[&str] = &[
     "mlir",
 ];
 
-/// Functions of TensorFlow's outermost part that reach out; `print` writes to any file that it is given.
-const OUT: &[&str] = &["py_function", "py_func", "numpy_function", "print", "Print"];
+/// Functions that call into Python.
+const OUT: &[&str] = &["py_function", "py_func", "numpy_function"];
 
 /// What a function does, by the name under which a layer calls it: `math.multiply`, `compat.v1.io.read_file`.
 pub(crate) fn function(name: &str) -> Reach {
@@ -74,6 +74,8 @@ pub(crate) fn function(name: &str) -> Reach {
         return Reach::Out;
     }
     match part {
+        // It writes to the screen, or to any file that it is given.
+        "" if matches!(rest, "print" | "Print") => Reach::Unknown,
         "" => Reach::Nothing,
         "raw_ops" => operation(rest),
         // Reading what lies in memory already.
@@ -81,6 +83,7 @@ pub(crate) fn function(name: &str) -> Reach {
             Reach::Nothing
         }
         "debugging" if rest.starts_with("assert") || rest == "check_numerics" => Reach::Nothing,
+        "experimental" if rest.starts_with("numpy.") => Reach::Nothing,
         "keras" => keras(rest),
         part if COMPUTES.contains(&part) => Reach::Nothing,
         part if REACHES.contains(&part) => Reach::Out,

@@ -101,10 +101,11 @@ fn what_runs_or_reaches_out_is_seen_under_whatever_spelling() {
         (object("keras_hub.src.models.task", "function", r#""get_loader""#), "WB-KER-006"),
         (object("keras_tuner.engine.tuner", "Tuner", "{}"), "WB-KER-006"),
         (r#"{"class_name":"TFOpLambda","config":{"function":"io.gfile.GFile"}}"#.into(), "WB-KER-003"),
-        (r#"{"class_name":"TFOpLambda","config":{"function":"tf.print"}}"#.into(), "WB-KER-003"),
+        (r#"{"class_name":"TFOpLambda","config":{"function":"tf.print"}}"#.into(), "WB-KER-006"),
         (r#"{"class_name":"SlicingOpLambda","config":{"function":"io.read_file"}}"#.into(), "WB-KER-003"),
         (r#"{"class_name":"TFOpLambda","config":{"function":"raw_ops.ReadFile"}}"#.into(), "WB-KER-003"),
         (r#"{"class_name":"TFOpLambda","config":{"function":"keras.utils.get_file"}}"#.into(), "WB-KER-003"),
+        (r#"{"class_name":"ClassMethod","config":{"cls_symbol":"data.Dataset"}}"#.into(), "WB-KER-003"),
         (r#"{"class_name":"TFOpLambda","config":{"function":"nobody.knows"}}"#.into(), "WB-KER-006"),
         (
             r#"{"class_name":"TensorFlowOpLayer","config":{"node_def":"{\"name\":\"x\",\"op\":\"ReadFile\"}"}}"#.into(),

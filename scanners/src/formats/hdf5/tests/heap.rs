@@ -1,12 +1,18 @@
 //! Texts and bytes in global heaps, in files that are put together here message by message.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::judge;
-use crate::{Report, Verdict};
+use crate::{Limits, Outcome, Report, Verdict, scan};
 
 const PICKLE: &[u8] = b"cos\nsystem\n(S'true'\ntR.";
 const HARMLESS: &[u8] = b"(lp0\nI1\naI2\na.";
 /// Where the heap is.
-const HEAP: u64 = 4096;
+const HEAP: u64 = 65536;
+/// Where the dataset is.
+const DATASET: u64 = 49152;
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).unwrap_or_default();
@@ -81,16 +87,15 @@ fn heap(objects: &[(u16, &[u8])]) -> Vec<u8> {
 
 /// A file of a root with these attributes, one dataset, and a heap.
 fn file(attributes: &[Vec<u8>], dataset: &[u8], heap: &[u8]) -> Vec<u8> {
-    let (root, at) = (48_u64, 2048_u64);
     let mut out = b"\x89HDF\r\n\x1a\n\x02\x08\x08\0".to_vec();
-    for number in [0, u64::MAX, HEAP + heap.len() as u64, root] {
+    for number in [0, u64::MAX, HEAP + heap.len() as u64, 48] {
         out.extend(number.to_le_bytes());
     }
     out.extend([0; 4]);
-    out.extend(object(&[attributes.concat(), link("d", at)]));
-    out.resize(2048, 0);
+    out.extend(object(&[attributes.concat(), link("d", DATASET)]));
+    out.resize(49152, 0);
     out.extend(dataset);
-    out.resize(4096, 0);
+    out.resize(65536, 0);
     out.extend(heap);
     out
 }
@@ -178,17 +183,37 @@ fn the_oldest_pickles_are_known_by_what_they_do() {
 #[test]
 fn a_heap_is_read_once_for_many_pointers() {
     let objects: Vec<(u16, &[u8])> = (1..120).map(|number| (number, &b"a text"[..])).collect();
-    let pointers: Vec<u8> = (1..=3000).flat_map(|number| pointer(6, number % 119 + 1)).collect();
-    let attributes: Vec<Vec<u8>> = Vec::new();
-    let layout = [&[3, 1][..], &(HEAP + 4096).to_le_bytes(), &(pointers.len() as u64).to_le_bytes()].concat();
-    let mut bytes = file(&attributes, &dataset(&lists(), 3000, &layout), &heap(&objects));
-    bytes.extend(&pointers);
+    let pointers: Vec<u8> = (60..120).flat_map(|number| pointer(6, number)).collect();
+    let many = vec![attribute("a", &lists(), 60, &pointers); 25];
+    let bytes = file(&many, &nothing(), &heap(&objects));
+    let limits = Limits { steps: 20_000, ..Limits::default() };
+    let outcome = scan("table.h5", Arc::new(Bytes::from(bytes)), &limits, None);
+    let Outcome::Judged(report) = outcome else { unreachable!("all of it is here") };
+    assert_eq!(report.verdict, Verdict::Clean, "{:?}", report.findings);
+}
+
+#[test]
+fn a_pickle_written_as_numbers_or_too_large_to_be_held_is_one_all_the_same() {
+    let bytes_kind = [0x10, 8, 0, 0, 1, 0, 0, 0, 0, 0, 8, 0];
+    let compact = |data: &[u8]| [&[3, 0][..], &[u8::try_from(data.len()).unwrap_or(0), 0], data].concat();
+    let count = PICKLE.len() as u64;
+    harmful(file(&[], &dataset(&bytes_kind, count, &compact(PICKLE)), &heap(&[])));
+    harmful(file(&[attribute("a", &bytes_kind, count, PICKLE)], &nothing(), &heap(&[])));
+    clean(file(&[], &dataset(&bytes_kind, 9, &compact(b"\x80\x02pixels.")), &heap(&[])));
+    // Five million bytes in one.
+    let size = 5_000_000_u32;
+    let opaque = [&[0x15, 0, 0, 0][..], &size.to_le_bytes()].concat();
+    let layout = [&[3, 1][..], &(HEAP + 4096).to_le_bytes(), &u64::from(size).to_le_bytes()].concat();
+    let mut bytes = file(&[], &dataset(&opaque, 1, &layout), &heap(&[]));
+    bytes.extend(b"\x80\x02B");
+    bytes.extend((size - 40).to_le_bytes());
+    bytes.resize(bytes.len() + 4_999_960, 1);
+    bytes.extend(b"0");
+    bytes.extend(PICKLE);
+    bytes.resize(65536 + 4096 + 5_000_000, 0);
     let end = bytes.len() as u64;
     bytes[28..36].copy_from_slice(&end.to_le_bytes());
-    let limits = crate::Limits { steps: 20_000, ..crate::Limits::default() };
-    let outcome = crate::scan("table.h5", std::sync::Arc::new(bytes::Bytes::from(bytes)), &limits, None);
-    let crate::Outcome::Judged(report) = outcome else { unreachable!("all of it is here") };
-    assert_eq!(report.verdict, Verdict::Clean, "{:?}", report.findings);
+    harmful(bytes);
 }
 
 #[test]
@@ -199,4 +224,19 @@ fn an_attribute_of_nothing_is_nothing() {
     none[at] = 2;
     none[at - 2] = 0;
     clean(file(&[none], &nothing(), &heap(&[])));
+}
+
+#[test]
+fn a_text_is_a_config_by_what_it_says() {
+    let lambda = br#"[{"class_name":"Lambda","config":{"function":["4wEA",null,null]}}]"#;
+    assert!(rules(&harmful(file(&[], &chunked(&lists()), &heap(&[(1, lambda)])))).contains(&"WB-KER-001"));
+    let texts: [&[u8]; 4] = [
+        br#"{"nodes":[{"class_name":"TextNode","config":{}}]}"#,
+        b"[a list of class_name, but no JSON]",
+        br"{no JSON \u00e9}",
+        br#"{"class_name":"cat"}"#,
+    ];
+    for text in texts {
+        clean(file(&[], &chunked(&lists()), &heap(&[(1, text)])));
+    }
 }
