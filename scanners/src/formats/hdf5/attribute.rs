@@ -235,7 +235,12 @@ fn pickled(scan: &mut Scan<'_>, file: &File, range: Range<u64>, name: &str, valu
     let (length, source) = (value.len() as u64, Source::new(name, in_memory(value.clone()), 0));
     let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(length.saturating_sub(TAIL)..length)?);
     scan.steps(head.len() as u64 / 8)?;
-    match pickle::recognise(&Probe { source: &source, head, tail }) {
+    let is = pickle::recognise(&Probe { source: &source, head, tail });
+    if is != Match::No {
+        // Each is a file of its own, with its own account of what was seen.
+        scan.steps(500)?;
+    }
+    match is {
         Match::Content => {
             scan.inner_made(&file.source, range, name, in_memory(value.clone()));
             Ok(true)

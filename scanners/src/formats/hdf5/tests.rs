@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Limits, Outcome, Report, Verdict, scan};
+use crate::{Limits, Outcome, Ranges, Report, Verdict, scan};
 
 fn judge(name: &str, bytes: Vec<u8>) -> Report {
     match scan(name, Arc::new(Bytes::from(bytes)), &Limits::default(), None) {
@@ -60,6 +60,34 @@ fn a_file_behind_a_block_of_the_user_is_found_wherever_it_may_be() {
         Verdict::Clean,
         "no reader looks there, and nobody knows what it is"
     );
+}
+
+#[test]
+fn the_places_of_a_superblock_are_fetched_before_anybody_says_what_the_file_is() {
+    // An array, of whose numbers nobody else reads any.
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(b"{'descr': '|u1', 'fortran_order': False, 'shape': (199872,), }");
+    bytes.resize(127, b' ');
+    bytes.push(b'\n');
+    bytes.resize(8192, 0);
+    bytes.extend(case("WB-H5-001/bad/model.h5"));
+    bytes.resize(200_000, 0);
+    let mut held = Ranges::new(bytes.len() as u64);
+    for _ in 0..20 {
+        match scan("array.npy", Arc::new(held.clone()), &Limits::default(), None) {
+            Outcome::Judged(report) => {
+                assert!(report.findings.iter().any(|finding| finding.rule.id == "WB-H5-001"));
+                return;
+            }
+            Outcome::Needs(ranges) => {
+                for range in ranges {
+                    let (start, end) = (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
+                    held.hold(range.start, &Bytes::copy_from_slice(&bytes[start..end]));
+                }
+            }
+        }
+    }
+    panic!("it still asks");
 }
 
 #[test]
