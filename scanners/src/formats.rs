@@ -180,6 +180,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     source.will_read([0..HEAD, len.saturating_sub(TAIL)..len]);
     let head = source.read_up_to(0, HEAD)?;
     let tail = source.read(len.saturating_sub(TAIL)..len)?;
+    hdf5::ask(source, &head)?;
     let probe = Probe { source, head, tail };
     let matches: Vec<(&Format, Match)> =
         FORMATS.iter().map(|format| (format, (format.recognise)(&probe))).filter(|(_, m)| *m != Match::No).collect();
@@ -227,6 +228,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 pub(crate) fn knows(source: &Source) -> Scanned<bool> {
     let len = source.len();
     let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(len.saturating_sub(TAIL)..len)?);
+    hdf5::ask(source, &head)?;
     let probe = Probe { source, head, tail };
     Ok(FORMATS.iter().any(|format| (format.recognise)(&probe) == Match::Content))
 }

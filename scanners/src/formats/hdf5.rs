@@ -5,14 +5,17 @@
 
 mod attribute;
 mod file;
+mod globals;
 mod header;
 mod heap;
 mod tree;
+mod views;
 
 use std::collections::{HashSet, VecDeque};
 
 use self::{
     file::{File, Piece},
+    globals::Globals,
     header::Message,
     heap::Fractal,
 };
@@ -31,16 +34,43 @@ pub(crate) const FORMAT: Format = Format { name: "hdf5", recognise, inspect };
 const NAMES: &[&str] = &[".h5", ".hdf5", ".hdf", ".he5"];
 
 fn recognise(probe: &Probe<'_>) -> Match {
-    let behind = [512, 1024, 2048].iter().any(|at| probe.has_at(*at, file::SIGNATURE));
-    // In an archive an HDF5 file may well begin at such a place; only who is told by the name looks for it there.
-    let archive = sniff::of(&probe.head).is_some_and(|family| matches!(family, Family::Zip | Family::Tar));
-    if probe.starts_with(file::SIGNATURE) || (behind && (!archive || probe.named(NAMES))) {
+    if probe.starts_with(file::SIGNATURE) || behind(probe.source, &probe.head) {
         Match::Content
     } else if probe.named(NAMES) && !super::inert::is_pointer(&probe.head) {
         Match::Name
     } else {
         Match::No
     }
+}
+
+/// Names under which nobody looks for HDF5: only programs that read nothing else open them, and the largest files bear
+/// them.
+const OTHERS: &[&str] = &[".safetensors", ".gguf"];
+
+/// Whether a superblock is looked for behind the beginning. In an archive an HDF5 file may well begin at such a place;
+/// only who is told by the name looks for it there.
+fn may_be_behind(source: &Source, head: &[u8]) -> bool {
+    let named = |ends: &[&str]| ends.iter().any(|end| source.file_name().to_ascii_lowercase().ends_with(end));
+    let archive = sniff::of(head).is_some_and(|family| matches!(family, Family::Zip | Family::Tar));
+    !head.starts_with(file::SIGNATURE) && (named(NAMES) || !(archive || named(OTHERS)))
+}
+
+/// Asks for the few bytes at every place where the file may turn out to be HDF5. Whoever recognises formats does this
+/// first: recognising itself has nowhere to say that bytes are not here.
+pub(crate) fn ask(source: &Source, head: &[u8]) -> Scanned<()> {
+    if !may_be_behind(source, head) {
+        return Ok(());
+    }
+    source.will_read(file::places(source.len()).map(file::signature_at));
+    for at in file::places(source.len()) {
+        source.read(file::signature_at(at))?;
+    }
+    Ok(())
+}
+
+fn behind(source: &Source, head: &[u8]) -> bool {
+    let is = |at: u64| source.read(file::signature_at(at)).is_ok_and(|bytes| bytes == file::SIGNATURE);
+    may_be_behind(source, head) && file::places(source.len()).skip(1).any(is)
 }
 
 fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
@@ -66,7 +96,8 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         scan.found(&rules::H5_EXTERNAL, source, base, "The HDF5 file is spread over several files.");
         scan.left_out(source, "an HDF5 file that is spread over several files is not read");
     }
-    let mut walk = Walk { file: head.file, todo: VecDeque::new(), done: HashSet::new(), whole: true };
+    let mut walk =
+        Walk { file: head.file, globals: Globals::default(), todo: VecDeque::new(), done: HashSet::new(), whole: true };
     walk.add("/".into(), head.root);
     if let Some(extension) = head.extension {
         walk.add("the superblock's extension".into(), extension);
@@ -93,6 +124,7 @@ fn malformed(scan: &mut Scan<'_>, source: &Source, stop: Stop) -> Scanned<()> {
 /// All objects, each once. Those whose bytes are not here yet do not hold up the others.
 struct Walk {
     file: File,
+    globals: Globals,
     todo: VecDeque<(String, u64)>,
     done: HashSet<u64>,
     /// Whether everything so far was reached and understood.
@@ -112,6 +144,10 @@ impl Walk {
             let done = self.object(scan, &path, address);
             self.settle(scan, done)?;
         }
+        let stops = self.globals.judge_rest(scan, &self.file);
+        for stop in stops.unwrap_or_else(|stop| vec![stop]) {
+            self.settle(scan, Err(stop))?;
+        }
         Ok(())
     }
 
@@ -130,7 +166,7 @@ impl Walk {
 
     fn object(&mut self, scan: &mut Scan<'_>, path: &str, address: u64) -> Scanned<()> {
         let messages = header::messages(scan, &self.file, address)?;
-        let done = attribute::texts(scan, &self.file, path, &messages);
+        let done = attribute::dataset(scan, &self.file, &mut self.globals, path, &messages);
         self.settle(scan, done)?;
         for message in messages {
             let done = self.message(scan, path, message);
@@ -147,7 +183,7 @@ impl Walk {
             0x07 => self.external_data(scan, path, body),
             0x08 => self.layout(scan, path, body),
             0x0c if shared => self.not_followed("an attribute lies in a shared heap"),
-            0x0c => attribute::inspect(scan, &self.file, path, body),
+            0x0c => attribute::inspect(scan, &self.file, &mut self.globals, path, body),
             0x11 => self.old_group(scan, path, body),
             0x15 => self.dense_attributes(scan, path, body),
             // Types, spaces, fill values, filters, times, comments, counts: nothing that leads anywhere.
@@ -198,7 +234,7 @@ impl Walk {
         let (heap, tree) = (body.address()?, body.address()?);
         // Records by name begin with the attribute's id in the heap.
         for attribute in self.dense(scan, heap, tree, |_| Ok(()))? {
-            let done = attribute::inspect(scan, &self.file, path, attribute);
+            let done = attribute::inspect(scan, &self.file, &mut self.globals, path, attribute);
             self.settle(scan, done)?;
         }
         Ok(())
@@ -283,19 +319,21 @@ impl Walk {
             return Ok(());
         }
         let (heap, index) = (body.address()?, body.u32()?);
-        let mut object = heap::global(scan, &self.file, heap, index)?;
-        object.skip(1)?;
-        let entries = object.length()?;
-        if entries == 0 {
+        if self.file.defined(heap).is_none() {
             return Ok(());
         }
-        let from = object.text()?;
-        if from == "." {
-            return self.not_followed("a dataset is put together from others of the same file");
+        for list in self.globals.objects(scan, &self.file, heap, index)? {
+            let files = views::files(scan, list);
+            let files = match files {
+                Err(Stop::Unreadable(what)) => return self.not_followed(&what),
+                files => files?,
+            };
+            for from in files {
+                scan.facts.references.insert(from.clone());
+                let message = format!("The data of `{path}` is put together from another file, `{from}`.");
+                scan.found(&rules::H5_EXTERNAL, &self.file.source, at, message);
+            }
         }
-        scan.facts.references.insert(from.clone());
-        let message = format!("The data of `{path}` is put together from another file, `{from}`.");
-        scan.found(&rules::H5_EXTERNAL, &self.file.source, at, message);
         Ok(())
     }
 }

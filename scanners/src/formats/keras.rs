@@ -5,7 +5,9 @@
 
 mod code;
 mod names;
+mod operations;
 
+use self::{names::Builtin, operations::Reach};
 use crate::{
     read::json::{Kind, Tree},
     rules::{self, Rule},
@@ -26,16 +28,31 @@ pub(crate) fn config(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) 
 
 /// The same for bytes in any encoding that Python's reader of JSON recognises.
 pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes: &[u8]) -> Scanned<()> {
+    any_config(scan, source, at, bytes, |_| true)
+}
+
+/// The same for a text that only looks like a config: nothing is said of one that is none, or is no JSON.
+pub(crate) fn possible(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) -> Scanned<()> {
+    match any_config(scan, source, at, text.as_bytes(), is_config) {
+        Err(Stop::Broken { .. }) => Ok(()),
+        done => done,
+    }
+}
+
+fn any_config(scan: &mut Scan<'_>, source: &Source, at: u64, bytes: &[u8], is_one: fn(&Tree) -> bool) -> Scanned<()> {
     scan.steps(bytes.len() as u64 / 8)?;
     let text = code::as_utf8(bytes);
     match Tree::parse(&text, VALUES) {
-        Ok(tree) => tree_of(scan, source, at, &tree),
+        Ok(tree) if is_one(&tree) => tree_of(scan, source, at, &tree),
+        Ok(_) => Ok(()),
         Err(Stop::Broken { at: here, what }) => {
             // What comes before the fault, and what comes behind it, may be whole documents to a more lenient reader.
             let here = usize::try_from(here).unwrap_or(0).min(text.len());
             let (before, behind) = text.split_at(here);
             for part in [before, behind].into_iter().filter(|part| part.len() < text.len()) {
-                if let Ok(tree) = Tree::parse(part, VALUES) {
+                if let Ok(tree) = Tree::parse(part, VALUES)
+                    && is_one(&tree)
+                {
                     tree_of(scan, source, at, &tree)?;
                 }
             }
@@ -45,10 +62,24 @@ pub(crate) fn config_bytes(scan: &mut Scan<'_>, source: &Source, at: u64, bytes:
     }
 }
 
-/// Whether a JSON document is a config of Keras: a class with its own config.
+/// Whether a JSON document is a config of Keras: a class with its own config. Keras rebuilds what lies deeper in lists and
+/// plain objects too; there it has to be something that only Keras writes, for others have classes with configs as well.
 pub(crate) fn is_config(tree: &Tree) -> bool {
-    let has = |key: &'static str| tree.get_all(tree.root(), key).next().is_some();
-    has("class_name") && (has("config") || has("module"))
+    let has = |id: usize, key: &'static str| tree.get_all(id, key).next().is_some();
+    let is = |id: usize| has(id, "class_name") && (has(id, "config") || has(id, "module"));
+    is(tree.root()) || tree.all().any(|(id, _)| has(id, "class_name") && has(id, "config") && is_of_keras(tree, id))
+}
+
+/// Whether an object with a class has a mark of Keras: its modules, its registry, or a class that carries code.
+fn is_of_keras(tree: &Tree, id: usize) -> bool {
+    let module = tree.get_all(id, "module").filter_map(|id| tree.text(id)).any(|module| {
+        names::inside_keras(module).is_some() || names::inside_trusted(module).is_some() || names::is_of_python(module)
+    });
+    let class = tree.get_all(id, "class_name").filter_map(|id| tree.text(id)).any(|class| {
+        let bare = class.rsplit(['>', '.']).next().unwrap_or(class);
+        names::CARRIES_CODE.contains(&bare) || names::LOADS_OTHERS.contains(&bare)
+    });
+    module || class || tree.get_all(id, "registered_name").next().is_some()
 }
 
 /// The same for a config that somebody has read.
@@ -129,7 +160,7 @@ impl<'a> Object<'a> {
             let bare = class.rsplit(['>', '.']).next().unwrap_or(class);
             self.class(scan, bare, &modules);
             if class.contains(['>', '.']) && modules.is_empty() {
-                self.foreign_or_custom(scan, class, None);
+                self.foreign_or_custom(scan, class, None, false);
             }
         }
         for name in &registered {
@@ -220,19 +251,23 @@ impl<'a> Object<'a> {
     /// `module` and the name of a class or function in it, which loading imports.
     fn import(&self, scan: &mut Scan<'_>, module: &str, name: &str, function: bool) {
         if module == "builtins" {
-            let plain = names::BUILTIN_TYPES.contains(&name) || (function && !names::is_dangerous(name));
-            if !plain {
-                let message = format!("The config takes `{name}` from Python's own functions.");
-                self.found(scan, &rules::KERAS_FOREIGN, message);
-            }
-            return;
+            return self.builtin(scan, name, function);
         }
         let Some(inside) = names::inside_keras(module) else {
-            return self.foreign_or_custom(scan, name, Some(module));
+            return self.foreign_or_custom(scan, name, Some(module), function);
         };
-        if names::is_dangerous(name) || (names::reaches_out(inside) && !names::is_known_class(name)) {
+        // What begins small is a function, whatever it is said to be.
+        let function = function || (is_function_name(name) && !names::is_known_class(name) && !names::special(name));
+        if names::is_dangerous(name)
+            || (names::reaches_out(inside) && !names::is_known_class(name))
+            || (function && (inside == "models" || inside.starts_with("models.")))
+        {
             let message = format!("The config names `{module}.{name}`, which reaches files, the network or settings.");
             self.found(scan, &rules::KERAS_CALLABLE, message);
+        } else if function && !names::has_functions(inside) {
+            let message =
+                format!("The config names the function `{module}.{name}`, which no layer, loss or metric is made of.");
+            self.found(scan, &rules::KERAS_CUSTOM, message);
         } else if !function && !names::is_known_class(name) && !names::special(name) && !names::is_ordinary(inside) {
             let message =
                 format!("The config needs `{module}.{name}`, which is no class that Keras models are made of.");
@@ -240,7 +275,25 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn foreign_or_custom(&self, scan: &mut Scan<'_>, name: &str, module: Option<&str>) {
+    /// Keras looks a function of `builtins` up among its own first, and then among Python's.
+    fn builtin(&self, scan: &mut Scan<'_>, name: &str, function: bool) {
+        match names::builtin(name) {
+            Builtin::Harmful => {
+                let message = format!("The config takes `{name}` from Python's own functions.");
+                self.found(scan, &rules::KERAS_FOREIGN, message);
+            }
+            _ if names::is_dangerous(name) => {
+                let message = format!("The config names the function `{name}`.");
+                self.found(scan, &rules::KERAS_CALLABLE, message);
+            }
+            Builtin::None if !function && !names::is_known_class(name) => {
+                self.found(scan, &rules::KERAS_CUSTOM, format!("The config needs the custom class `{name}`."));
+            }
+            Builtin::None | Builtin::Plain => {}
+        }
+    }
+
+    fn foreign_or_custom(&self, scan: &mut Scan<'_>, name: &str, module: Option<&str>, function: bool) {
         if let Some(module) = module
             && names::is_foreign(module)
         {
@@ -248,23 +301,27 @@ impl<'a> Object<'a> {
             self.found(scan, &rules::KERAS_FOREIGN, message);
             return;
         }
-        if names::is_dangerous(name) {
+        let inside = module.and_then(names::inside_trusted);
+        if names::is_dangerous(name) || inside.is_some_and(names::reaches_out) {
             let from = module.unwrap_or("a package beside Keras");
             let message =
                 format!("The config names `{name}` of `{from}`, which reaches files, the network or other models.");
             self.found(scan, &rules::KERAS_CALLABLE, message);
             return;
         }
-        let trusted = |package: &str| names::TRUSTED_PACKAGES.contains(&package);
-        let package = match module {
-            Some(module) => module.split('.').next().unwrap_or(module),
-            None => name.split(['>', '.']).next().unwrap_or(name),
+        let function = function || is_function_name(name);
+        let ordinary = |inside: &str| {
+            if function { names::has_functions(inside) } else { names::is_ordinary_of_trusted(inside) }
         };
-        if trusted(package) {
+        let trusted = match module {
+            Some(_) => inside.is_some_and(ordinary),
+            None => names::TRUSTED_PACKAGES.contains(&name.split(['>', '.']).next().unwrap_or(name)),
+        };
+        if trusted {
             return;
         }
         if let Some(module) = module {
-            scan.facts.imports.insert(package.to_owned());
+            scan.facts.imports.insert(module.split('.').next().unwrap_or(module).to_owned());
             let message = format!("Loading imports `{module}` for `{name}`, which is not part of Keras.");
             self.found(scan, &rules::KERAS_CUSTOM, message);
         } else {
@@ -279,7 +336,7 @@ impl<'a> Object<'a> {
         let special =
             names::special(class) || names::CARRIES_CODE.contains(&class) || names::LOADS_OTHERS.contains(&class);
         // Losses and metrics are also written by the names of their functions.
-        let function = class.chars().next().is_some_and(char::is_lowercase) && !names::is_dangerous(class);
+        let function = is_function_name(class) && !names::is_dangerous(class);
         if built && !special && !function && !names::is_known_class(class) {
             self.found(scan, &rules::KERAS_CUSTOM, format!("The config needs the custom class `{class}`."));
         }
@@ -300,13 +357,29 @@ impl<'a> Object<'a> {
 
     /// A layer that stands for one operation of TensorFlow.
     fn operation(&self, scan: &mut Scan<'_>, classes: &[&str]) {
-        if !classes.iter().any(|class| matches!(*class, "TFOpLambda" | "TensorFlowOpLayer" | "ClassMethod")) {
+        if !classes
+            .iter()
+            .any(|class| matches!(*class, "TFOpLambda" | "SlicingOpLambda" | "TensorFlowOpLayer" | "ClassMethod"))
+        {
             return;
         }
-        let names = self.inner_texts("function").into_iter().chain(self.inner_texts("node_def"));
-        for name in names.filter(|name| names::is_dangerous_operation(name)) {
-            let message = format!("A layer of the config calls the TensorFlow operation `{name}`.");
-            self.found(scan, &rules::KERAS_CALLABLE, message);
+        let nodes = self.inner_texts("node_def");
+        let called = ["function", "cls_symbol"].into_iter().flat_map(|key| self.inner_texts(key));
+        let called = called.map(|name| (name, operations::function(name)));
+        let run = nodes.into_iter().filter_map(operations::of_node).map(|name| (name, operations::operation(name)));
+        for (name, reach) in called.chain(run) {
+            match reach {
+                Reach::Nothing => {}
+                Reach::Out => {
+                    let message = format!("A layer of the config calls the TensorFlow operation `{name}`.");
+                    self.found(scan, &rules::KERAS_CALLABLE, message);
+                }
+                Reach::Unknown => {
+                    let message =
+                        format!("A layer of the config calls `{name}`, which is no operation that is vouched for.");
+                    self.found(scan, &rules::KERAS_CUSTOM, message);
+                }
+            }
         }
     }
 
@@ -325,6 +398,11 @@ impl<'a> Object<'a> {
             }
         }
     }
+}
+
+/// `get_file`, not `GetFile`.
+fn is_function_name(name: &str) -> bool {
+    name.trim_start_matches('_').starts_with(char::is_lowercase)
 }
 
 #[cfg(test)]

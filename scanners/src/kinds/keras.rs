@@ -13,9 +13,11 @@ pub(crate) const KERAS: Kind = Kind { name: "keras", recognise, inspect };
 
 const CONFIG: &str = "config.json";
 
+/// Keras itself goes by the file's name, and rebuilds the config before it looks for anything else.
 fn recognise(archive: &Archive) -> bool {
+    let named = archive.source.file_name().to_ascii_lowercase().ends_with(".keras");
     let beside = ["metadata.json", "model.weights.h5", "model.weights.npz", "model.weights.json"];
-    archive.find(CONFIG).is_some() && beside.iter().any(|name| archive.find(name).is_some())
+    archive.find(CONFIG).is_some() && (named || beside.iter().any(|name| archive.find(name).is_some()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "stands in the table of kinds, which can fail")]

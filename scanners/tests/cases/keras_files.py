@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import marshal
+import pickle
 
 import h5py
 import numpy
@@ -25,6 +26,7 @@ def make(cases):
     configurations(family)
     texts(family)
     hdf5(family)
+    heaps(family)
     archives(family)
 
 
@@ -110,6 +112,9 @@ def benign(family):
         ("hub", model(layer("GPT2Tokenizer", "keras_hub.src.models.gpt2.gpt2_tokenizer", registered="keras_hub>GPT2Tokenizer", sequence_length=8)), "a layer of keras_hub"),
         ("keras-2", model(layer("Dense", "keras.src.layers.core.dense", units=2)), "inner module names, as early Keras 3 wrote them"),
         ("tf-keras", model(layer("Dense", "tf_keras.layers", units=2)), "modules of tf_keras"),
+        ("addons", model(layer("GroupNormalization", "tensorflow_addons.layers", registered="Addons>GroupNormalization"), layer("Dense", units=2, activation=call_of("tensorflow_addons.activations", "mish", "Addons>mish"))), "layers and activations of tensorflow_addons"),
+        ("functions", model(layer("Dense", units=2, activation=call_of("keras.src.ops.nn", "gelu")), compile_config={"loss": call_of("keras.losses", "mean_squared_error"), "metrics": [call_of("builtins", "mean_absolute_error")]}), "functions of Keras for an activation, a loss and a metric"),
+        ("operations", model(*({"class_name": "TFOpLambda", "config": {"name": "op", "function": name}} for name in ("math.multiply", "compat.v1.shape", "reshape", "nn.relu", "image.resize", "__operators__.add", "strings.lower", "io.decode_jpeg", "keras.backend.mean"))), "operations of TensorFlow as layers"),
     ]
     for case, config, note in rows:
         family.benign(case, "model.keras", archive(config), note)
@@ -140,14 +145,47 @@ def benign_h5(family):
         ("attributes", lambda file: [file.attrs.__setitem__(f"a{n}", n) for n in range(40)]),
         ("structured", lambda file: file.create_dataset("s", data=numpy.zeros(3, [("a", "f4"), ("b", "S3")]))),
         ("empty", lambda file: None),
+        ("empty-text", lambda file: file.attrs.__setitem__("t", h5py.Empty(h5py.string_dtype()))),
+        ("virtual-same", virtual_same),
+        ("texts-packed", lambda file: file.create_dataset("t", data=WORDS * 50, dtype=h5py.string_dtype(), chunks=(100,), compression="gzip", shuffle=True)),
+        ("texts-many", lambda file: file.create_dataset("t", data=WORDS * 2000, dtype=h5py.string_dtype())),
+        ("texts-attribute", lambda file: file.attrs.create("t", WORDS * 50, dtype=h5py.string_dtype())),
+        ("texts-structured", lambda file: file.create_dataset("t", data=numpy.array([("a", 1), ("b.", 2)], [("name", h5py.string_dtype()), ("n", "i4")]), chunks=(2,))),
+        ("objects", lambda file: lists(file, [pickle.dumps({"a": [1, 2.5, "x"]}, 2), pickle.dumps((None, True), 4)])),
+        ("tables", tables),
         ("references", lambda file: file.attrs.__setitem__("r", file.create_group("g").ref)),
         ("resizable", lambda file: file.create_dataset("m", shape=(4,), maxshape=(None,), dtype="i4")),
     ]
     for case, change in rows:
         family.benign(f"h5-{case}", "data.h5", h5(change), f"HDF5 with {case}")
     family.benign("h5-latest", "data.h5", h5(lambda file: file.create_dataset("x", data=[1, 2]), libver="latest"), "the newest layout of HDF5")
+    family.benign("h5-latest-virtual", "data.h5", h5(virtual_same, libver="latest"), "a dataset that is put together from others of the same file, in the newest layout")
+    family.benign("h5-user-block-large", "data.h5", h5(lambda file: file.create_dataset("x", data=[1, 2]), userblock_size=8192), "HDF5 behind a large empty user block")
     family.benign("h5-user-block", "data.h5", h5(lambda file: file.create_dataset("x", data=[1, 2]), userblock_size=512), "HDF5 behind an empty user block")
     family.benign("h5ad", "cells.h5ad", h5(lambda file: [file.create_dataset("X", data=numpy.ones((4, 3), "f4")), file.create_group("obs").attrs.__setitem__("encoding-type", "dataframe")]), "a table of cells")
+
+
+WORDS = ["cat", "a sentence.", "No", "(see below).", "VLSPADKTNVKAAW", "I1", "S'a'", "{}", "[1, 2]", "ü", '{"class": "a"}', "c a\nb c.", "K"]
+
+
+def tables(file):
+    """What table programs write beside their tables: attributes that are small pickles of the oldest protocol."""
+    for name, value in {"CLASS": b"GROUP", "TITLE": b"", "VERSION": b"1.0", "a": b"N.", "b": b"I01\n.", "c": pickle.dumps([1, "two", {"three": 3.0}], 0), "d": pickle.dumps({"x": (1, 2)}, 0)}.items():
+        file.attrs[name] = numpy.bytes_(value)
+
+
+def virtual_same(file):
+    file["a"], file["b"] = numpy.zeros(4, "f4"), numpy.ones(4, "f4")
+    layout = h5py.VirtualLayout((2, 4), "f4")
+    layout[0], layout[1] = h5py.VirtualSource(file["a"]), h5py.VirtualSource(file["b"])
+    file.create_virtual_dataset("v", layout)
+
+
+def lists(file, values, name="objects", **options):
+    """Lists of bytes of any length, as programs that keep objects in tables write them."""
+    dataset = file.create_dataset(name, (len(values),), h5py.vlen_dtype(numpy.uint8), **options)
+    for number, value in enumerate(values):
+        dataset[number] = numpy.frombuffer(value, numpy.uint8)
 
 
 def h5(change, **options):
@@ -202,6 +240,16 @@ def configurations(family):
         ("get-file-arguments", model(layer("get_file", "keras.utils", origin="http://127.0.0.1/x", cache_dir="/tmp")), "get_file as a class"),
         ("get-file-src", model(call_of("keras.src.utils.file_utils", "get_file")), "get_file by its inner module"),
         ("get-file-extract", model({"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file", "origin": "http://127.0.0.1/x.tar", "extract": True}), "CVE-2025-12060: get_file that unpacks a tar"),
+        ("module-addons", model(layer("LazySO", "tensorflow_addons.utils.resource_loader", relative_path="../x.so")), "a class of tensorflow_addons that loads a library"),
+        ("module-hub", model(call_of("keras_hub.src.utils.preset_utils", "load_json")), "a function of keras_hub that reads files"),
+        ("module-io", model(call_of("tensorflow.python.ops.io_ops", "read_file")), "a function of TensorFlow that reads a file"),
+        ("module-builtin-map", model(call_of("builtins", "map")), "a built-in that calls what it is given"),
+        ("module-deserialize", model(call_of("keras.layers", "deserialize")), "a function of Keras that rebuilds whatever it is given"),
+        ("operation-raw", model({"class_name": "TFOpLambda", "config": {"name": "op", "function": "raw_ops.WriteFile"}}), "an operation of graphs that writes a file"),
+        ("operation-slicing", model({"class_name": "SlicingOpLambda", "config": {"name": "op", "function": "io.read_file"}}), "a reader of files as an operation that slices"),
+        ("operation-node", model({"class_name": "TensorFlowOpLayer", "config": {"name": "op", "node_def": '{"name": "a", "op": "LoadDataset"}'}}), "a node of a graph that reads files"),
+        ("root-list", [lambda_layer()], "a Lambda in a list"),
+        ("root-object", {"model": {"inner": [lambda_layer()]}}, "a Lambda in plain objects"),
         ("unsafe", model(call_of("keras.config", "enable_unsafe_deserialization")), "CVE-2025-9906: switches the safety off"),
         ("unsafe-src", model(call_of("keras.src.saving.serialization_lib", "enable_unsafe_deserialization")), "CVE-2025-9906 by its inner module"),
         ("load-model", model(call_of("keras.models", "load_model")), "loads another model"),
@@ -220,6 +268,7 @@ def configurations(family):
     for case, config, note in rows:
         family.malicious(case, "model.keras", archive(config), note)
     custom = [
+        ("operation-print", model({"class_name": "TFOpLambda", "config": {"name": "op", "function": "print"}}), "the function of TensorFlow that prints into any file"),
         ("custom-package", model(layer("MyLayer", "mypackage.layers", registered="mypackage>MyLayer", units=3)), "a layer of a package that nobody knows"),
         ("custom-registered", model(layer("Mish", "builtins", registered="Custom>Mish")), "a registered class without its code"),
         ("lambda-named", model(layer("Lambda", function={"class_name": "function", "module": "builtins", "config": "my_function", "registered_name": "my_function"}, output_shape=None)), "a Lambda that names a function of the user"),
@@ -234,6 +283,8 @@ def configurations(family):
     family.malicious("h5-module", "model.h5", whole(model(call_of("os", "system"))), "a function of os in HDF5")
     family.malicious("h5-training", "model.h5", whole(old(OLD_DENSE), False, lambda file: file.attrs.__setitem__("training_config", json.dumps({"loss": call_of("os", "system")}))), "a function of os as the loss in HDF5")
     family.malicious("h5-attribute-dataset", "model.h5", whole("{}", False, lambda file: file.create_dataset("model_config", data=json.dumps(old(function)))), "the configuration as a dataset, and an empty one as an attribute")
+    family.malicious("config-without-weights", "model.keras", zip_bytes.plain({"config.json": json.dumps([lambda_layer()])}), "a .keras archive with nothing but a Lambda")
+    family.malicious("config-list", "config.json", json.dumps([{"layers": [lambda_layer()]}]), "a Lambda in a list in a bare configuration")
     family.malicious("config-alone", "config.json", json.dumps(model(lambda_layer())), "a Lambda in a bare configuration")
     family.malicious("task-json", "task.json", json.dumps(model(call_of("os", "system"))), "a function of os in a preset's task.json")
 
@@ -283,6 +334,63 @@ def hdf5(family):
     family.suspicious("h5-cut", "model.h5", weights()[:300], "a cut HDF5")
     family.suspicious("h5-loop", "data.h5", looped(), "a group that holds itself")
     family.suspicious("h5-noise", "model.h5", b"\x89HDF\r\n\x1a\n" + noise(500, 3), "only the signature of HDF5")
+
+
+# Has no NUL, so that a text can hold it.
+OLDEST = b"cos\nsystem\n(S'echo weighbridge'\ntR."
+
+
+def heaps(family):
+    """Pickles where datasets and attributes keep what has any length."""
+    fill = [b"a text"] * 3
+    evil = [*fill, OLDEST]
+    rows = [
+        ("plain", lambda file: lists(file, evil)),
+        ("binary", lambda file: lists(file, [*fill, payload(4)])),
+        ("chunked", lambda file: lists(file, evil, chunks=(2,), maxshape=(None,))),
+        ("gzip", lambda file: lists(file, evil, chunks=(2,), compression="gzip")),
+        ("filters", lambda file: lists(file, evil, chunks=(2,), compression="gzip", shuffle=True)),
+        ("lzf", lambda file: lists(file, evil, chunks=(4,), compression="lzf")),
+        ("last", lambda file: lists(file, [b"a text"] * 200 + [OLDEST])),
+        ("structured", structured),
+        ("named-type", named_type),
+        ("texts", lambda file: file.create_dataset("t", data=[*fill, OLDEST], dtype=h5py.string_dtype("ascii"), chunks=(2,), compression="gzip")),
+        ("attribute", lambda file: file.attrs.create("t", [b"a text"] * 100 + [OLDEST], dtype=h5py.string_dtype("ascii"))),
+        ("fill", lambda file: file.create_dataset("t", (4,), h5py.string_dtype("ascii"), chunks=(2,), fillvalue=OLDEST.decode())),
+    ]
+    for case, change in rows:
+        family.malicious(f"h5-heap-{case}", "table.h5", h5(change), f"a pickle in a heap: {case}")
+        family.malicious(f"h5-heap-{case}-latest", "table.h5", h5(change, libver="latest"), f"a pickle in a heap in the newest layout: {case}")
+    for number, front in enumerate((b"N0", b"]0", b"}0", b"(0", b"I1\n0", b"K\x010", b"\x880", b")0")):
+        data = front + OLDEST
+        family.malicious(f"h5-attribute-{number}", "table.h5", h5(lambda file: file.attrs.__setitem__("a", numpy.bytes_(data))), "an attribute that is a pickle without a beginning of its own")
+    for case, order in (("first", (OLDEST, b"x" * len(OLDEST))), ("last", (b"x" * len(OLDEST), OLDEST))):
+        made = bytearray(h5(lambda file: file.attrs.create("t", list(order), dtype=h5py.string_dtype("ascii"))))
+        at = max(made.index(value) for value in order) - 16
+        assert made[at] == 2
+        made[at] = 1
+        family.malicious(f"h5-heap-twice-{case}", "table.h5", bytes(made), "two objects of one number in a heap")
+    for case, size in (("4096", 4096), ("8192", 8192), ("65536", 65536)):
+        external = h5(lambda file: file.__setitem__("other", h5py.ExternalLink("/etc/passwd", "/")), userblock_size=size)
+        family.malicious(f"h5-behind-{case}", "model.dat", external, f"HDF5 that begins at {case}, under a name that says nothing")
+        family.malicious(f"h5-behind-array-{case}", "array.npy", (numpy_bytes(2 * size) + bytes(size))[:size] + external[size:], f"HDF5 that begins at {case} within an array")
+
+
+def numpy_bytes(length):
+    out = io.BytesIO()
+    numpy.save(out, numpy.zeros(length, "u1"))
+    return out.getvalue()
+
+
+def structured(file):
+    dataset = file.create_dataset("t", (2,), [("n", "i4"), ("object", h5py.string_dtype("ascii"))], chunks=(1,), compression="gzip")
+    dataset[0] = (1, OLDEST)
+
+
+def named_type(file):
+    file["kind"] = h5py.vlen_dtype(numpy.uint8)
+    dataset = file.create_dataset("t", (2,), file["kind"], chunks=(1,), compression="gzip")
+    dataset[0] = numpy.frombuffer(OLDEST, numpy.uint8)
 
 
 def virtual(file):

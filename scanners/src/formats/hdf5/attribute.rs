@@ -2,19 +2,24 @@
 //!
 //! Only texts are read, and of those only what a loader would act on.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::{
     file::{File, Piece},
+    globals::Globals,
     header::{self, Message},
-    heap,
 };
 use crate::{
-    formats::{keras, sniff},
+    formats::{HEAD, Match, Probe, TAIL, keras},
+    pickle,
     scan::{Scan, Scanned, Stop, in_memory},
+    source::Source,
 };
 
-/// Texts in one attribute that are read; lists of layers' names have some hundreds.
+/// Texts of any length in one attribute that are judged under its name; lists of layers' names have some hundreds. The
+/// others are judged with the heap that they lie in.
 const TEXTS: u64 = 64;
 
 struct Attribute {
@@ -24,10 +29,21 @@ struct Attribute {
     data: Piece,
 }
 
+/// A type, as far as it matters.
+#[derive(Clone, Copy)]
+struct Kind {
+    elements: Elements,
+    /// Its elements hold pointers that are not followed one by one.
+    leads_on: bool,
+}
+
 /// What an attribute's elements are.
-enum Kind {
+#[derive(Clone, Copy)]
+enum Elements {
     /// Texts or bytes of this many bytes each.
     Fixed(u64),
+    /// Numbers of one byte.
+    Bytes,
     /// Texts of any length, in a global heap.
     Varying,
     /// Numbers and the like.
@@ -35,82 +51,148 @@ enum Kind {
 }
 
 /// Inspects the attribute that `body` describes.
-pub(crate) fn inspect(scan: &mut Scan<'_>, file: &File, path: &str, body: Piece) -> Scanned<()> {
+pub(crate) fn inspect(scan: &mut Scan<'_>, file: &File, globals: &mut Globals, path: &str, body: Piece) -> Scanned<()> {
     let Attribute { name, kind, count, data } = read(scan, file, body)?;
-    values(scan, file, (path, &name), (kind, count), data)
+    globals.search |= kind.leads_on;
+    values(scan, file, globals, (path, &name), (kind, count), data)
 }
 
 /// Inspects a few texts that stand in `data`. `called` is the object's path and the attribute's name.
 fn values(
     scan: &mut Scan<'_>,
     file: &File,
-    (path, name): (&str, &str),
+    globals: &mut Globals,
+    called: (&str, &str),
     (kind, count): (Kind, u64),
     mut data: Piece,
 ) -> Scanned<()> {
-    match kind {
-        Kind::Other => Ok(()),
-        Kind::Fixed(length) => {
+    match kind.elements {
+        Elements::Other => Ok(()),
+        Elements::Bytes => blob(scan, file, called, data.at..data.at + count.min(data.left())),
+        Elements::Fixed(length) => {
             if length == 0 {
                 return Ok(());
             }
-            for _ in 0..count.min(TEXTS).min(data.left() / length) {
+            for _ in 0..count.min(data.left() / length) {
+                scan.steps(1)?;
                 let at = data.at;
                 let bytes = data.take(length)?;
-                value(scan, file, path, name, at, bytes)?;
+                value(scan, file, called, at, &bytes)?;
             }
             Ok(())
         }
-        Kind::Varying => {
-            let known = is_config(name);
-            for _ in 0..count.min(TEXTS) {
+        Elements::Varying => {
+            for number in 0..count {
+                scan.steps(1)?;
                 let length = data.u32()?;
                 let (address, index) = (data.address()?, data.u32()?);
-                if length == 0 || (!known && (length < 3 || length > scan.limits.text_bytes)) {
+                if length == 0 || file.defined(address).is_none() {
                     continue;
                 }
-                if length > scan.limits.text_bytes {
-                    return Err(Stop::Spent(format!("a text of {length} bytes in `{name}`")));
+                // What is not judged here under its name is judged with its heap.
+                globals.point(file, address);
+                if number >= TEXTS {
+                    continue;
                 }
-                let mut object = heap::global(scan, file, address, index)?;
-                let at = object.at;
-                let bytes = object.take(length.min(object.left()))?;
-                value(scan, file, path, name, at, bytes)?;
+                for object in globals.objects(scan, file, address, index)? {
+                    globals.judged(object.at);
+                    value(scan, file, called, object.at, &object.bytes)?;
+                }
             }
             Ok(())
         }
     }
 }
 
-/// The largest dataset of texts that is read.
+/// The largest dataset that is read value by value.
 const TEXT_DATA: u64 = 4 << 20;
 
-/// A dataset of a few texts is as good as an attribute to whoever reads it.
-pub(crate) fn texts(scan: &mut Scan<'_>, file: &File, path: &str, messages: &[Message]) -> Scanned<()> {
-    let body = |kind: u64| messages.iter().find(|m| m.kind == kind && !m.shared).map(|m| m.body.clone());
-    let (Some(space), Some(kind), Some(mut layout)) = (body(1), body(3), body(8)) else { return Ok(()) };
-    let (kind, count) = (datatype(kind)?, dataspace(space)?);
-    if matches!(kind, Kind::Other) || count > TEXTS {
-        return Ok(());
+/// A dataset of a few texts is as good as an attribute to whoever reads it, and its texts can be pickles to those who keep
+/// objects in tables. Where its pointers are packed, or too many, the whole file is searched for what they point to.
+pub(crate) fn dataset(
+    scan: &mut Scan<'_>,
+    file: &File,
+    globals: &mut Globals,
+    path: &str,
+    messages: &[Message],
+) -> Scanned<()> {
+    let all = |kind: u64| messages.iter().filter(move |message| message.kind == kind);
+    let Some(layout) = all(8).next() else { return Ok(()) };
+    let mut kinds = Vec::new();
+    for message in all(3) {
+        let body = if message.shared { elsewhere(scan, file, message.body.clone()) } else { Ok(message.body.clone()) };
+        match body.and_then(datatype) {
+            Ok(kind) => kinds.push(kind),
+            Err(stop @ (Stop::NotHere | Stop::Spent(_))) => return Err(stop),
+            // A type that cannot be read may be any.
+            Err(_) => globals.search = true,
+        }
     }
+    globals.search |= kinds.len() > 1 || kinds.iter().any(|kind| kind.leads_on);
+    let Some(kind) = kinds.into_iter().next() else { return Ok(()) };
+    let space = all(1).find(|message| !message.shared).map(|message| message.body.clone());
+    // A row of bytes may be a file of its own; a picture is none.
+    let row = space.as_ref().is_some_and(|space| space.bytes.get(1) == Some(&1));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match kind.elements {
+        Elements::Other => return Ok(()),
+        Elements::Bytes if !row => return Ok(()),
+        Elements::Bytes | Elements::Fixed(_) | Elements::Varying => {}
+    }
+    let (place, count) = (place(file, layout.body.clone())?, space.map(dataspace).transpose()?);
+    match (kind.elements, place, count) {
+        (Elements::Bytes, Some(range), Some(count)) => {
+            let end = range.end.min(range.start.saturating_add(count));
+            blob(scan, file, (path, name), range.start..end)
+        }
+        (_, Some(range), Some(count)) if range.end - range.start <= TEXT_DATA => {
+            let data = file.block(scan, range.start - file.base, range.end - range.start)?;
+            values(scan, file, globals, (path, name), (kind, count), data)
+        }
+        (Elements::Fixed(_), Some(range), Some(1)) => blob(scan, file, (path, name), range),
+        (Elements::Varying, _, _) => {
+            globals.search = true;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where in the source a dataset's data lies, if it lies in one piece.
+fn place(file: &File, mut layout: Piece) -> Scanned<Option<Range<u64>>> {
     let (version, class) = (layout.u8()?, layout.u8()?);
-    let data = match (version, class) {
+    let (start, length) = match (version, class) {
         (3.., 0) => {
             let length = layout.u16()?;
-            let at = layout.at;
-            file.piece(layout.take(length)?, at)
+            (layout.at, length)
         }
         (3.., 1) => {
             let (address, length) = (layout.address()?, layout.length()?);
-            if file.defined(address).is_none() || length > TEXT_DATA {
-                return Ok(());
-            }
-            file.block(scan, address, length)?
+            let Some(address) = file.defined(address) else { return Ok(None) };
+            (file.base.saturating_add(address), length)
         }
-        _ => return Ok(()),
+        _ => return Ok(None),
     };
-    let name = path.rsplit('/').next().unwrap_or(path);
-    values(scan, file, (path, name), (kind, count), data)
+    let end = start.saturating_add(length);
+    if end > file.source.len() {
+        return Err(Stop::broken(start, format!("data of {length} bytes goes past the end")));
+    }
+    Ok(Some(start..end))
+}
+
+/// Looks at bytes that may be somebody's file, too many to be held or written as numbers: what begins and ends as a pickle
+/// is one. Nothing else is read of them.
+fn blob(scan: &mut Scan<'_>, file: &File, (path, name): (&str, &str), range: Range<u64>) -> Scanned<()> {
+    let part = file.source.member(&format!("{path}@{name}"), range);
+    let length = part.len();
+    part.will_read([0..HEAD, length.saturating_sub(TAIL)..length]);
+    let (head, tail) = (part.read_up_to(0, HEAD)?, part.read(length.saturating_sub(TAIL)..length)?);
+    scan.steps(head.len() as u64 / 8)?;
+    let ends = tail.iter().rfind(|byte| **byte != 0) == Some(&b'.');
+    if ends && pickle::recognise(&Probe { source: &part, head, tail }) == Match::Content {
+        scan.inner(&part);
+    }
+    Ok(())
 }
 
 /// The names under which Keras looks for configs.
@@ -118,26 +200,63 @@ fn is_config(name: &str) -> bool {
     matches!(name, "model_config" | "training_config" | "keras_metadata" | "config" | "layer_config")
 }
 
-fn value(scan: &mut Scan<'_>, file: &File, path: &str, name: &str, at: u64, bytes: Bytes) -> Scanned<()> {
+/// Inspects one value. `called` is the object's path and the name under which the value stands there.
+pub(crate) fn value(
+    scan: &mut Scan<'_>,
+    file: &File,
+    (path, name): (&str, &str),
+    at: u64,
+    bytes: &Bytes,
+) -> Scanned<()> {
     scan.steps(bytes.len() as u64 / 64)?;
-    // The oldest pickles are lines of text that end with a full stop.
-    let lines = matches!(bytes.first(), Some(b'c' | b'(' | b'I' | b'S' | b'V' | b'F' | b'l' | b'd' | b'i'))
-        && bytes.contains(&b'\n')
-        && bytes.iter().rfind(|b| **b != 0) == Some(&b'.');
-    if lines || sniff::of(&bytes) == Some(sniff::Family::Pickle) {
-        let range = at..at + bytes.len() as u64;
-        scan.inner_made(&file.source, range, &format!("{path}@{name}"), in_memory(bytes));
+    let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    let (text, range) = (bytes.slice(..end), at..at + bytes.len() as u64);
+    if pickled(scan, file, range, &format!("{path}@{name}"), &text)? {
         return Ok(());
     }
-    let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
-    let text = bytes.get(..end).unwrap_or_default();
     let first = text.iter().find(|b| !b.is_ascii_whitespace());
-    let classes = memchr::memmem::find(text, b"class_name").is_some() || memchr::memmem::find(text, b"\\u00").is_some();
-    let config = is_config(name) && matches!(first, Some(b'{' | b'[' | 0xef));
-    if config || matches!(name, "model_config" | "training_config") || (first == Some(&b'{') && classes) {
-        keras::config(scan, &file.source, at, &String::from_utf8_lossy(text))?;
+    let opens = matches!(first, Some(b'{' | b'['));
+    let finder = |what: &[u8]| memchr::memmem::find(&text, what).is_some();
+    let named = is_config(name) && (opens || first == Some(&0xef));
+    if named || matches!(name, "model_config" | "training_config") {
+        keras::config(scan, &file.source, at, &String::from_utf8_lossy(&text))?;
+    } else if opens && (finder(b"class_name") || finder(b"\\u00")) {
+        keras::possible(scan, &file.source, at, &String::from_utf8_lossy(&text))?;
     }
     Ok(())
+}
+
+/// Inspects the value as a pickle, if it is one: programs that keep tables load such values when they are read.
+fn pickled(scan: &mut Scan<'_>, file: &File, range: Range<u64>, name: &str, value: &Bytes) -> Scanned<bool> {
+    // Nothing is named without an opcode of the newer protocols or the end of a line.
+    if !value.iter().any(|byte| *byte == b'\n' || *byte >= 0x80) {
+        return Ok(false);
+    }
+    let (length, source) = (value.len() as u64, Source::new(name, in_memory(value.clone()), 0));
+    let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(length.saturating_sub(TAIL)..length)?);
+    scan.steps(head.len() as u64 / 8)?;
+    let is = pickle::recognise(&Probe { source: &source, head, tail });
+    if is != Match::No {
+        // Each is a file of its own, with its own account of what was seen.
+        scan.steps(500)?;
+    }
+    match is {
+        Match::Content => {
+            scan.inner_made(&file.source, range, name, in_memory(value.clone()));
+            Ok(true)
+        }
+        // Its beginning may be one: that is seen only at its end.
+        Match::Name => {
+            let made = scan.made(&file.source, name, in_memory(value.clone()));
+            pickle::inspect(scan, &made)?;
+            let is = scan.is_complete(&made);
+            if is {
+                scan.fold(&made, &file.source, range);
+            }
+            Ok(is)
+        }
+        Match::No => Ok(false),
+    }
 }
 
 fn read(scan: &mut Scan<'_>, file: &File, mut body: Piece) -> Scanned<Attribute> {
@@ -187,18 +306,27 @@ fn datatype(mut piece: Piece) -> Scanned<Kind> {
     piece.skip(2)?;
     let size = piece.u32()?;
     Ok(match class {
+        0 if size == 1 => Kind { elements: Elements::Bytes, leads_on: false },
         // Texts, and bytes that a program keeps as opaque.
-        3 | 5 => Kind::Fixed(size),
-        // A list of any length: of characters, or of bytes (whose own type follows).
-        9 if bits & 15 == 1 || piece.u8()? & 15 <= 5 => Kind::Varying,
-        _ => Kind::Other,
+        3 | 5 => Kind { elements: Elements::Fixed(size), leads_on: false },
+        // A list of any length: of characters, or of elements whose own type follows.
+        9 => Kind { elements: Elements::Varying, leads_on: bits & 15 != 1 && has_varying(&piece.bytes) },
+        _ => Kind { elements: Elements::Other, leads_on: has_varying(&piece.bytes) },
     })
 }
 
+/// Whether a type's parts seem to have lists of any length among them. A name can look like one, which costs a search.
+fn has_varying(parts: &[u8]) -> bool {
+    parts
+        .windows(4)
+        .any(|four| matches!(four, [0x19 | 0x29 | 0x39 | 0x49 | 0x59, kind, set, 0] if kind & 15 <= 1 && *set <= 1))
+}
+
 fn dataspace(mut piece: Piece) -> Scanned<u64> {
-    let (version, rank) = (piece.u8()?, piece.u8()?);
-    piece.skip(if version == 1 { 6 } else { 2 })?;
-    let mut count = 1_u64;
+    let (version, rank, _flags, kind) = (piece.u8()?, piece.u8()?, piece.u8()?, piece.u8()?);
+    piece.skip(if version == 1 { 4 } else { 0 })?;
+    // A space of no elements at all, not even one.
+    let mut count = u64::from(version == 1 || kind != 2);
     for _ in 0..rank {
         count = count.saturating_mul(piece.length()?);
     }

@@ -2,6 +2,8 @@
 //!
 //! Every block that is read is marked as inspected. Nothing here follows a pointer by itself.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::{
@@ -153,14 +155,25 @@ impl Piece {
     }
 }
 
-/// Where the superblock is: at the start, or behind a block of the user's whose size is a power of two from 512 on.
+/// Every place where the superblock may be: the start, or behind a block of the user's whose size is a power of two from
+/// 512 on.
+pub(crate) fn places(length: u64) -> impl Iterator<Item = u64> {
+    std::iter::once(0)
+        .chain(std::iter::successors(Some(512_u64), |at| at.checked_mul(2)))
+        .take_while(move |at| signature_at(*at).end <= length)
+}
+
+pub(crate) fn signature_at(place: u64) -> Range<u64> {
+    place..place.saturating_add(SIGNATURE.len() as u64)
+}
+
+/// Where the superblock is: at the first place that has one.
 pub(crate) fn find(source: &Source) -> Scanned<Option<u64>> {
-    let mut at = 0_u64;
-    while at.saturating_add(8) <= source.len() {
-        if source.read(at..at + 8)? == SIGNATURE {
+    source.will_read(places(source.len()).map(signature_at));
+    for at in places(source.len()) {
+        if source.read(signature_at(at))? == SIGNATURE {
             return Ok(Some(at));
         }
-        at = if at == 0 { 512 } else { at.saturating_mul(2) };
     }
     Ok(None)
 }

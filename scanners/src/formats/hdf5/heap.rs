@@ -1,4 +1,6 @@
-//! The three heaps: local ones with the names of old groups, global ones with texts, and fractal ones with what is many.
+//! Two of the three heaps: local ones with the names of old groups, and fractal ones with what is many.
+//!
+//! Never looks into an object; the global heaps, which hold texts, are read in `globals`.
 
 use super::{
     file::{File, Piece},
@@ -28,34 +30,6 @@ pub(crate) fn name(heap: &Piece, offset: u64) -> Scanned<String> {
     let mut at = heap.clone();
     at.skip(offset)?;
     at.text()
-}
-
-/// One object of the global heap at `address`.
-pub(crate) fn global(scan: &mut Scan<'_>, file: &File, address: u64, index: u64) -> Scanned<Piece> {
-    let own = 8 + u64::from(file.lengths);
-    let mut first = file.signed(scan, address, own, b"GCOL")?;
-    let at = first.at;
-    first.skip(4)?;
-    let size = first.length()?;
-    if size > LARGEST {
-        return Err(Stop::Spent(format!("a heap of {size} bytes")));
-    }
-    let mut heap = file.block(scan, address.saturating_add(own), size.saturating_sub(own))?;
-    while heap.left() >= own {
-        scan.steps(1)?;
-        let number = heap.u16()?;
-        heap.skip(6)?;
-        let length = heap.length()?;
-        if number == 0 {
-            break;
-        }
-        if number == index {
-            let at = heap.at;
-            return Ok(file.piece(heap.take(length)?, at));
-        }
-        heap.skip(length.next_multiple_of(8).min(heap.left()))?;
-    }
-    Err(Stop::broken(at, format!("the heap at {address} has no object {index}")))
 }
 
 /// A heap in blocks that double in size.

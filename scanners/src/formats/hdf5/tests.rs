@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Limits, Outcome, Report, Verdict, scan};
+use crate::{Limits, Outcome, Ranges, ReadAt, Report, Verdict, scan};
 
 fn judge(name: &str, bytes: Vec<u8>) -> Report {
     match scan(name, Arc::new(Bytes::from(bytes)), &Limits::default(), None) {
@@ -44,11 +44,14 @@ fn no_changed_byte_makes_it_panic_or_go_on_without_end() {
 #[test]
 fn a_file_behind_a_block_of_the_user_is_found_wherever_it_may_be() {
     let inner = case("WB-H5-001/bad/model.h5");
-    for before in [512_usize, 1024, 4096, 65536] {
-        let mut bytes = vec![0; before];
-        bytes.extend(&inner);
-        let report = judge("model.h5", bytes);
-        assert!(report.findings.iter().any(|finding| finding.rule.id == "WB-H5-001"), "{before}");
+    for before in [512_usize, 1024, 2048, 4096, 8192, 65536] {
+        for (name, front) in [("model.h5", &b""[..]), ("model.dat", b""), ("model.bin", b"words and more words")] {
+            let mut bytes = front.to_vec();
+            bytes.resize(before, 0);
+            bytes.extend(&inner);
+            let report = judge(name, bytes);
+            assert!(report.findings.iter().any(|finding| finding.rule.id == "WB-H5-001"), "{name} {before}");
+        }
     }
     let mut elsewhere = vec![0; 700];
     elsewhere.extend(&inner);
@@ -60,6 +63,34 @@ fn a_file_behind_a_block_of_the_user_is_found_wherever_it_may_be() {
 }
 
 #[test]
+fn the_places_of_a_superblock_are_fetched_before_anybody_says_what_the_file_is() {
+    // An array, of whose numbers nobody else reads any.
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(b"{'descr': '|u1', 'fortran_order': False, 'shape': (199872,), }");
+    bytes.resize(127, b' ');
+    bytes.push(b'\n');
+    bytes.resize(8192, 0);
+    bytes.extend(case("WB-H5-001/bad/model.h5"));
+    bytes.resize(200_000, 0);
+    let bytes = Bytes::from(bytes);
+    let mut held = Ranges::new(bytes.len() as u64);
+    for _ in 0..20 {
+        match scan("array.npy", Arc::new(held.clone()), &Limits::default(), None) {
+            Outcome::Judged(report) => {
+                assert!(report.findings.iter().any(|finding| finding.rule.id == "WB-H5-001"));
+                return;
+            }
+            Outcome::Needs(ranges) => {
+                for range in ranges {
+                    held.hold(range.start, &bytes.read_at(range.clone()).unwrap_or_default());
+                }
+            }
+        }
+    }
+    unreachable!("it still asks");
+}
+
+#[test]
 fn what_lies_before_and_behind_is_looked_at() {
     let inner = case("WB-H5-001/good/model.h5");
     let tail = [inner.clone(), b"PK\x03\x04 and so on".to_vec()].concat();
@@ -68,3 +99,5 @@ fn what_lies_before_and_behind_is_looked_at() {
     user.resize(512, 0);
     assert!(judge("model.h5", [user, inner].concat()).verdict >= Verdict::Suspicious);
 }
+
+mod heap;

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
+use crate::pickle::tables::{self, Entry, Tier, UseKind};
+
 /// Classes whose config is code.
 pub(crate) const CARRIES_CODE: &[&str] = &["Lambda", "__lambda__"];
 
@@ -13,24 +15,42 @@ pub(crate) const LOOKUPS: &[&str] =
     &["StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup", "WordPieceTokenizer", "BytePairTokenizer"];
 
 /// Keys under which layers take a path.
-pub(crate) const READ_FROM: &[&str] =
-    &["vocabulary", "vocabulary_file", "merges", "proto", "filepath", "file_path", "fname"];
-
-pub(crate) const BUILTIN_TYPES: &[&str] =
-    &["int", "float", "str", "bool", "bytes", "dict", "list", "tuple", "set", "complex", "slice", "NoneType", "type"];
-
-/// Packages of Keras's makers, whose classes are layers and models like Keras's own.
-pub(crate) const TRUSTED_PACKAGES: &[&str] = &[
-    "keras",
-    "tf_keras",
-    "keras_core",
-    "keras_nlp",
-    "keras_cv",
-    "keras_hub",
-    "keras_tuner",
-    "Addons",
-    "tensorflow_addons",
+pub(crate) const READ_FROM: &[&str] = &[
+    "vocabulary",
+    "vocabulary_file",
+    "vocabulary_path",
+    "vocab_file",
+    "vocab_path",
+    "merges",
+    "merges_file",
+    "merges_path",
+    "proto",
+    "filepath",
+    "file_path",
+    "filename",
+    "file_name",
+    "fname",
+    "path",
+    "origin",
+    "url",
+    "cache_dir",
+    "directory",
+    "asset_path",
+    "assets_path",
+    "model_path",
+    "model_file",
+    "checkpoint",
+    "checkpoint_path",
+    "weights",
+    "weights_path",
+    "weights_file",
+    "tokenizer_path",
+    "lookup_file",
 ];
+
+/// Packages of Keras's makers, whose layers and models are like Keras's own.
+pub(crate) const TRUSTED_PACKAGES: &[&str] =
+    &["keras", "tf_keras", "keras_core", "keras_nlp", "keras_cv", "keras_hub", "Addons", "tensorflow_addons"];
 
 /// Functions that reach files, the network, settings or other code, wherever they are said to come from.
 const DANGEROUS: &[&str] = &[
@@ -49,24 +69,17 @@ const DANGEROUS: &[&str] = &[
     "model_from_yaml",
     "model_from_config",
     "deserialize_keras_object",
+    "deserialize",
+    "from_config",
+    "functional_from_config",
+    "clone_model",
+    "clone_and_build_model",
+    "load_from_saved_model",
     "extract_archive",
     "set_backend",
     "custom_object_scope",
     "get_custom_objects",
     "plot_model",
-    "eval",
-    "exec",
-    "compile",
-    "open",
-    "input",
-    "getattr",
-    "setattr",
-    "delattr",
-    "globals",
-    "locals",
-    "vars",
-    "breakpoint",
-    "__import__",
     "import_module",
     "system",
     "popen",
@@ -81,6 +94,9 @@ const DANGEROUS: &[&str] = &[
     "numpy_function",
     "load_library",
     "load_op_library",
+    "read_file",
+    "write_file",
+    "write_graph",
 ];
 
 /// Parts of Keras that no layer, loss or metric comes from.
@@ -127,94 +143,25 @@ const ORDINARY: &[&str] = &[
     "distribution",
 ];
 
-/// Packages that a config has no business to name: Python's own, and those that load and run things.
+/// Parts of Keras whose functions a config may name.
+const COMPUTES: &[&str] = &[
+    "activations",
+    "losses",
+    "metrics",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "layers",
+    "ops",
+    "random",
+    "legacy.losses",
+    "legacy.layers",
+    "image",
+    "seq2seq",
+];
+
+/// Packages that a config has no business to name, beside Python's own: those that load and run things.
 const FOREIGN: &[&str] = &[
-    "os",
-    "posix",
-    "nt",
-    "ntpath",
-    "posixpath",
-    "subprocess",
-    "sys",
-    "shutil",
-    "builtins",
-    "__builtin__",
-    "importlib",
-    "imp",
-    "runpy",
-    "pty",
-    "code",
-    "codeop",
-    "codecs",
-    "socket",
-    "ssl",
-    "ctypes",
-    "_ctypes",
-    "pickle",
-    "_pickle",
-    "marshal",
-    "shelve",
-    "multiprocessing",
-    "threading",
-    "_thread",
-    "concurrent",
-    "urllib",
-    "http",
-    "ftplib",
-    "smtplib",
-    "poplib",
-    "imaplib",
-    "telnetlib",
-    "xmlrpc",
-    "webbrowser",
-    "tempfile",
-    "pathlib",
-    "io",
-    "_io",
-    "asyncio",
-    "types",
-    "inspect",
-    "pydoc",
-    "timeit",
-    "cProfile",
-    "profile",
-    "trace",
-    "pdb",
-    "bdb",
-    "doctest",
-    "operator",
-    "_operator",
-    "functools",
-    "itertools",
-    "platform",
-    "signal",
-    "site",
-    "sysconfig",
-    "ensurepip",
-    "venv",
-    "zipfile",
-    "tarfile",
-    "zipimport",
-    "sqlite3",
-    "dbm",
-    "glob",
-    "fileinput",
-    "linecache",
-    "mmap",
-    "logging",
-    "atexit",
-    "gc",
-    "pkgutil",
-    "getpass",
-    "commands",
-    "distutils",
-    "setuptools",
-    "pip",
-    "antigravity",
-    "this",
-    "idlelib",
-    "lib2to3",
-    "unittest",
     "torch",
     "joblib",
     "dill",
@@ -280,27 +227,54 @@ pub(crate) fn is_ordinary(inside: &str) -> bool {
     inside.is_empty() || within(inside, ORDINARY)
 }
 
-pub(crate) fn is_dangerous(name: &str) -> bool {
-    name.rsplit('.').next().is_some_and(|last| DANGEROUS.contains(&last))
+/// Whether functions of this part only compute, as losses and activations do.
+pub(crate) fn has_functions(inside: &str) -> bool {
+    within(inside, COMPUTES)
 }
 
-/// Operations that read, write, load or call Python.
-pub(crate) fn is_dangerous_operation(name: &str) -> bool {
-    let parts =
-        ["py_func", "PyFunc", "numpy_function", "ReadFile", "WriteFile", "read_file", "write_file", "load_op_library"];
-    let matching = ["MatchingFiles", "matching_files", "SaveV2", "RestoreV2", "PrintV2", "raw_ops.Save"];
-    // Whole parts of TensorFlow and Keras whose functions reach files, libraries and other models.
-    let reaching = [
-        "gfile",
-        "saved_model",
-        "get_file",
-        "load_library",
-        "load_model",
-        "keras.utils",
-        "data_utils",
-        "config.experimental",
-    ];
-    parts.iter().chain(&matching).chain(&reaching).any(|part| name.contains(part)) || is_dangerous(name)
+/// The part of a trusted package that a module is: `layers.modeling` of `keras_hub.src.layers.modeling`; nothing where the
+/// package is not trusted.
+pub(crate) fn inside_trusted(module: &str) -> Option<&str> {
+    let (package, inside) = module.split_once('.').unwrap_or((module, ""));
+    let inside = inside.strip_prefix("src.").or_else(|| inside.strip_prefix("api.")).unwrap_or(inside);
+    TRUSTED_PACKAGES.contains(&package).then_some(inside)
+}
+
+/// The same as [`is_ordinary`] for a trusted package, some of which have parts that Keras itself has not.
+pub(crate) fn is_ordinary_of_trusted(inside: &str) -> bool {
+    is_ordinary(inside) || within(inside, &["tokenizers", "samplers", "rnn", "seq2seq", "image", "text", "core"])
+}
+
+/// Functions that reach out, wherever they are said to come from. What Python itself has is known from pickles.
+pub(crate) fn is_dangerous(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| {
+        DANGEROUS.contains(&last)
+            || tables::look_up("builtins", last).is_some_and(|entry| entry.tier == Tier::Execution)
+    })
+}
+
+/// What Python's own functions and types are to a config.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Builtin {
+    /// A type or a function that harms nobody.
+    Plain,
+    /// It runs, opens or reaches something.
+    Harmful,
+    /// Python has no such name: it is a function of Keras or of somebody else.
+    None,
+}
+
+pub(crate) fn builtin(name: &str) -> Builtin {
+    // What the table says of any name that it does not have says that it does not have this one.
+    let others = tables::look_up("builtins", "?");
+    let known = |entry: &&'static Entry| others.is_none_or(|others| !std::ptr::eq(*entry, others));
+    match tables::look_up("builtins", name).filter(known) {
+        _ if name == "NoneType" => Builtin::Plain,
+        Some(entry) if entry.vouches_for(UseKind::Import) => Builtin::Plain,
+        Some(_) => Builtin::Harmful,
+        None if name.starts_with("__") => Builtin::Harmful,
+        None => Builtin::None,
+    }
 }
 
 pub(crate) fn is_known_class(name: &str) -> bool {
@@ -317,8 +291,13 @@ pub(crate) fn special(class: &str) -> bool {
 
 /// Whether a module is one that a config has no business to name.
 pub(crate) fn is_foreign(module: &str) -> bool {
-    let package = module.split('.').next().unwrap_or(module);
-    FOREIGN.contains(&package)
+    is_of_python(module) || FOREIGN.contains(&tables::package(module))
+}
+
+/// Whether a module is Python's own, or one that pickles are warned of. A script's own classes are its own.
+pub(crate) fn is_of_python(module: &str) -> bool {
+    let package = tables::package(module);
+    package != "__main__" && tables::look_up(package, "?").is_some()
 }
 
 /// Places that no vocabulary lies in: addresses, the system's own files, credentials, folders above the model.

@@ -38,6 +38,21 @@ fn what_keras_writes_is_left_alone() {
         r#"{"class_name":"TFOpLambda","config":{"function":"math.multiply"}}"#.into(),
         r#"{"class_name":"__numpy__","config":{"value":[1],"dtype":"float32"}}"#.into(),
         r#"{"class_name":"__keras_tensor__","config":{"shape":[1]}}"#.into(),
+        object("builtins", "function", r#""max""#),
+        object("keras.losses", "function", r#""mean_squared_error""#),
+        object("keras.src.ops.nn", "function", r#""relu""#),
+        object("keras.ops", "function", r#""map""#),
+        object("keras.utils", "FeatureSpace", "{}"),
+        object("keras_hub.src.tokenizers.byte_pair_tokenizer", "BytePairTokenizer", "{}"),
+        object("keras_cv.src.models.backbones.resnet", "ResNetBackbone", "{}"),
+        object("tensorflow_addons.optimizers", "AdamW", "{}"),
+        object("tensorflow_addons.activations", "function", r#""gelu""#),
+        r#"{"class_name":"Addons>GELU","config":{}}"#.into(),
+        r#"{"class_name":"TFOpLambda","config":{"function":"compat.v1.nn.conv2d"}}"#.into(),
+        r#"{"class_name":"TFOpLambda","config":{"function":"io.decode_jpeg"}}"#.into(),
+        r#"{"class_name":"TFOpLambda","config":{"function":"keras.backend.mean"}}"#.into(),
+        r#"{"class_name":"TensorFlowOpLayer","config":{"node_def":"{\"name\":\"op\",\"op\":\"Mul\"}"}}"#.into(),
+        object("keras.layers", "Dense", r#"{"weights":"imagenet","path":"a"}"#),
     ] {
         assert_eq!(judge(&layer).0, [""; 0], "{layer}");
     }
@@ -72,6 +87,37 @@ fn what_runs_or_reaches_out_is_seen_under_whatever_spelling() {
         (object("keras.src.utils.torch_utils", "TorchModuleWrapper", "{}"), "WB-KER-005"),
         (object("__main__", "Mine", "{}"), "WB-KER-006"),
         (r#"{"class_name":"Mine","config":{}}"#.into(), "WB-KER-006"),
+        (object("keras.losses", "deserialize", "{}"), "WB-KER-003"),
+        (object("keras.models", "function", r#""clone_model""#), "WB-KER-003"),
+        (object("keras.src.tree", "function", r#""map_structure""#), "WB-KER-006"),
+        (object("builtins", "function", r#""map""#), "WB-KER-002"),
+        (object("builtins", "function", r#""help""#), "WB-KER-002"),
+        (object("builtins", "Mish", "{}"), "WB-KER-006"),
+        (object("collections", "function", r#""namedtuple""#), "WB-KER-002"),
+        (object("tensorflow.python.ops.io_ops", "function", r#""read_file""#), "WB-KER-002"),
+        (object("tensorflow_addons.utils.resource_loader", "LazySO", "{}"), "WB-KER-003"),
+        (object("tensorflow_addons.register", "register_all", "{}"), "WB-KER-006"),
+        (object("keras_hub.src.utils.preset_utils", "function", r#""load_json""#), "WB-KER-003"),
+        (object("keras_hub.src.models.task", "function", r#""get_loader""#), "WB-KER-006"),
+        (object("keras_tuner.engine.tuner", "Tuner", "{}"), "WB-KER-006"),
+        (r#"{"class_name":"TFOpLambda","config":{"function":"io.gfile.GFile"}}"#.into(), "WB-KER-003"),
+        (r#"{"class_name":"TFOpLambda","config":{"function":"tf.print"}}"#.into(), "WB-KER-006"),
+        (r#"{"class_name":"SlicingOpLambda","config":{"function":"io.read_file"}}"#.into(), "WB-KER-003"),
+        (r#"{"class_name":"TFOpLambda","config":{"function":"raw_ops.ReadFile"}}"#.into(), "WB-KER-003"),
+        (r#"{"class_name":"TFOpLambda","config":{"function":"keras.utils.get_file"}}"#.into(), "WB-KER-003"),
+        (r#"{"class_name":"ClassMethod","config":{"cls_symbol":"data.Dataset"}}"#.into(), "WB-KER-003"),
+        (r#"{"class_name":"TFOpLambda","config":{"function":"nobody.knows"}}"#.into(), "WB-KER-006"),
+        (
+            r#"{"class_name":"TensorFlowOpLayer","config":{"node_def":"{\"name\":\"x\",\"op\":\"ReadFile\"}"}}"#.into(),
+            "WB-KER-003",
+        ),
+        (
+            r#"{"class_name":"TensorFlowOpLayer","config":{"node_def":"name: 'op' op: \"PyFunc\""}}"#.into(),
+            "WB-KER-003",
+        ),
+        (object("keras.layers", "TextVectorization", r#"{"vocabulary":"../../words"}"#), "WB-KER-008"),
+        (object("keras_hub.tokenizers", "BytePairTokenizer", r#"{"vocabulary_path":"/home/a/vocab"}"#), "WB-KER-004"),
+        (object("keras_hub.models", "Backbone", r#"{"origin":"http://a/b"}"#), "WB-KER-008"),
         (r#"{"config":"{\"class_name\":\"Lambda\",\"config\":{}}"}"#.into(), "WB-KER-001"),
     ] {
         let (found, verdict) = judge(&layer);
@@ -96,4 +142,30 @@ fn parts_of_keras_are_told_by_their_whole_names() {
     assert_eq!(names::inside_keras("kerasx.layers"), None);
     assert_eq!(names::inside_keras("keras_evil"), None);
     assert!(names::reaches_out("utils.file_utils") && !names::reaches_out("utilsx"));
+}
+
+/// The rules for a whole file.
+fn whole(name: &str, text: &str) -> Vec<&'static str> {
+    match scan(name, Arc::new(Bytes::from(text.to_owned())), &Limits::default(), None) {
+        Outcome::Judged(report) => report.findings.iter().map(|finding| finding.rule.id).collect(),
+        Outcome::Needs(_) => unreachable!("all of it is here"),
+    }
+}
+
+#[test]
+fn a_class_is_found_below_lists_and_plain_objects() {
+    let lambda = r#"{"class_name":"Lambda","config":{"function":["4wEA",null,null]}}"#;
+    let call = r#"{"module":"os","class_name":"function","config":"system"}"#;
+    for text in [format!("[{lambda}]"), format!(r#"{{"a":[{{"b":{lambda}}}]}}"#), format!(r#"{{"model":{lambda}}}"#)] {
+        assert!(whole("config.json", &text).contains(&"WB-KER-001"), "{text}");
+    }
+    assert!(whole("config.json", &format!(r#"{{"a":{call}}}"#)).contains(&"WB-KER-002"));
+    // Others write classes with configs too.
+    for text in [
+        r#"{"nodes":[{"class_name":"TextNode","config":{"text":"x"}}]}"#,
+        r#"[{"class_name":"Mine","module":"mine.models"}]"#,
+        r#"{"data":{"class_name":"cat","config":3}}"#,
+    ] {
+        assert_eq!(whole("data.json", text), [""; 0], "{text}");
+    }
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     facts::TensorFact,
-    formats::{Match, Probe},
+    formats::{Match, Probe, gap},
     read::{
         cursor::Cursor,
         proto::{Content, Fields, text},
@@ -51,7 +51,11 @@ pub(crate) fn index(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         let _ = entries(scan, source, block)?;
         scan.inspected(source, block.0..block.0.saturating_add(block.1).saturating_add(TRAILER));
     }
-    scan.inspected(source, last);
+    // Between the two handles and the signature lie zeros, unless somebody put something there.
+    let signature = last.end.saturating_sub(MAGIC.len() as u64)..last.end;
+    scan.inspected(source, last.start..footer.position());
+    gap::look(scan, source, footer.position()..signature.start, "in the footer of the table")?;
+    scan.inspected(source, signature);
     Ok(())
 }
 
