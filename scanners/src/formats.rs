@@ -21,6 +21,7 @@ mod paddle;
 pub(crate) mod paths;
 mod pdf;
 mod program;
+mod r_calls;
 pub(crate) mod r_script;
 mod raw;
 mod rdata;
