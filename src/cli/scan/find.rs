@@ -148,7 +148,8 @@ impl Walk<'_> {
 
     fn entry(&mut self, path: PathBuf, folders: &mut Vec<PathBuf>) {
         if let Some(elsewhere) = self.elsewhere(&path) {
-            let why = format!("it is a link that leads out of the folder, to {}, and is not followed", shown(&elsewhere));
+            let why =
+                format!("it is a link that leads out of the folder, to {}, and is not followed", shown(&elsewhere));
             return self.add(path, 0, Some(why));
         }
         match fs::metadata(&path) {

@@ -144,7 +144,13 @@ fn block(report: &Report) -> String {
     let covered = &report.coverage;
     if let Some(reason) = &covered.reason {
         let all = covered.inspected + covered.inert + covered.unscanned;
-        let _ = write!(text, " · {} of {} not looked at: {}", out::size(covered.unscanned), out::size(all), one_line(reason));
+        let _ = write!(
+            text,
+            " · {} of {} not looked at: {}",
+            out::size(covered.unscanned),
+            out::size(all),
+            one_line(reason)
+        );
     }
     for finding in report.findings.iter().take(FINDINGS) {
         let severity = format!("{:?}", finding.severity).to_lowercase();
