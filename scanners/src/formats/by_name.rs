@@ -107,13 +107,10 @@ fn letters(bytes: &[u8]) -> String {
         let zeros = bytes.iter().skip(1 - low).step_by(2).filter(|byte| **byte == 0).count();
         zeros * 4 > bytes.len() && zeros > 8
     };
-    let step = match (wide(0), wide(1)) {
-        // Letters of two bytes, as Windows writes its scripts.
-        (true, false) => 2,
-        (false, true) => 2,
-        _ => 1,
-    };
-    let first = usize::from(step == 2 && wide(1));
+    // Letters of two bytes, as Windows writes its scripts.
+    let (low_first, high_first) = (wide(0), wide(1));
+    let step = if low_first == high_first { 1 } else { 2 };
+    let first = usize::from(step == 2 && high_first);
     let mut text = String::with_capacity(bytes.len() / step);
     for byte in bytes.iter().skip(first).step_by(step) {
         match byte {

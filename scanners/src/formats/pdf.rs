@@ -84,15 +84,15 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 
 fn actions(scan: &mut Scan<'_>, source: &Source, start: u64, text: &[u8], noticed: &mut Noticed) -> Scanned<()> {
     scan.steps(text.len() as u64 / 64)?;
-    for Name { at, end, name } in names(text) {
+    for Name { at, end, letters } in names(text) {
         let behind = text.get(end..).unwrap_or_default();
-        match &name[..] {
+        match &letters[..] {
             b"ObjStm" => noticed.objects.push(at),
             b"EmbeddedFile" => noticed.attached.push(at),
             b"EF" => noticed.numbers.extend(names::numbers(behind.get(..DICTIONARY).unwrap_or(behind))),
             _ => {}
         }
-        let Some((word, does, follows)) = ACTIVE.iter().find(|(active, ..)| active.as_bytes() == name) else {
+        let Some((word, does, follows)) = ACTIVE.iter().find(|(active, ..)| active.as_bytes() == letters) else {
             continue;
         };
         if *follows == Follows::Address {
@@ -124,7 +124,7 @@ impl Follows {
                 let dictionary = memchr::memmem::find(dictionary, b"endobj")
                     .and_then(|end| dictionary.get(..end))
                     .unwrap_or(dictionary);
-                names(dictionary).any(|name| matches!(&name.name[..], b"URI" | b"GoToR"))
+                names(dictionary).any(|name| matches!(&name.letters[..], b"URI" | b"GoToR"))
             }
         }
     }

@@ -68,9 +68,9 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
 #[rustfmt::skip]
 const PLAIN: &[&str] = &[
     "utf8", "usascii", "ascii", "latin1", "latin9", "eucjp", "euckr", "euctw", "euccn", "shiftjis", "sjis", "windows31j", "gb2312", "gbk", "gb18030",
-    "big5", "tis620", "macintosh", "macroman", "unicode11utf8",
+    "big5", "tis620", "unicode11utf8",
 ];
-const PLAIN_KINDS: &[&str] = &["iso8859", "windows125", "cp125", "koi8", "ibm85", "ibm86", "cp85", "cp86"];
+const PLAIN_KINDS: &[&str] = &["mac", "iso8859", "windows125", "cp125", "koi8", "ibm85", "ibm86", "cp85", "cp86"];
 
 /// What the declaration of a document says of its encoding, where that makes other characters of what stands here. Inspects
 /// what it makes of it; `again` is the reader of documents.
@@ -189,7 +189,9 @@ mod tests {
             assert_eq!(report.verdict, Verdict::Suspicious, "{encoding}: {report:?}");
             assert!(report.coverage.reason.is_some(), "{encoding}");
         }
-        for encoding in ["UTF-8", "utf8", "ISO-8859-1", "windows-1252", "US-ASCII", "UTF-16", "Shift_JIS"] {
+        for encoding in
+            ["UTF-8", "utf8", "ISO-8859-1", "windows-1252", "US-ASCII", "UTF-16", "Shift_JIS", "MacCyrillic"]
+        {
             let report = judge("model.xml", format!("<?xml version='1.0' encoding='{encoding}'?><a/>").into_bytes());
             assert_eq!(report.verdict, Verdict::Clean, "{encoding}: {report:?}");
         }

@@ -8,7 +8,7 @@ pub(super) struct Name {
     pub(super) at: usize,
     /// The byte behind it.
     pub(super) end: usize,
-    pub(super) name: Vec<u8>,
+    pub(super) letters: Vec<u8>,
 }
 
 /// No name that matters is longer.
@@ -17,8 +17,8 @@ const LONGEST: usize = 32;
 /// Every name of the text, in order.
 pub(super) fn names(text: &[u8]) -> impl Iterator<Item = Name> {
     memchr::memchr_iter(b'/', text).map(|at| {
-        let (name, length) = name(text.get(at + 1..).unwrap_or_default());
-        Name { at, end: at + 1 + length, name }
+        let (letters, length) = name(text.get(at + 1..).unwrap_or_default());
+        Name { at, end: at + 1 + length, letters }
     })
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Streams<'a> {
 impl<'a> Streams<'a> {
     pub(super) fn of(text: &'a [u8]) -> Self {
         let ends: Vec<usize> = memchr::memmem::find_iter(text, b"endstream").collect();
-        let begins = |at: &usize| !at.checked_sub(3).is_some_and(|before| text.get(before..*at) == Some(b"end"));
+        let begins = |at: &usize| at.checked_sub(3).is_none_or(|before| text.get(before..*at) != Some(b"end"));
         let starts = memchr::memmem::find_iter(text, b"stream").filter(begins).map(|at| at + 6).collect();
         Self { text, starts, ends, left: (text.len() as u64).saturating_mul(TIMES).saturating_add(1 << 20) }
     }
@@ -102,7 +102,7 @@ impl<'a> Streams<'a> {
             scan.members(1)?;
             let from = self.starts.get(self.starts.partition_point(|start| *start < at)).copied().unwrap_or(at);
             let before = self.text.get(at.max(from.saturating_sub(BEFORE)).min(from)..from).unwrap_or_default();
-            let name = |wanted: &[u8]| names::names(before).any(|name| name.name == wanted);
+            let name = |wanted: &[u8]| names::names(before).any(|name| name.letters == wanted);
             let (start, end) = (range.start as u64, range.end as u64);
             // The object may say how it is packed before it says what it is.
             let zlib = matches!(self.text.get(range.start..), Some([0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]));
