@@ -18,12 +18,17 @@ use names::{Name, names};
 pub(crate) const FORMAT: Format = Format { name: "pdf", recognise, inspect };
 
 fn recognise(probe: &Probe<'_>) -> Match {
-    // Programs take the mark anywhere in the first kilobyte; there, only the end tells it from a text about such files.
+    if is_first(&probe.head) {
+        return Match::Content;
+    }
+    // Programs take the mark anywhere in the first kilobyte; there, an archive of such files has it too.
     let start = probe.head.get(..1024.min(probe.head.len())).unwrap_or_default();
-    let late =
-        || memchr::memmem::find(start, b"%PDF-").is_some() && memchr::memmem::find(&probe.tail, b"startxref").is_some();
-    let first = probe.starts_with(b"%PDF-1.") || probe.starts_with(b"%PDF-2.");
-    if first || late() { Match::Content } else { Match::No }
+    let within = |text: &[u8], mark: &[u8]| memchr::memmem::find(text, mark).is_some();
+    if within(start, b"%PDF-") && within(&probe.tail, b"startxref") { Match::Name } else { Match::No }
+}
+
+fn is_first(head: &[u8]) -> bool {
+    head.starts_with(b"%PDF-1.") || head.starts_with(b"%PDF-2.")
 }
 
 /// Names of things that act, what they do, and what has to follow the name for it to be one: in packed data any few letters
@@ -77,8 +82,10 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let mut streams = streams::Streams::of(&text);
     streams.objects(scan, source, &objects, |scan, at, bytes| actions(scan, source, at, bytes, &mut noticed))?;
     streams.attached(scan, source, &attached, &noticed.numbers)?;
-    // What viewers would run was looked for; everything else in it runs nowhere.
-    scan.inert(source, 0..source.len());
+    // What viewers would run was looked for; everything else in it runs nowhere. What is something else first is for others.
+    if is_first(&text) {
+        scan.inert(source, 0..source.len());
+    }
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Reach {
 const LEAVES: &[&str] = &[
     "system", "system2", "shell", "shell.exec", "pipe", "fifo", "dyn.load", "library.dynam", "download.file", "curl_download", "curl_fetch_memory",
     "source", "sys.source", "source_url", "source_gist", "source_python", "py_run_string", "py_run_file", "socketConnection", "socketConnect", "serverSocket", "make.socket",
-    "install.packages", "install_github", "install_url", "install_git", "url", "unserialize", "cppFunction", "sourceCpp", "evalCpp", "cfunction",
+    "install.packages", "install_github", "install_url", "install_git", "cppFunction", "sourceCpp", "evalCpp", "cfunction",
 ];
 #[rustfmt::skip]
 const CHANGES: &[&str] = &[
@@ -30,7 +30,8 @@ const CHANGES: &[&str] = &[
 const FINDS: &[&str] = &[
     "eval", "evalq", "parse", "str2lang", "str2expression", "do.call", "get", "get0", "mget", "match.fun", "getFunction", "getExportedValue", "getFromNamespace",
     "sys.function", ".Call", ".External", ".External2", ".External.graphics", ".Call.graphics", ".C", ".Fortran", ".Internal", ".Primitive", "loadNamespace",
-    "requireNamespace", "attachNamespace", "library", "require", "readRDS", "load", "attach", "file", "gzfile", "gzcon", "readLines",
+    "requireNamespace", "attachNamespace", "library", "require", "readRDS", "load", "attach", "file", "gzfile", "gzcon", "readLines", "url",
+    "unserialize",
 ];
 /// Words that are also the names of columns and variables: they mean a function only where something is called by them.
 #[rustfmt::skip]

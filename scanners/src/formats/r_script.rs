@@ -31,9 +31,13 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
         let message = "R runs this file at every start in its folder, before anything else.";
         scan.found(&rules::SCRIPT_FILE, source, 0, message);
     }
-    let mut reader = Reader { text, open: Vec::new(), before: Vec::new(), seen: Vec::new() };
+    let mut reader =
+        Reader { text, open: Vec::new(), before: Vec::new(), connects: None, reads: false, seen: Vec::new() };
     for token in tokens(text) {
         reader.take(token);
+    }
+    if let (Some(at), true) = (reader.connects, reader.reads) {
+        reader.tell(at, "url", "reads code or data, and opens an address with");
     }
     reader.seen.sort_unstable();
     for (at, name, why) in reader.seen {
@@ -55,6 +59,8 @@ struct Open<'a> {
     address: bool,
     /// Whether a text in it is put together from pieces.
     made: bool,
+    /// Whether a text stands in it as it is.
+    literal: bool,
 }
 
 /// Brackets within brackets that are followed.
@@ -67,6 +73,10 @@ struct Reader<'a> {
     open: Vec<Open<'a>>,
     /// The last tokens, the newest last.
     before: Vec<Token<'a>>,
+    /// Where an address is opened.
+    connects: Option<usize>,
+    /// Whether something that is known only when it runs is read as code or data.
+    reads: bool,
     /// Where, the name, and how it is used.
     seen: Vec<(usize, &'a str, &'static str)>,
 }
@@ -108,13 +118,17 @@ impl<'a> Reader<'a> {
             self.tell(at, name, "runs text as code with");
         }
         if self.open.len() < DEEP {
-            self.open.push(Open { at, name, address: false, made: false });
+            self.open.push(Open { at, name, address: false, made: false, literal: false });
         }
     }
 
     fn closes(&mut self, at: usize) {
         let Some(done) = self.open.pop() else { return };
-        let reads = matches!(done.name, "source" | "sys.source" | "load" | "readRDS" | "attach");
+        let reads = matches!(done.name, "source" | "sys.source" | "load" | "readRDS" | "unserialize" | "attach");
+        self.reads |= (reads && !done.literal && !done.made) || done.name == "eval";
+        if done.name == "url" {
+            self.connects = Some(done.at);
+        }
         if done.address && reads {
             self.tell(done.at, done.name, "reads code or data from an address with");
         }
@@ -152,6 +166,7 @@ impl<'a> Reader<'a> {
         let place = r_calls::start_place(text);
         if let Some(open) = self.open.last_mut() {
             open.address |= address;
+            open.literal = true;
         }
         let Some(open) = self.open.last() else { return };
         if r_calls::calls_what_it_is_given(open.name)

@@ -53,6 +53,9 @@ fn what_acts_is_told_however_its_name_is_written() {
     }
     let late = [b"\x00\xfe words\n".to_vec(), pdf("<< /S /JavaScript >>")].concat();
     assert_eq!(judge(late).verdict, Verdict::Suspicious, "the mark may stand later");
+    let words = [b"words\n".to_vec(), pdf("<< /S /GoTo >>")].concat();
+    let report = judge(words);
+    assert_eq!((report.verdict, report.format.as_str()), (Verdict::Clean, "text"), "{report:?}");
 }
 
 #[test]

@@ -31,7 +31,9 @@ fn a_call_is_found_however_it_is_written() {
         "dyn.load('a.so')",
         "library.dynam('a', 'b', '.')",
         "pipe('id')",
-        "url('http://x.example')",
+        "con <- url('http://x.example/a.R')\nsource(con)",
+        "model <- readRDS(url(address))",
+        "x <- unserialize(gzcon(url('http://x.example/a')))",
         "download.file('http://x.example/a', 'a')",
         "source('https://x.example/a.R')",
         "source(\n  paste0('https://x.example/', name)\n)",
@@ -58,6 +60,7 @@ fn ordinary_scripts_are_silent() {
         "get(paste0('model_', i)); do.call('rbind', rows); sapply(x, source_name)\n",
         "source('helpers.R'); source(file.path(dir, 'b.R'))\n",
         "d$system <- 3; list(system = 1, shell = 2)\nd$source\n",
+        "d <- read.csv(url('http://x.example/a.csv'))\nsource('helpers.R')\n",
         "m <- readRDS('model.rds'); load('a.RData')\n",
     ] {
         let report = judge(text);
