@@ -152,7 +152,11 @@ async fn links_names_and_empty_folders_deceive_nobody() {
     let forged = scan(folder.path(), &["model"]).await;
     assert_eq!(forged.code, 1);
     assert!(!forged.out.contains("\n9 files") && forged.out.contains("evil.pkl\\n9 files"), "{}", forged.out);
-    assert_eq!(lines(&scan(folder.path(), &["--json", "model"]).await).len(), 2, "one line a file, whatever it is called");
+    assert_eq!(
+        lines(&scan(folder.path(), &["--json", "model"]).await).len(),
+        2,
+        "one line a file, whatever it is called"
+    );
 
     let name = std::os::unix::ffi::OsStringExt::from_vec(b"evil\xff.pkl".to_vec());
     fs::write(folder.path().join::<std::ffi::OsString>(name), EVIL).unwrap();

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    fmt::Write as _,
     fs,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -66,7 +67,7 @@ fn shown(path: &Path) -> String {
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         out.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(out, "\\x{byte:02x}");
         }
     }
     out

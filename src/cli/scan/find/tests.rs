@@ -1,5 +1,7 @@
 //! Which files are read, which links are followed, and what is said of the others.
 
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+
 use std::{
     ffi::OsStr,
     fs,
