@@ -41,16 +41,7 @@ fn call(head: &[u8], arguments: &[Vec<u8>]) -> Vec<u8> {
 
 #[test]
 fn code_is_told_by_what_it_reaches() {
-    for name in [
-        "system",
-        "system2",
-        "shell",
-        "pipe",
-        "dyn.load",
-        "library.dynam",
-        "download.file",
-        "source",
-    ] {
+    for name in ["system", "system2", "shell", "pipe", "dyn.load", "library.dynam", "download.file", "source"] {
         let report = judge(&call(&symbol(name), &[text("x")]));
         assert_eq!(report.verdict, Verdict::Malicious, "{name}: {report:?}");
         let named = call(&symbol("::"), &[symbol("base"), symbol(name)]);
