@@ -3,6 +3,7 @@
 //! A format is recognised by content. A name only adds what a loader would try: a file can be read as several formats, and
 //! is judged as all of them.
 
+mod by_name;
 mod carried;
 pub(crate) mod coreml;
 mod engine;
@@ -20,6 +21,7 @@ mod paddle;
 pub(crate) mod paths;
 mod pdf;
 mod program;
+mod r_calls;
 pub(crate) mod r_script;
 mod raw;
 mod rdata;
@@ -33,6 +35,7 @@ pub(crate) mod trees;
 mod ubjson;
 mod wire;
 pub(crate) mod xml;
+mod xml_words;
 
 use bytes::Bytes;
 
@@ -144,6 +147,7 @@ const FORMATS: &[Format] = &[
     Format { name: "r data", recognise: rdata::recognise, inspect: rdata::inspect },
     Format { name: "messagepack", recognise: msgpack::recognise, inspect: msgpack::inspect },
     inert::FORMAT,
+    xml_words::FORMAT,
     Format {
         name: "python bytecode",
         recognise: text::python::bytecode::recognise,
@@ -154,6 +158,7 @@ const FORMATS: &[Format] = &[
         recognise: text::python::nul::recognise,
         inspect: text::python::nul::inspect,
     },
+    by_name::FORMAT,
     // The last: what another reader knows by its content is not only text.
     Format { name: TEXT, recognise: text::recognise, inspect: text::inspect },
 ];

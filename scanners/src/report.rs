@@ -23,9 +23,19 @@ pub struct Report {
     pub coverage: Coverage,
     /// What policy may want to know.
     pub facts: Facts,
+    /// The bytes of its name, where they are no text and the name above only shows them.
+    #[serde(skip)]
+    pub raw_path: Option<Vec<u8>>,
 }
 
 impl Report {
+    /// The same with the bytes of the file's name, for addresses.
+    #[must_use]
+    pub fn with_raw_path(mut self, bytes: &[u8]) -> Self {
+        self.raw_path = (bytes != self.path.as_bytes()).then(|| bytes.to_vec());
+        self
+    }
+
     /// The same under another name: the path by which the reader knows the file.
     #[must_use]
     pub fn shown_as(mut self, path: &str) -> Self {
@@ -50,6 +60,7 @@ pub fn unread(path: &str, why: &str) -> Report {
         findings: vec![Finding { rule: &rules::UNREADABLE, severity: rules::UNREADABLE.severity, place, message }],
         coverage: Coverage::none(why),
         facts: Facts::default(),
+        raw_path: None,
     }
 }
 

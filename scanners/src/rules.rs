@@ -20,6 +20,8 @@ pub struct Rule {
     pub cwe: &'static [u16],
     /// The technique's name in MITRE ATLAS, where there is one.
     pub atlas: &'static str,
+    /// Its page in `docs/`, as Markdown.
+    pub page: &'static str,
 }
 
 /// How bad a finding is where it is true.
@@ -55,6 +57,7 @@ macro_rules! rules {
             #[doc = $title]
             pub static $name: Rule = Rule {
                 id: $id, severity: Severity::$severity, weight: Weight::$weight, title: $title, cwe: &[$($cwe),*], atlas: $atlas,
+                page: include_str!(concat!("../docs/", $id, ".md")),
             };
         )*
         /// All of them, in the order of the table.

@@ -27,7 +27,7 @@ pub fn sarif(reports: &[Report]) -> Value {
             }},
             "invocations": [{ "executionSuccessful": unjudged.is_empty(), "toolExecutionNotifications": unjudged }],
             "artifacts": reports.iter().map(|report| json!({
-                "location": { "uri": uri(&report.path) },
+                "location": { "uri": uri(report) },
                 "length": report.coverage.inspected + report.coverage.inert + report.coverage.unscanned,
                 "properties": { "verdict": report.verdict, "format": report.format, "coverage": report.coverage.state },
             })).collect::<Vec<_>>(),
@@ -48,6 +48,8 @@ fn describe(rule: &Rule) -> Value {
     json!({
         "id": rule.id,
         "shortDescription": { "text": format!("{}.", rule.title) },
+        // The page itself: there is no address that is the same for everyone who reads this.
+        "help": { "text": rule.page, "markdown": rule.page },
         "defaultConfiguration": { "level": level(rule.severity) },
         "properties": { "tags": tags, "security-severity": score(rule.severity) },
     })
@@ -57,7 +59,7 @@ fn results(report: &Report) -> Vec<Value> {
     let one = |finding: &crate::report::Finding| {
         let member = finding.place.path.strip_prefix(&report.path).unwrap_or_default().trim_start_matches('!');
         let mut location = json!({
-            "physicalLocation": { "artifactLocation": { "uri": uri(&report.path) } },
+            "physicalLocation": { "artifactLocation": { "uri": uri(report) } },
         });
         if member.is_empty() {
             location["physicalLocation"]["region"] = json!({ "byteOffset": finding.place.offset, "byteLength": 0 });
@@ -83,7 +85,7 @@ fn notification(report: &Report) -> Option<Value> {
     let reason = report.coverage.reason.as_deref()?;
     let level = if report.verdict == Verdict::Unjudged { "error" } else { "warning" };
     let text = format!("{} was not looked at completely: {reason}", report.path);
-    let location = json!({ "physicalLocation": { "artifactLocation": { "uri": uri(&report.path) } } });
+    let location = json!({ "physicalLocation": { "artifactLocation": { "uri": uri(report) } } });
     Some(json!({ "level": level, "message": { "text": text }, "locations": [location] }))
 }
 
@@ -106,12 +108,14 @@ fn score(severity: Severity) -> &'static str {
     }
 }
 
-/// A path as a relative address: everything but plain characters and slashes is written as percent and two digits.
-fn uri(path: &str) -> String {
+/// The file's path as a relative address: everything but plain characters and slashes is written as percent and two digits,
+/// byte by byte, so that it leads to the file whatever its name is.
+fn uri(report: &Report) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    path.bytes().fold(String::new(), |mut out, byte| {
-        if plain(byte) {
-            out.push(char::from(byte));
+    let bytes = report.raw_path.as_deref().unwrap_or(report.path.as_bytes());
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        if plain(*byte) {
+            out.push(char::from(*byte));
         } else {
             let _ = write!(out, "%{byte:02X}");
         }

@@ -290,7 +290,7 @@ impl Scan<'_> {
         let coverage = self.sheets.swap_remove(0).finish();
         let verdict = Verdict::of(self.worst, coverage.state);
         let (findings, facts) = (self.findings, self.facts);
-        Report { path: name.to_owned(), format: format.to_owned(), verdict, findings, coverage, facts }
+        Report { path: name.to_owned(), format: format.to_owned(), verdict, findings, coverage, facts, raw_path: None }
     }
 }
 

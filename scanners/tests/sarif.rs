@@ -36,5 +36,21 @@ fn the_log_follows_the_standard() {
         log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
         "a%20folder/evil%20%C3%A9.pkl"
     );
+    let rule = &log["runs"][0]["tool"]["driver"]["rules"][0];
+    assert!(
+        rule["help"]["markdown"].as_str().unwrap().contains(rule["id"].as_str().unwrap()),
+        "each rule brings its page"
+    );
     assert_eq!(log["runs"][0]["invocations"][0]["executionSuccessful"], false, "a file could not be judged");
+}
+
+#[test]
+fn a_name_that_is_no_text_is_written_byte_by_byte() {
+    let report = judged("a\\xff\n.pkl", b"cos\nsystem\n(S'echo'\ntR.").with_raw_path(b"a\xff\n.pkl");
+    let log = sarif(&[report]);
+    let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(
+        (place, &log["runs"][0]["artifacts"][0]["location"]["uri"]),
+        (&"a%FF%0A.pkl".into(), &"a%FF%0A.pkl".into())
+    );
 }

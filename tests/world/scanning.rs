@@ -128,3 +128,38 @@ async fn what_cannot_be_read_is_said_and_never_clean() {
         log["runs"][0]["results"].as_array().unwrap().iter().map(|result| &result["ruleId"]).collect();
     assert!(rules.contains(&&Value::from("WB-PKL-001")), "{rules:?}");
 }
+
+#[tokio::test]
+async fn links_names_and_empty_folders_deceive_nobody() {
+    let folder = Folder::new();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["elsewhere", "model", "empty"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("elsewhere/secret.txt"), "words\n").unwrap();
+    fs::write(at("model/notes.txt"), "words\n").unwrap();
+    assert_eq!(scan(folder.path(), &["model"]).await.code, 0);
+    symlink("../elsewhere", at("model/more")).unwrap();
+    let out = scan(folder.path(), &["model"]).await;
+    assert_eq!(out.code, 2, "{out:?}");
+    assert!(out.out.contains("leads out of the folder") && !out.out.contains("secret"), "{}", out.out);
+    fs::remove_file(at("model/more")).unwrap();
+
+    let empty = scan(folder.path(), &["empty"]).await;
+    assert!(empty.code == 2 && empty.err.contains("nothing to read"), "{empty:?}");
+
+    fs::write(at("model/evil.pkl\n9 files, 1 kB: 0 malicious"), EVIL).unwrap();
+    let forged = scan(folder.path(), &["model"]).await;
+    assert_eq!(forged.code, 1);
+    assert!(!forged.out.contains("\n9 files") && forged.out.contains("evil.pkl\\n9 files"), "{}", forged.out);
+    assert_eq!(
+        lines(&scan(folder.path(), &["--json", "model"]).await).len(),
+        2,
+        "one line a file, whatever it is called"
+    );
+
+    let name = std::os::unix::ffi::OsStringExt::from_vec(b"evil\xff.pkl".to_vec());
+    fs::write(folder.path().join::<std::ffi::OsString>(name), EVIL).unwrap();
+    let sarif = scan(folder.path(), &["--format", "sarif", "."]).await;
+    assert!(sarif.out.contains("evil%FF.pkl"), "{}", sarif.out);
+}

@@ -21,6 +21,7 @@ use crate::{
 };
 
 use ends::{Directory, END_BYTES, Ends};
+use gaps::{Gaps, Where};
 use members::Views;
 pub(super) use records::u64_at;
 use records::{Central, END, LOCAL_BYTES, Local};
@@ -165,18 +166,12 @@ impl<'a> Zip<'a> {
         let hidden = self.views.room_within(self.source.len());
         let mut missing = false;
         let carried = carries(&self.source.read_up_to(0, 8)?);
-        for gap in gaps::between(&mut claimed, self.source.len()) {
-            if carried && gap.start == 0 {
-                continue;
-            }
-            match gaps::look(scan, self.source, &gap, &mut self.views, &mut self.structure, gaps::Where::Between) {
-                Ok(told) => self.told |= told,
-                Err(Stop::NotHere) => missing = true,
-                Err(stop) => return Err(stop),
-            }
-        }
-        for room in hidden {
-            match gaps::look(scan, self.source, &room, &mut self.views, &mut self.structure, gaps::Where::Within) {
+        let gaps = gaps::between(&mut claimed, self.source.len());
+        let gaps = gaps.into_iter().filter(|gap| !(carried && gap.start == 0)).map(|gap| (gap, Where::Between));
+        let rooms = hidden.into_iter().map(|room| (room, Where::Within));
+        for (gap, place) in gaps.chain(rooms) {
+            let (views, structure) = (&mut self.views, &mut self.structure);
+            match (Gaps { scan: &mut *scan, source: self.source, views, structure }).look(&gap, place) {
                 Ok(told) => self.told |= told,
                 Err(Stop::NotHere) => missing = true,
                 Err(stop) => return Err(stop),

@@ -3,6 +3,7 @@
 //! Each kind is walked as far as its structure goes. What lies behind its end is looked at as a file of its own, so that
 //! nothing hides by following a picture. Nothing is decoded.
 
+mod database;
 mod film;
 mod fonts;
 mod pictures;
@@ -70,7 +71,7 @@ const CONTENTS: &[Content] = &[
     Content { name: "feather", is: |head, _| head.starts_with(b"FEA1"), walk: tables::feather },
     Content { name: "tfrecord", is: records::is_records, walk: records::records },
     Content { name: "sentencepiece", is: tables::is_pieces, walk: tables::pieces },
-    Content { name: "sqlite", is: |head, _| head.starts_with(b"SQLite format 3\0"), walk: tables::sqlite },
+    Content { name: "sqlite", is: |head, _| head.starts_with(b"SQLite format 3\0"), walk: database::sqlite },
     Content { name: "mat", is: |head, _| head.starts_with(b"MATLAB 5.0 MAT-file"), walk: tables::matlab },
     Content { name: "desktop file", is: |head, _| head.starts_with(b"\0\0\0\x01Bud1"), walk: tables::desktop },
 ];
@@ -99,9 +100,6 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
         }
         done => done?.min(source.len()),
     };
-    if content.name == "sqlite" {
-        records::values(scan, source, end)?;
-    }
     scan.inert(source, 0..end);
     gap::look(scan, source, end..source.len(), "behind the end of the content")
 }

@@ -78,15 +78,24 @@ enum Message {
     Initializer,
 }
 
+/// An operation, as a function of the model has to be named to stand for it. A function stands for nothing else of its
+/// domain.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Operation {
+    domain: String,
+    name: String,
+    overload: String,
+}
+
 /// What the walk has seen so far.
 #[derive(Default)]
 struct Seen {
     skipped: Skipped,
     todo: Vec<(Message, Range<u64>)>,
-    /// Domains that the model defines itself.
-    own: HashSet<String>,
-    /// Operations by domain and name: where the first one stands.
-    ops: BTreeMap<(String, String), u64>,
+    /// Operations that the model defines itself.
+    own: HashSet<Operation>,
+    /// Where the first use of each operation stands.
+    ops: BTreeMap<Operation, u64>,
 }
 
 /// Inspects a model.
@@ -170,12 +179,14 @@ fn known(message: Message, number: u64) -> bool {
 fn node(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, seen: &mut Seen) -> Scanned<()> {
     let at = range.start;
     let (mut domains, mut ops, mut attributes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut overload = String::new();
     let mut fields = Fields::of(source, range);
     while let Some(field) = fields.next()? {
         scan.steps(1)?;
         match (field.number, &field.content) {
             (4, content) => ops.extend(text(source, content, NAME)?),
             (7, content) => domains.extend(text(source, content, NAME)?),
+            (8, content) => overload = text(source, content, NAME)?.unwrap_or_default(),
             (5, Content::Bytes(range)) => attributes.push(range.clone()),
             (number, content) if known(Message::Node, number) => seen.skipped.content(content),
             _ => seen.skipped.unknown(scan, source, &field),
@@ -186,7 +197,8 @@ fn node(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, seen: &mut Seen
     }
     for domain in &domains {
         for op in &ops {
-            seen.ops.entry((domain.clone(), op.clone())).or_insert(at);
+            let operation = Operation { domain: domain.clone(), name: op.clone(), overload: overload.clone() };
+            seen.ops.entry(operation).or_insert(at);
         }
     }
     if ops.iter().any(|op| op == "EPContext") {
@@ -227,17 +239,21 @@ fn engine(scan: &mut Scan<'_>, source: &Source, range: Range<u64>) -> Scanned<()
 }
 
 fn function(scan: &mut Scan<'_>, source: &Source, range: Range<u64>, seen: &mut Seen) -> Scanned<()> {
+    let mut own = Operation::default();
     let mut fields = Fields::of(source, range);
     while let Some(field) = fields.next()? {
         scan.steps(1)?;
         match (field.number, &field.content) {
             (7, Content::Bytes(range)) => seen.todo.push((Message::Node, range.clone())),
             (11, Content::Bytes(range)) => seen.todo.push((Message::Attribute, range.clone())),
-            (10, content) => seen.own.extend(text(source, content, NAME)?),
+            (1, content) => own.name = text(source, content, NAME)?.unwrap_or_default(),
+            (10, content) => own.domain = text(source, content, NAME)?.unwrap_or_default(),
+            (13, content) => own.overload = text(source, content, NAME)?.unwrap_or_default(),
             (number, content) if known(Message::Function, number) => seen.skipped.content(content),
             _ => seen.skipped.unknown(scan, source, &field),
         }
     }
+    seen.own.insert(own);
     Ok(())
 }
 
@@ -418,14 +434,15 @@ fn dtype(kind: u64) -> &'static str {
 /// Judges the operations that the model needs.
 fn judge(scan: &mut Scan<'_>, source: &Source, seen: &Seen) {
     let mut domains: BTreeMap<&str, (u64, Vec<&str>)> = BTreeMap::new();
-    for ((domain, op), at) in &seen.ops {
+    for (operation, at) in &seen.ops {
+        let Operation { domain, name: op, .. } = operation;
         if PYTHON_OPS.contains(&op.as_str()) {
             let message = format!(
                 "The graph runs `{op}` of the domain {domain:?}, which calls a function of the Python process that runs \
                  the model."
             );
             scan.found(&rules::ONNX_PYTHON, source, *at, message);
-        } else if !DOMAINS.contains(&domain.as_str()) && !seen.own.contains(domain) {
+        } else if !DOMAINS.contains(&domain.as_str()) && !seen.own.contains(operation) {
             domains.entry(domain).or_insert((*at, Vec::new())).1.push(op);
         }
     }

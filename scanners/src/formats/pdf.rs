@@ -1,100 +1,141 @@
-//! PDF: no loader of models opens one, people do. Read for what acts when it is opened.
+//! PDF: no loader of models opens one, people do. Read for what acts when it is opened, and for the files attached to it.
 //!
-//! Of the packed streams only those that hold objects are unpacked.
+//! Of the packed streams only those that hold objects or attached files are unpacked. Objects are not resolved: what a name
+//! says counts wherever it stands, as programs that repair broken files read it.
+
+mod names;
+mod streams;
 
 use crate::{
     formats::{Format, Match, Probe},
     rules,
     scan::{Scan, Scanned},
     source::Source,
-    unpack::{Codec, unpack},
 };
+
+use names::{Name, names};
 
 pub(crate) const FORMAT: Format = Format { name: "pdf", recognise, inspect };
 
 fn recognise(probe: &Probe<'_>) -> Match {
-    if probe.starts_with(b"%PDF-1.") || probe.starts_with(b"%PDF-2.") { Match::Content } else { Match::No }
+    if is_first(&probe.head) {
+        return Match::Content;
+    }
+    // Programs take the mark anywhere in the first kilobyte; there, an archive of such files has it too.
+    let start = probe.head.get(..1024.min(probe.head.len())).unwrap_or_default();
+    let within = |text: &[u8], mark: &[u8]| memchr::memmem::find(text, mark).is_some();
+    if within(start, b"%PDF-") && within(&probe.tail, b"startxref") { Match::Name } else { Match::No }
 }
 
-/// Names of things that act, and what they do.
-const ACTIVE: &[(&[u8], &str)] = &[
-    (b"JavaScript", "runs JavaScript"),
-    (b"JS", "runs JavaScript"),
-    (b"Launch", "starts a program"),
-    (b"SubmitForm", "sends what is entered to an address"),
-    (b"ImportData", "reads other files"),
-    (b"RichMedia", "plays embedded programs"),
+fn is_first(head: &[u8]) -> bool {
+    head.starts_with(b"%PDF-1.") || head.starts_with(b"%PDF-2.")
+}
+
+/// Names of things that act, what they do, and what has to follow the name for it to be one: in packed data any few letters
+/// come up by chance.
+const ACTIVE: &[(&str, &str, Follows)] = &[
+    ("JavaScript", "runs JavaScript", Follows::Anything),
+    ("JS", "runs JavaScript", Follows::Value),
+    ("Launch", "starts a program", Follows::Anything),
+    ("SubmitForm", "sends what is entered to an address", Follows::Anything),
+    ("ImportData", "reads other files", Follows::Anything),
+    ("RichMedia", "plays embedded programs", Follows::Anything),
+    ("GoToE", "opens a file that is embedded in it", Follows::Anything),
+    ("XFA", "shows a form with scripts of its own", Follows::Value),
+    ("AA", "acts by itself when it, or a page of it, is opened", Follows::Dictionary),
+    ("OpenAction", "goes to an address by itself", Follows::Address),
 ];
+
+/// What stands behind a name.
+#[derive(Clone, Copy, PartialEq)]
+enum Follows {
+    Anything,
+    /// A text, a list, a dictionary or another object's number.
+    Value,
+    /// A dictionary or another object's number.
+    Dictionary,
+    /// A dictionary that names an address or another file.
+    Address,
+}
+
+/// How far a dictionary is looked at.
+const DICTIONARY: usize = 256;
+
+/// What was noticed on the way through the names.
+#[derive(Default)]
+struct Noticed {
+    told: Vec<&'static str>,
+    /// Where a stream may be that holds objects.
+    objects: Vec<usize>,
+    /// Where a stream may be that is an attached file, by its own word.
+    attached: Vec<usize>,
+    /// Objects that are attached files by the word of another.
+    numbers: Vec<u64>,
+}
 
 fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let text = source.read_all(scan.limits.text_bytes)?;
-    let mut told = Vec::new();
-    actions(scan, source, 0, &text, &mut told)?;
+    let mut noticed = Noticed::default();
+    actions(scan, source, 0, &text, &mut noticed)?;
     // Objects, and actions with them, are also packed together in streams.
-    let packed = memchr::memmem::find_iter(&text, b"ObjStm").count();
-    if packed > 0 {
-        scan.members(packed as u64)?;
-        streams(scan, source, &text, &mut told)?;
-    }
-    // What viewers would run was looked for; everything else in it runs nowhere.
-    scan.inert(source, 0..source.len());
-    Ok(())
-}
-
-/// Unpacks the streams that hold objects and looks into them.
-fn streams(scan: &mut Scan<'_>, source: &Source, text: &[u8], told: &mut Vec<&'static str>) -> Scanned<()> {
-    let mut from = 0;
-    while let Some(at) = memchr::memmem::find(text.get(from..).unwrap_or_default(), b"ObjStm") {
-        let rest = text.get(from + at..).unwrap_or_default();
-        let Some(begins) = memchr::memmem::find(rest, b"stream") else { break };
-        let ends = rest.iter().skip(begins + 6).position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(0);
-        let start = (from + at + begins + 6 + ends) as u64;
-        let length = memchr::memmem::find(text.get(from + at + begins + 6..).unwrap_or_default(), b"endstream");
-        let end = length.map_or(source.len(), |length| (from + at + begins + 6 + length) as u64);
-        let made = unpack(scan, source, start..end.max(start), Codec::Zlib)?;
-        let size = made.bytes.size().min(scan.limits.text_bytes);
-        let bytes = Source::new("", made.bytes, 0).read(0..size)?;
-        actions(scan, source, start, &bytes, told)?;
-        if let Some(stop) = made.stop {
-            scan.stopped(source, stop);
-        }
-        from += at + begins + 6;
+    let (objects, attached) = (std::mem::take(&mut noticed.objects), std::mem::take(&mut noticed.attached));
+    let mut streams = streams::Streams::of(&text);
+    streams.objects(scan, source, &objects, |scan, at, bytes| actions(scan, source, at, bytes, &mut noticed))?;
+    streams.attached(scan, source, &attached, &noticed.numbers)?;
+    // What viewers would run was looked for; everything else in it runs nowhere. What is something else first is for others.
+    if is_first(&text) {
+        scan.inert(source, 0..source.len());
     }
     Ok(())
 }
 
-fn actions(scan: &mut Scan<'_>, source: &Source, start: u64, text: &[u8], told: &mut Vec<&'static str>) -> Scanned<()> {
+fn actions(scan: &mut Scan<'_>, source: &Source, start: u64, text: &[u8], noticed: &mut Noticed) -> Scanned<()> {
     scan.steps(text.len() as u64 / 64)?;
-    for at in memchr::memchr_iter(b'/', text) {
-        let name = name(text.get(at + 1..).unwrap_or_default());
-        let Some((_, does)) = ACTIVE.iter().find(|(active, _)| *active == name) else { continue };
-        // In the middle of packed data any few letters come up by chance: the short name counts only as a key.
-        let next = text.get(at + 1 + name.len());
-        let chance = name == b"JS" && !next.is_some_and(|b| matches!(b, b' ' | b'(' | b'<' | b'\n' | b'\r'));
-        if !chance && !told.contains(does) {
-            told.push(does);
-            let name = String::from_utf8_lossy(&name).into_owned();
-            let message = format!("Opening this PDF {does}: it has an action `/{name}`.");
+    for Name { at, end, letters } in names(text) {
+        let behind = text.get(end..).unwrap_or_default();
+        match &letters[..] {
+            b"ObjStm" => noticed.objects.push(at),
+            b"EmbeddedFile" => noticed.attached.push(at),
+            b"EF" => noticed.numbers.extend(names::numbers(behind.get(..DICTIONARY).unwrap_or(behind))),
+            _ => {}
+        }
+        let Some((word, does, follows)) = ACTIVE.iter().find(|(active, ..)| active.as_bytes() == letters) else {
+            continue;
+        };
+        if *follows == Follows::Address {
+            // Its object is searched for in the whole file.
+            scan.steps(text.len() as u64 / 64 + 1)?;
+        }
+        if follows.holds(text, behind) && !noticed.told.contains(does) {
+            noticed.told.push(does);
+            let message = format!("Opening this PDF {does}: it has an action `/{word}`.");
             scan.found(&rules::PAGE_ACTIVE, source, start, message);
         }
     }
     Ok(())
 }
 
-/// The name behind a slash, with its escapes resolved.
-fn name(text: &[u8]) -> Vec<u8> {
-    let mut name = Vec::new();
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'#' => {
-                let digits: Vec<u8> = rest.by_ref().take(2).copied().collect();
-                let code = std::str::from_utf8(&digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok());
-                name.push(code.unwrap_or(b'#'));
+impl Follows {
+    fn holds(self, text: &[u8], behind: &[u8]) -> bool {
+        let behind = behind.trim_ascii_start();
+        let reference = names::numbers(behind.get(..32).unwrap_or(behind)).first().copied();
+        let refers = behind.first().is_some_and(u8::is_ascii_digit) && reference.is_some();
+        match self {
+            Follows::Anything => true,
+            Follows::Value => refers || matches!(behind.first(), Some(b'(' | b'<' | b'[' | b'%')),
+            Follows::Dictionary => refers || behind.starts_with(b"<<"),
+            Follows::Address => {
+                let object = reference.filter(|_| refers).and_then(|number| names::object(text, number));
+                let at = if behind.starts_with(b"<<") { Some(behind) } else { object.and_then(|at| text.get(at..)) };
+                let dictionary = at.map(|at| at.get(..DICTIONARY).unwrap_or(at)).unwrap_or_default();
+                let dictionary = memchr::memmem::find(dictionary, b"endobj")
+                    .and_then(|end| dictionary.get(..end))
+                    .unwrap_or(dictionary);
+                names(dictionary).any(|name| matches!(&name.letters[..], b"URI" | b"GoToR"))
             }
-            byte if byte.is_ascii_alphanumeric() && name.len() < 32 => name.push(*byte),
-            _ => break,
         }
     }
-    name
 }
+
+#[cfg(test)]
+mod tests;

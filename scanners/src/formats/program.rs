@@ -61,3 +61,62 @@ fn not_taken_apart(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     scan.left_out(source, "a program is not taken apart");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use crate::{Limits, Neighbours, Outcome, Report, scan};
+
+    fn judge(name: &str, bytes: Vec<u8>) -> Report {
+        let neighbours = Neighbours::from([("model.xml".to_owned(), 100), ("model.index".to_owned(), 100)]);
+        match scan(name, Arc::new(Bytes::from(bytes)), &Limits::default(), Some(&neighbours)) {
+            Outcome::Judged(report) => *report,
+            Outcome::Needs(_) => unreachable!("all of it is here"),
+        }
+    }
+
+    /// The head of a program for Linux with these twelve bytes behind its mark.
+    fn elf(between: [u8; 12], kind: [u8; 2]) -> Vec<u8> {
+        [&b"\x7fELF"[..], &between, &kind, b"\x3e\0\x01\0\0\0", &[0; 200]].concat()
+    }
+
+    #[test]
+    fn what_linux_runs_is_a_program_whatever_its_name_and_the_files_beside_it() {
+        for name in ["model.bin", "model.data-00000-of-00001", "weights", "model.onnx_data", "a.png"] {
+            for between in
+                [[0; 12], [0xff; 12], [2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], [9, 9, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9]]
+            {
+                for kind in [[2, 0], [3, 0], [0, 2]] {
+                    let report = judge(name, elf(between, kind));
+                    assert!(
+                        report.findings.iter().any(|f| f.rule.id == "WB-EXE-001"),
+                        "{name} {between:?}: {report:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_description_makes_no_bytes_raw_numbers() {
+        let neighbours = Neighbours::from([("model.xml".to_owned(), 0)]);
+        let bytes: Vec<u8> = (0..100_u8).map(|n| n.wrapping_mul(167) ^ 0x91).collect();
+        let Outcome::Judged(report) =
+            scan("model.bin", Arc::new(Bytes::from(bytes)), &Limits::default(), Some(&neighbours))
+        else {
+            unreachable!("all of it is here")
+        };
+        assert_ne!(report.verdict, crate::Verdict::Clean, "{report:?}");
+    }
+
+    #[test]
+    fn a_script_may_have_blanks_before_its_interpreter() {
+        for line in ["#!/bin/sh", "#! /bin/sh", "#!\t/bin/sh", "#!  \t /bin/sh"] {
+            let report = judge("model.safetensors", format!("{line}\nexit 0\n").into_bytes());
+            assert!(report.findings.iter().any(|f| f.rule.id == "WB-EXE-002"), "{line}: {report:?}");
+        }
+    }
+}

@@ -48,7 +48,10 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     }
     let path = source.path();
     let folder = path.rfind(['/', '!']).and_then(|at| path.get(..=at)).unwrap_or_default();
-    let there = |name: &String| scan.neighbours.is_some_and(|all| all.contains_key(&format!("{folder}{name}")));
+    // An empty file describes nothing.
+    let there = |name: &String| {
+        scan.neighbours.and_then(|all| all.get(&format!("{folder}{name}"))).is_some_and(|size| *size > 0)
+    };
     let found = descriptions(source.file_name()).into_iter().find(|(name, _)| there(name));
     match found {
         Some((_, format)) => {

@@ -4,7 +4,11 @@
 //! touched (CVE-2024-27322); functions and calls run only when somebody calls them.
 
 use crate::{
-    formats::{Match, Probe, gap, wire::Skipped},
+    formats::{
+        Match, Probe, gap,
+        r_calls::{self, Reach},
+        wire::Skipped,
+    },
     read::cursor::Cursor,
     rules,
     scan::{Scan, Scanned, Stop},
@@ -14,54 +18,14 @@ use crate::{
 /// The longest name that is read.
 const NAME: u64 = 64 << 10;
 
+/// The mark of a binding that is a function's answer.
+const ACTIVE: i32 = 1 << (12 + 15);
+
+/// The longest text in code that is read.
+const WORDS: u64 = 64 << 10;
+
 /// What R's own reader, which recurses, gives up at.
 const DEEP: usize = 20_000;
-
-/// Functions of R with which code leaves R.
-const RUNS: &[&str] = &[
-    "system",
-    "system2",
-    "shell",
-    "shell.exec",
-    "pipe",
-    "dyn.load",
-    "download.file",
-    "source",
-    "sys.source",
-    "socketConnection",
-    "makeActiveBinding",
-    "reg.finalizer",
-    "install.packages",
-];
-
-/// Functions of R that find or make other code by name.
-const FINDS: &[&str] = &[
-    "eval",
-    "evalq",
-    "parse",
-    "do.call",
-    "get",
-    "get0",
-    "match.fun",
-    "delayedAssign",
-    ".Call",
-    ".External",
-    ".External2",
-    ".C",
-    ".Internal",
-    "loadNamespace",
-    "library",
-    "require",
-    "unserialize",
-    "readRDS",
-    "load",
-    "file",
-    "url",
-    "unlink",
-    "Sys.setenv",
-    "writeLines",
-    "readLines",
-];
 
 /// Names under which ordinary data and models keep a pointer, which is empty once it is read again.
 const POINTERS: &[&str] = &[".internal.selfref", "handle", "ptr", "pointer", "Pointer", ".pointer", "xptr", "raw_ptr"];
@@ -95,12 +59,18 @@ enum Form {
     Little,
 }
 
+/// Parts of a call in byte code, which say their own type: what is called, and what stands behind it.
+const HEAD: i32 = -3;
+const REST: i32 = -2;
+
 /// Where a value stands: whether it is part of code.
 #[derive(Clone, Copy, PartialEq)]
 enum Standing {
     Data,
     /// Part of a function or a call.
     Code,
+    /// What a call calls.
+    Called,
 }
 
 /// What is still to be read.
@@ -227,7 +197,13 @@ impl Walk<'_, '_> {
                 self.names.push(None);
                 self.todo.push(Todo::Items(4, inner));
             }
-            2 | 3 | 5 | 6 | 17 => self.list(at, kind, standing, attributes, tag),
+            2 | 3 | 5 | 6 | 17 => {
+                // In an environment, and only there, a name can stand for a call.
+                if kind == 2 && flags & ACTIVE != 0 {
+                    self.function(at, "a name that calls a function whenever it is looked at");
+                }
+                self.list(at, kind, standing, attributes, tag);
+            }
             22 => {
                 if !POINTERS.contains(&self.last_name.as_str()) {
                     self.function(at, "a pointer of the process that wrote it");
@@ -248,7 +224,7 @@ impl Walk<'_, '_> {
                 self.named(at, Standing::Code, &name);
             }
             9 => {
-                self.string()?;
+                self.string(standing)?;
                 self.todo.push(Todo::Items(u64::from(attributes), inner));
             }
             10 | 13 | 14 | 15 | 24 => {
@@ -282,12 +258,18 @@ impl Walk<'_, '_> {
     /// Lists, functions, promises and calls: attributes, tag, head and rest.
     fn list(&mut self, at: u64, kind: i32, standing: Standing, attributes: bool, tag: bool) {
         let inner = standing;
-        let inside = if matches!(kind, 3 | 5 | 6) { Standing::Code } else { inner };
+        let inside = match kind {
+            // `base::system("…")` calls what a call answers.
+            6 if standing == Standing::Called => Standing::Called,
+            3 | 5 | 6 => Standing::Code,
+            _ => inner,
+        };
         if kind == 3 && standing == Standing::Data {
             self.function(at, "a function");
         }
         self.todo.push(Todo::Items(1, inside));
-        self.todo.push(if kind == 5 { Todo::PromiseValue(at) } else { Todo::Items(1, inside) });
+        let head = if kind == 6 { Standing::Called } else { inside };
+        self.todo.push(if kind == 5 { Todo::PromiseValue(at) } else { Todo::Items(1, head) });
         self.todo.push(Todo::Items(u64::from(tag), inner));
         self.todo.push(Todo::Items(u64::from(attributes), inner));
     }
@@ -374,16 +356,18 @@ impl Walk<'_, '_> {
                     kind = self.int()?;
                 }
                 // The head and the rest say their own types; they are read in order, so the list is filled backwards.
-                self.todo.push(Todo::Part(-2));
-                self.todo.push(Todo::Part(-2));
+                self.todo.push(Todo::Part(REST));
+                self.todo.push(Todo::Part(if matches!(kind, 6 | 240) { HEAD } else { REST }));
                 self.todo.push(Todo::Items(1, Standing::Code));
                 if matches!(kind, 239 | 240) {
                     self.todo.push(Todo::Items(1, Standing::Code));
                 }
             }
-            -2 => {
-                let kind = self.int()?;
-                self.todo.push(Todo::Part(if kind == -2 { 0 } else { kind }));
+            REST | HEAD => {
+                let standing = if kind == HEAD { Standing::Called } else { Standing::Code };
+                let of_calls = |kind: &i32| matches!(kind, 243 | 244 | 239 | 240 | 2 | 6);
+                let part = Some(self.int()?).filter(of_calls).map(Todo::Part);
+                self.todo.push(part.unwrap_or(Todo::Items(1, standing)));
             }
             _ => self.todo.push(Todo::Items(1, Standing::Code)),
         }
@@ -392,14 +376,31 @@ impl Walk<'_, '_> {
 
     /// A name was read where code or data stands.
     fn named(&mut self, at: u64, standing: Standing, name: &str) {
-        if standing == Standing::Data {
+        if standing == Standing::Data || (standing == Standing::Code && r_calls::is_word(name) && name != "system") {
             return;
         }
-        if RUNS.contains(&name) {
-            let message = format!("The data holds code that uses `{name}`, which reaches beyond R.");
+        match r_calls::reach(name) {
+            Some(Reach::Leaves) => {
+                let message = format!("The data holds code that uses `{name}`, which reaches beyond R.");
+                self.scan.found(&rules::R_CODE, self.source, at, message);
+            }
+            Some(Reach::Changes) => {
+                self.function(at, &format!("code that uses `{name}`, which changes files, settings or other code"));
+            }
+            Some(Reach::Finds) => {
+                self.function(at, &format!("code that uses `{name}`, which finds or makes other code"));
+            }
+            None => {}
+        }
+    }
+
+    /// A text in code: the name of a function that is called by it, or a place from which programs start.
+    fn words(&mut self, at: u64, text: &str) {
+        if let Some(place) = r_calls::start_place(text) {
+            let message = format!("The data holds code that names `{place}`, from where programs start by themselves.");
             self.scan.found(&rules::R_CODE, self.source, at, message);
-        } else if FINDS.contains(&name) {
-            self.function(at, &format!("code that uses `{name}`, which finds or makes other code"));
+        } else if r_calls::reach(text) == Some(Reach::Leaves) && (!r_calls::is_word(text) || text == "system") {
+            self.function(at, &format!("code with the word `{text}`, by which it can find what reaches beyond R"));
         }
     }
 
@@ -420,11 +421,16 @@ impl Walk<'_, '_> {
         self.text(length).map(Some)
     }
 
-    /// A string whose content does not matter.
-    fn string(&mut self) -> Scanned<()> {
+    /// A string, whose content matters only in code.
+    fn string(&mut self, standing: Standing) -> Scanned<()> {
+        let at = self.cursor.position();
         let length = self.int()?;
         let Ok(length) = u64::try_from(length) else { return Ok(()) };
-        if self.form == Form::Ascii {
+        if standing != Standing::Data && length <= WORDS {
+            let bytes =
+                if self.form == Form::Ascii { self.escaped(length)? } else { self.cursor.bytes(length)?.to_vec() };
+            self.words(at, &String::from_utf8_lossy(&bytes));
+        } else if self.form == Form::Ascii {
             self.escaped(length)?;
         } else {
             let text = self.cursor.skip(length)?;
@@ -550,3 +556,6 @@ impl Walk<'_, '_> {
         Ok(word)
     }
 }
+
+#[cfg(test)]
+mod tests;

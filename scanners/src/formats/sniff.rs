@@ -51,7 +51,7 @@ pub(crate) fn of(head: &[u8]) -> Option<Family> {
     if let Some(program) = program(head) {
         return Some(Family::Program(program));
     }
-    if starts(b"#!/") || starts(b"#! /") {
+    if is_script(head) {
         return Some(Family::Script);
     }
     if is_pickle(head) {
@@ -86,6 +86,12 @@ pub(crate) fn of(head: &[u8]) -> Option<Family> {
     (small_length && head.get(8..10) == Some(b"{\"")).then_some(Family::Safetensors)
 }
 
+/// What the kernel hands to an interpreter: two letters, blanks, and a path.
+fn is_script(head: &[u8]) -> bool {
+    let path = head.strip_prefix(b"#!").map(|line| line.iter().find(|byte| !matches!(byte, b' ' | b'\t')));
+    path == Some(Some(&b'/'))
+}
+
 /// The protocols 2 to 5 say what they are; the opcode that follows has to be one that a writer begins with. The older ones
 /// look like any text and are for the reader of pickles to tell.
 fn is_pickle(head: &[u8]) -> bool {
@@ -103,7 +109,7 @@ fn is_pickle(head: &[u8]) -> bool {
 pub(crate) fn native(head: &[u8]) -> Option<&'static str> {
     let u32_le = |at: usize| head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
     match head {
-        [0x7f, b'E', b'L', b'F', 1 | 2, 1 | 2, 1, ..] => return Some("ELF"),
+        [0x7f, b'E', b'L', b'F', rest @ ..] if is_elf(rest) => return Some("ELF"),
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', b'\n', ..] => return Some("a package or library of object files"),
         [b'M', b'Z', ..] => {
             let at = usize::try_from(u32_le(0x3c)?).ok()?;
@@ -133,6 +139,14 @@ pub(crate) fn native(head: &[u8]) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Linux looks at the first four bytes, at the kind of file and at the processor, and not at the twelve bytes between; the
+/// loader of libraries looks at those. What either takes is a program.
+fn is_elf(behind_magic: &[u8]) -> bool {
+    let said = matches!(behind_magic, [1 | 2, 1 | 2, 1, ..]);
+    let kind = |bytes: &[u8]| matches!(bytes, [1..=4, 0] | [0, 1..=4]);
+    said || behind_magic.get(12..14).is_some_and(kind)
 }
 
 /// The kind of program that a virtual machine runs, if it is one.

@@ -9,10 +9,14 @@ use quick_xml::{
 };
 
 use crate::{
-    formats::paths::{beside, leaves_folder},
+    formats::{
+        paths::{beside, leaves_folder},
+        xml_words,
+    },
     rules,
     scan::{Scan, Scanned, Stop},
     source::Source,
+    text::page,
 };
 
 /// Deeper than any model's description, and less than what parsers that recurse can take.
@@ -23,6 +27,15 @@ const KNOWN_TYPES: &[&str] =
 
 /// Inspects a document. A model's description that is broken is worth telling; any other document harms nobody so.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    let first = inspect_as_is(scan, source, text);
+    xml_words::declared(scan, source, text, |scan, source, text| {
+        drawing_as_is(scan, source, text);
+        inspect_as_is(scan, source, text)
+    })?;
+    first
+}
+
+fn inspect_as_is(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
     let walked = walk(scan, source, text);
     if let Err(Stop::Broken { at, what }) = &walked
         && (text.contains("<PMML") || text.contains("<net "))
@@ -91,7 +104,15 @@ fn short(words: &str) -> String {
 
 /// A drawing's document type. Drawing programs declare entities for the names of their own namespaces; what reads a file, or
 /// grows out of entities in entities, is not for that.
-pub(crate) fn drawing(scan: &mut Scan<'_>, source: &Source, text: &str) {
+pub(crate) fn drawing(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    drawing_as_is(scan, source, text);
+    xml_words::declared(scan, source, text, |scan, source, text| {
+        drawing_as_is(scan, source, text);
+        page::html(scan, source, text)
+    })
+}
+
+fn drawing_as_is(scan: &mut Scan<'_>, source: &Source, text: &str) {
     let head = text.get(..text.len().min(64 << 10)).unwrap_or(text);
     let upper = head.to_ascii_uppercase();
     let Some(at) = upper.find("<!DOCTYPE") else { return };

@@ -109,7 +109,7 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
     if is_binary(&probe.head) {
         return Match::Content;
     }
-    let named = probe.named(NAMES);
+    let named = has_name(probe.source);
     let head = Source::new("", in_memory(probe.head.clone()), 0);
     let whole = probe.len() <= HEAD;
     let mut machine = Machine::new(&head, 0, Mode::Attempt, 100_000);
@@ -117,14 +117,36 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
     match accepts(&machine, &end, probe.len(), named) {
         true => Match::Content,
         false if named => Match::Name,
-        false if !whole && end.ran_out() && (end.ops > 1 || is_line(&probe.head)) => Match::Name,
+        false if !whole && end.ran_out() && (end.ops > 1 || goes_on(&probe.head, end.at, probe.len())) => Match::Name,
         false => Match::No,
     }
 }
 
-/// A text or number that goes on to the end of its line, beyond what was looked at.
-fn is_line(head: &[u8]) -> bool {
-    matches!(head, [b'V' | b'I' | b'L' | b'F', ..] | [b'S', b'\'' | b'"', ..])
+/// Whether the opcode at `at` goes on beyond what was looked at: a text or number to the end of its line, or bytes whose
+/// length says that they end within the file. What stands behind them is as good a pickle as any.
+fn goes_on(head: &[u8], at: u64, len: u64) -> bool {
+    let from = usize::try_from(at).unwrap_or(usize::MAX);
+    let rest = head.get(from..).unwrap_or_default();
+    matches!(rest, [b'V' | b'I' | b'L' | b'F', ..] | [b'S', b'\'' | b'"', ..])
+        || steps_over(rest, len.saturating_sub(at))
+}
+
+/// Whether the first opcode holds bytes of a length that it says, and which end before the `left` bytes do.
+fn steps_over(op: &[u8], left: u64) -> bool {
+    let length = match op {
+        [b'B' | b'T' | b'X' | 0x8b, a, b, c, d, ..] => 5 + u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
+        [0x8d | 0x8e | 0x96, length @ ..] => {
+            let length = length.first_chunk().map_or(u64::MAX, |length| u64::from_le_bytes(*length));
+            length.saturating_add(9)
+        }
+        _ => return false,
+    };
+    length < left
+}
+
+fn has_name(source: &Source) -> bool {
+    let name = source.file_name().to_ascii_lowercase();
+    NAMES.iter().any(|end| name.ends_with(end))
 }
 
 /// `80 02`, and an opcode behind it that can come first.
@@ -149,6 +171,15 @@ fn accepts(machine: &Machine<'_>, end: &End, len: u64, named: bool) -> bool {
     end.ran_out() && enough
 }
 
+/// Whether bytes of which nothing else is known load as a pickle, or do something before they break.
+pub(crate) fn tried(scan: &mut Scan<'_>, source: &Source) -> Scanned<bool> {
+    let binary = is_binary(&source.read_up_to(0, 3)?);
+    let (machine, end) = run(scan, source, 0, if binary { Mode::Sure } else { Mode::Attempt }, Loader::Plain)?;
+    let is =
+        if binary { end.stopped() || machine.judge.uses > 0 } else { accepts(&machine, &end, source.len(), false) };
+    Ok(is)
+}
+
 /// Inspects a file that is, or may be, a pickle.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let head = source.read_up_to(0, HEAD)?;
@@ -160,9 +191,11 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let mut machine = Machine::new(&first, 0, Mode::Attempt, 100_000);
     let end = machine.run();
     let inconclusive = end.ran_out() && source.len() > HEAD;
+    // Of what begins with a length, as many formats do, a name or something that is used has to say that it is a pickle.
+    let named = end.ops > 1 || has_name(source) || !steps_over(&head, source.len());
     if inconclusive || accepts(&machine, &end, source.len(), true) {
         let (machine, end) = run(scan, source, 0, Mode::Attempt, Loader::Plain)?;
-        if accepts(&machine, &end, source.len(), true) {
+        if accepts(&machine, &end, source.len(), named) {
             drop(machine);
             return inspect_as(scan, source, Loader::Plain).map(drop);
         }

@@ -402,3 +402,33 @@ fn a_small_pickle_does_not_fill_memory() {
     let report = whole("m.pkl", &bytes);
     assert_ne!(report.verdict, Verdict::Clean);
 }
+
+/// A picture, or anything that begins with a length, may be a pickle whose first text steps over all that was looked at.
+#[test]
+fn a_first_text_that_is_longer_than_what_is_looked_at_hides_nothing() {
+    let attack = b"0cos\nsystem\nX\x09\0\0\0echo gone\x85R.";
+    let bmp = |length: u32| {
+        let mut head = b"BM\0\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0\x01\0\x01\0\x01\0\x18\0".to_vec();
+        head[2..5].copy_from_slice(&length.to_le_bytes()[..3]);
+        // As an opcode: `B` and the length `M`, and the first three bytes of the picture's size.
+        let steps = 5 + (usize::try_from(length).unwrap() << 8 | 0x4d);
+        head.resize(steps, 1);
+        [head, attack.to_vec()].concat()
+    };
+    let text = |op: &[u8], length: &[u8], count: usize| [op, length, &vec![b'a'; count], attack].concat();
+    for (name, bytes) in [
+        ("picture.bmp", bmp(20)),
+        ("picture.bmp", bmp(0x4000)),
+        ("weights", text(b"X", &5000_u32.to_le_bytes(), 5000)),
+        ("weights", text(b"B", &5000_u32.to_le_bytes(), 5000)),
+        ("weights", text(b"(X", &5000_u32.to_le_bytes(), 5000)),
+        ("weights", text(b"\x8d", &5000_u64.to_le_bytes(), 5000)),
+        ("weights", text(b"\x8e", &70_000_u64.to_le_bytes(), 70_000)),
+        ("weights", text(b"\x96", &70_000_u64.to_le_bytes(), 70_000)),
+    ] {
+        let report = whole(name, &bytes);
+        assert_eq!(report.verdict, Verdict::Malicious, "{name}: {report:?}");
+        let (fetched, _) = from_ranges(name, &Bytes::from(bytes));
+        assert_eq!(serde_json::to_string(&fetched).unwrap(), serde_json::to_string(&report).unwrap(), "{name}");
+    }
+}

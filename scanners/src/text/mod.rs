@@ -68,6 +68,11 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Match {
     if decode::looks_like_text(&probe.head, cut) && ends { Match::Content } else { Match::No }
 }
 
+/// Whether the reader of texts reads all of this.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    decode::looks_like_text(bytes, false) && decode::text(bytes).is_ok()
+}
+
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let name = source.file_name().to_ascii_lowercase();
     let by_name = kind_of(&name, source.name());
@@ -136,7 +141,7 @@ fn read_as(scan: &mut Scan<'_>, source: &Source, kind: Kind, text: &str) -> Scan
             page::markdown(scan, source, text)?;
         }
         Kind::Html => {
-            xml::drawing(scan, source, text);
+            xml::drawing(scan, source, text)?;
             page::html(scan, source, text)?;
         }
         Kind::Xml => {

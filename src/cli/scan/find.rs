@@ -1,12 +1,14 @@
 //! Which files `scan` reads: those named, and everything in the folders named.
 //!
-//! Follows links to files, as the hub's cache is made of them, and to folders, each folder once. A blob of that cache is
-//! read under the name that a snapshot gives it, and by itself only where no snapshot names it.
+//! Follows links that stay within the folder, each folder once, and those of the hub's cache to its own blobs. A link that
+//! leads elsewhere is said and not followed: what lies there was not named by whoever asked. A blob is read under the name
+//! that a snapshot gives it, and by itself only where no snapshot names it.
 
 use std::{
     collections::{BTreeSet, HashSet},
+    fmt::Write as _,
     fs,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,8 +22,8 @@ pub(super) struct Wanted {
     pub(super) shown: String,
     /// Its name within the folder that was given.
     pub(super) name: String,
-    /// Whether it is a file: a pipe would be waited for, and a device read for ever.
-    pub(super) plain: bool,
+    /// Why it is not opened, where it is not.
+    pub(super) closed: Option<String>,
     pub(super) neighbours: Option<Arc<Neighbours>>,
 }
 
@@ -29,11 +31,16 @@ pub(super) struct Wanted {
 pub(super) struct Found {
     pub(super) files: Vec<Wanted>,
     pub(super) notes: Vec<String>,
+    /// Whether a folder was given that has nothing to read.
+    pub(super) nothing: bool,
 }
+
+/// A pipe would be waited for, and a device read for ever.
+const NO_FILE: &str = "it is a device, a pipe or a socket";
 
 /// Everything under `paths`, in the order of the paths and then of the names.
 pub(super) fn all(paths: &[PathBuf]) -> Result<Found, String> {
-    let mut found = Found { files: Vec::new(), notes: Vec::new() };
+    let mut found = Found { files: Vec::new(), notes: Vec::new(), nothing: false };
     for path in paths {
         let about = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
         if about.is_dir() { folder(path, &mut found) } else { found.files.push(single(path, about.is_file())) }
@@ -42,46 +49,75 @@ pub(super) fn all(paths: &[PathBuf]) -> Result<Found, String> {
 }
 
 fn single(path: &Path, plain: bool) -> Wanted {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let name = shown(Path::new(path.file_name().unwrap_or(path.as_os_str())));
     let beside = path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
     let neighbours = beside.map(|folder| {
         let files = fs::read_dir(folder).into_iter().flatten().flatten().take(NEIGHBOURS);
         let sized = files.filter_map(|entry| Some((entry.file_name(), fs::metadata(entry.path()).ok()?)));
         let plain = sized.filter(|(_, about)| about.is_file());
-        Arc::new(plain.map(|(name, about)| (name.to_string_lossy().into_owned(), about.len())).collect())
+        Arc::new(plain.map(|(name, about)| (shown(Path::new(&name)), about.len())).collect())
     });
-    Wanted { path: path.to_owned(), shown: path.to_string_lossy().into_owned(), name, plain, neighbours }
+    let closed = (!plain).then(|| NO_FILE.to_owned());
+    Wanted { path: path.to_owned(), shown: shown(path), name, closed, neighbours }
+}
+
+/// The path as text. Bytes that are no text are written as `\xff`, so that two names never look the same.
+fn shown(path: &Path) -> String {
+    let mut out = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
 }
 
 fn folder(root: &Path, found: &mut Found) {
-    let mut walk = Walk { root, files: Vec::new(), entered: HashSet::new(), notes: &mut found.notes };
+    let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let mut walk = Walk { root, real, files: Vec::new(), entered: HashSet::new(), notes: &mut found.notes };
     walk.run();
     let mut files = walk.files;
-    files.sort_by(|a, b| a.0.cmp(&b.0));
+    if files.is_empty() {
+        found.nothing = true;
+        found.notes.push(format!("There is nothing to read in {}, so that nothing is known of it.", root.display()));
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
     let named: BTreeSet<PathBuf> = files
         .iter()
-        .filter(|(_, path, _)| path.is_symlink())
-        .filter_map(|(_, path, _)| path.canonicalize().ok())
+        .filter(|file| file.closed.is_none() && file.path.is_symlink())
+        .filter_map(|file| file.path.canonicalize().ok())
         .collect();
     let is_named_blob = |path: &Path| {
         let in_blobs = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "blobs");
         in_blobs && !path.is_symlink() && path.canonicalize().is_ok_and(|real| named.contains(&real))
     };
-    files.retain(|(_, path, _)| !is_named_blob(path));
-    let neighbours: Arc<Neighbours> = Arc::new(files.iter().map(|(name, _, size)| (name.clone(), *size)).collect());
-    found.files.extend(files.into_iter().map(|(name, path, _)| Wanted {
-        plain: fs::metadata(&path).is_ok_and(|about| about.is_file() || about.is_dir()),
-        shown: path.to_string_lossy().into_owned(),
-        path,
-        name,
+    files.retain(|file| !is_named_blob(&file.path));
+    let neighbours: Arc<Neighbours> = Arc::new(files.iter().map(|file| (file.name.clone(), file.size)).collect());
+    found.files.extend(files.into_iter().map(|file| Wanted {
+        shown: shown(&file.path),
+        path: file.path,
+        name: file.name,
+        closed: file.closed,
         neighbours: Some(neighbours.clone()),
     }));
 }
 
+/// What a walk came by.
+struct Met {
+    /// Its name within the root.
+    name: String,
+    path: PathBuf,
+    size: u64,
+    /// Why it is not opened.
+    closed: Option<String>,
+}
+
 struct Walk<'a> {
     root: &'a Path,
-    /// Name within the root, path, size.
-    files: Vec<(String, PathBuf, u64)>,
+    /// The root without links.
+    real: PathBuf,
+    files: Vec<Met>,
     /// Folders by device and number: a link back to one of them is not a way round for ever.
     entered: HashSet<(u64, u64)>,
     notes: &'a mut Vec<String>,
@@ -112,28 +148,59 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, path: PathBuf, folders: &mut Vec<PathBuf>) {
+        if let Some(elsewhere) = self.elsewhere(&path) {
+            let why =
+                format!("it is a link that leads out of the folder, to {}, and is not followed", shown(&elsewhere));
+            return self.add(path, 0, Some(why));
+        }
         match fs::metadata(&path) {
             Ok(about) if about.is_dir() && path.file_name().is_some_and(|name| name == ".git") => {
                 self.notes.push(format!("{} is git's own and is not read.", path.display()));
             }
             Ok(about) if about.is_dir() => folders.push(path),
-            Ok(about) if about.is_file() => self.add(path, about.len()),
-            // Neither can be read, and the report says so.
-            Ok(_) | Err(_) => self.add(path, 0),
+            Ok(about) if about.is_file() => self.add(path, about.len(), None),
+            Ok(_) => self.add(path, 0, Some(NO_FILE.to_owned())),
+            // It cannot be opened either, and the report says why.
+            Err(_) => self.add(path, 0, None),
         }
+    }
+
+    /// Where a link leads that must not be followed.
+    fn elsewhere(&self, path: &Path) -> Option<PathBuf> {
+        if !path.is_symlink() {
+            return None;
+        }
+        // What leads nowhere cannot be opened, and the report says so.
+        let target = path.canonicalize().ok()?;
+        let stays = target.starts_with(&self.real) || is_own_blob(path, &target);
+        (!stays).then_some(target)
     }
 
     /// A folder that cannot be listed is reported like a file that cannot be opened.
     fn unreadable(&mut self, folder: &Path, error: &std::io::Error) {
         self.notes.push(format!("{}: {error}", folder.display()));
-        self.add(folder.to_owned(), 0);
+        self.add(folder.to_owned(), 0, None);
     }
 
-    fn add(&mut self, path: PathBuf, size: u64) {
-        let name = path.strip_prefix(self.root).unwrap_or(&path).to_string_lossy().into_owned();
-        self.files.push((name, path, size));
+    fn add(&mut self, path: PathBuf, size: u64, closed: Option<String>) {
+        let name = shown(path.strip_prefix(self.root).unwrap_or(&path));
+        self.files.push(Met { name, path, size, closed });
     }
+}
+
+/// Whether a file of a snapshot leads to a blob of the same model in the hub's cache: `snapshots/<commit>/<file>` and
+/// `blobs/<digest>` lie in one folder.
+fn is_own_blob(link: &Path, target: &Path) -> bool {
+    let Some(blobs) = target.parent().filter(|folder| folder.file_name().is_some_and(|name| name == "blobs")) else {
+        return false;
+    };
+    let model = blobs.parent().unwrap_or(blobs);
+    let beside = link.parent().and_then(|folder| folder.canonicalize().ok());
+    target.is_file() && beside.is_some_and(|folder| folder.starts_with(model.join("snapshots")))
 }
 
 /// Of a single file's folder no more than this is looked at.
 const NEIGHBOURS: usize = 20_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! `weighbridge scan`: reads files and folders on this machine and says what is in them. Needs no server and no configuration.
 //!
-//! Ends with 1 where something is malicious or suspicious, else with 2 where something could not be judged, else with 0.
+//! Ends with 1 where something is malicious or suspicious, else with 2 where something could not be judged or there was
+//! nothing to read, else with 0.
 //! Never changes what it reads.
 
 mod find;
@@ -9,6 +10,7 @@ mod show;
 use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
+    os::unix::ffi::OsStrExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
@@ -52,9 +54,10 @@ enum Shape {
 /// Runs the command.
 pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     let shape = if args.json { Shape::Json } else { args.format };
-    let Found { files, notes } = find::all(&args.paths).map_err(Failure::Usage)?;
+    let Found { files, notes, nothing } =
+        find::all(&args.paths).map_err(|error| Failure::Usage(show::one_line(&error)))?;
     for note in notes {
-        out::tell(note);
+        out::tell(show::one_line(&note));
     }
     let jobs = args.jobs.or(std::thread::available_parallelism().ok()).map_or(1, std::num::NonZeroUsize::get);
     let began = Instant::now();
@@ -85,6 +88,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     match sums.worst() {
         Some(Verdict::Malicious | Verdict::Suspicious) => Err(Failure::Said),
         Some(Verdict::Unjudged) => Err(Failure::Unjudged),
+        _ if nothing => Err(Failure::Unjudged),
         _ => Ok(()),
     }
 }
@@ -118,10 +122,15 @@ fn in_order(files: &[Wanted], jobs: usize, mut each: impl FnMut(Report)) {
     });
 }
 
-/// Reads one file. Whatever goes wrong, there is a report, and it is not clean.
+/// Reads one file, and keeps the bytes of its name.
 fn one(file: &Wanted, limits: &Limits) -> Report {
-    if !file.plain && file.path.exists() {
-        return unread(&file.shown, "it is a device, a pipe or a socket");
+    judged(file, limits).with_raw_path(file.path.as_os_str().as_bytes())
+}
+
+/// Reads one file. Whatever goes wrong, there is a report, and it is not clean.
+fn judged(file: &Wanted, limits: &Limits) -> Report {
+    if let Some(why) = &file.closed {
+        return unread(&file.shown, why);
     }
     let opened = match FileSource::open(&file.path) {
         Ok(opened) => opened,

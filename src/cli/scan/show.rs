@@ -9,6 +9,7 @@ use std::{
 use weighbridge_scanners::{Report, Verdict};
 
 use super::{PROGRESS, out};
+use crate::domain::file::deceptive;
 
 /// How many files came to which verdict.
 #[derive(Default)]
@@ -123,6 +124,15 @@ impl Screen {
     }
 }
 
+/// A name or a sentence with everything written out that could pass for another line, or turn letters round.
+pub(super) fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || deceptive(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
 fn block(report: &Report) -> String {
     let word = match report.verdict {
         Verdict::Malicious => "MALICIOUS",
@@ -130,18 +140,24 @@ fn block(report: &Report) -> String {
         Verdict::Unjudged => "not judged",
         Verdict::Clean => "clean",
     };
-    let mut text = format!("{}\n  {word} · {}", report.path, report.format);
+    let mut text = format!("{}\n  {word} · {}", one_line(&report.path), report.format);
     let covered = &report.coverage;
     if let Some(reason) = &covered.reason {
         let all = covered.inspected + covered.inert + covered.unscanned;
-        let _ = write!(text, " · {} of {} not looked at: {reason}", out::size(covered.unscanned), out::size(all));
+        let _ = write!(
+            text,
+            " · {} of {} not looked at: {}",
+            out::size(covered.unscanned),
+            out::size(all),
+            one_line(reason)
+        );
     }
     for finding in report.findings.iter().take(FINDINGS) {
         let severity = format!("{:?}", finding.severity).to_lowercase();
         let member =
             finding.place.path.strip_prefix(&report.path).unwrap_or(&finding.place.path).trim_start_matches('!');
-        let place = if member.is_empty() { String::new() } else { format!("{member} ") };
-        let _ = write!(text, "\n  {} {severity}  {}", finding.rule.id, finding.message);
+        let place = if member.is_empty() { String::new() } else { format!("{} ", one_line(member)) };
+        let _ = write!(text, "\n  {} {severity}  {}", finding.rule.id, one_line(&finding.message));
         let _ = write!(text, "\n      at {place}byte {}", finding.place.offset);
     }
     if report.findings.len() > FINDINGS {
@@ -152,3 +168,20 @@ fn block(report: &Report) -> String {
 
 /// More than these are no help on a screen.
 const FINDINGS: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use weighbridge_scanners::unread;
+
+    use super::{block, one_line};
+
+    #[test]
+    fn a_name_forges_no_line() {
+        let name = "model.pkl\n0 files, 0 bytes: 0 malicious\r\u{1b}[2K\u{202e}x";
+        let report = unread(name, "it is a link that leads out of the folder, to /a\nb");
+        let text = block(&report);
+        assert!(!text.contains("\n0 files") && !text.contains('\r') && !text.contains('\u{1b}'), "{text}");
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert_eq!(one_line("naïve 模型 (1).txt"), "naïve 模型 (1).txt");
+    }
+}

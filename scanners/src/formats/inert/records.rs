@@ -43,31 +43,6 @@ pub(super) fn records(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
     Ok(cursor.position())
 }
 
-/// How much of a database is searched.
-const SEARCHED: u64 = 8 << 20;
-
-/// Looks for pickles among the values of a database: those whose frame has the length that it says, so that nothing else is
-/// taken for one. Whoever opens the database may load them.
-pub(super) fn values(scan: &mut Scan<'_>, source: &Source, end: u64) -> Scanned<()> {
-    let bytes = source.read_up_to(0, end.min(SEARCHED))?;
-    scan.steps(bytes.len() as u64 / 16)?;
-    let mut told = 0;
-    for sign in [b"\x80\x04\x95", b"\x80\x05\x95"] {
-        for at in memchr::memmem::find_iter(&bytes, sign) {
-            let length = bytes.get(at + 3..at + 11).and_then(|length| length.try_into().ok()).map(u64::from_le_bytes);
-            let stop =
-                length.and_then(|length| usize::try_from(length).ok()).and_then(|length| (at + 11).checked_add(length));
-            let Some(stop) = stop.filter(|stop| bytes.get(stop - 1) == Some(&b'.')) else { continue };
-            scan.inner(&source.member(&format!("value at {at}"), at as u64..stop as u64));
-            told += 1;
-            if told >= 256 {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
-}
-
 /// CRC-32C, turned and moved as TFRecord does it.
 fn masked(bytes: [u8; 8]) -> u32 {
     let mut sum = u32::MAX;

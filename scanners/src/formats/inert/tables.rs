@@ -1,10 +1,10 @@
-//! Tables, vocabularies and small databases.
+//! Tables and vocabularies.
 //!
 //! Of tables only the ends are read. A schema can carry a pickle which old readers loaded: that one thing is looked for.
 
 use bytes::Bytes;
 
-use super::{MANY, cut_off, u16_be, u32_be, u32_le, u64_le};
+use super::{MANY, cut_off, u32_be, u32_le, u64_le};
 use crate::{
     read::{
         base64,
@@ -164,23 +164,6 @@ pub(super) fn pieces(scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
         }
     }
     if count == 0 { Err(Stop::broken(0, "a vocabulary without pieces")) } else { Ok(source.len()) }
-}
-
-/// SQLite: pages of one size, as many as the header says.
-pub(super) fn sqlite(_scan: &mut Scan<'_>, source: &Source) -> Scanned<u64> {
-    let head = source.read_up_to(0, 100)?;
-    let page = match u16_be(&head, 16) {
-        Some(1) => 65536,
-        Some(page) if page.is_power_of_two() && page >= 512 => page,
-        _ => return Err(Stop::broken(16, "a database's page size makes no sense")),
-    };
-    let pages = u32_be(&head, 28).unwrap_or(0);
-    let said = page * pages;
-    if pages == 0 || said > source.len() {
-        // Older writers did not keep the count.
-        return if source.len().is_multiple_of(page) { Ok(source.len()) } else { Err(cut_off(28, "database")) };
-    }
-    Ok(said)
 }
 
 /// MATLAB: elements with a type and a length behind a header of 128 bytes.

@@ -89,3 +89,16 @@ fn deep_graphs_cost_no_stack() {
     }
     assert!(!escapes(&judge(model(&graph, &[]))));
 }
+
+#[test]
+fn a_function_of_the_model_stands_for_itself_and_no_other_operation_of_its_domain() {
+    let node = |name: &str, overload: &str| {
+        let overload = if overload.is_empty() { vec![] } else { field(8, overload.as_bytes()) };
+        field(1, &[field(4, name.as_bytes()), field(7, b"x.example"), overload].concat())
+    };
+    let function = |name: &str| field(25, &[field(1, name.as_bytes()), field(10, b"x.example")].concat());
+    let unknown = |report: &Report| report.findings.iter().any(|finding| finding.rule.id == "WB-ONX-004");
+    assert!(!unknown(&judge(model(&node("Own", ""), &function("Own")))));
+    assert!(unknown(&judge(model(&[node("Own", ""), node("Native", "")].concat(), &function("Own")))));
+    assert!(unknown(&judge(model(&node("Own", "other"), &function("Own")))), "another overload is another function");
+}
