@@ -1,0 +1,111 @@
+//! Scripts of a shell: their commands one by one, and what they do together. Nothing is run.
+
+use super::{
+    Command, RUNS_DOWNLOADED,
+    flow::{self, What},
+    harm, judge, shortened,
+};
+use crate::{
+    rules,
+    scan::{Scan, Scanned},
+    source::Source,
+};
+
+/// Inspects a shell, batch or PowerShell script. That it is a script at all is for the one who calls to say.
+pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
+    scan.steps(text.len() as u64 / 16)?;
+    inspect_lines(scan, source, text, |_| false);
+    Ok(())
+}
+
+/// Looks at the commands of a text, one by one and together. Lines that are `skipped` are none.
+pub(crate) fn inspect_lines(scan: &mut Scan<'_>, source: &Source, text: &str, skipped: impl Fn(&str) -> bool) {
+    for Harm { at, how, line, together } in harms(text, skipped) {
+        // People do install programs by running what they download: somebody should look, and it is no attack by itself.
+        let rule = if how == RUNS_DOWNLOADED { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM };
+        let message = if together {
+            format!("The commands of this script together do harm: it {how}.")
+        } else {
+            format!("A command in this script {how}: `{}`.", shortened(&line))
+        };
+        scan.found(rule, source, at as u64, message);
+    }
+}
+
+/// A command that harms.
+pub(crate) struct Harm {
+    /// Where its line begins.
+    pub(crate) at: usize,
+    pub(crate) how: &'static str,
+    pub(crate) line: String,
+    /// No single command does it.
+    together: bool,
+}
+
+/// The commands of a text that harm.
+pub(crate) fn harms(text: &str, skipped: impl Fn(&str) -> bool) -> Vec<Harm> {
+    /// More text than this is looked at by its lines alone.
+    const LONGEST: usize = 1 << 20;
+    let joined = text.replace("\\\r\n", "   ").replace("\\\n", "  ");
+    let comment = |line: &str| {
+        let bare = line.trim_start();
+        bare.starts_with('#') || bare.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("rem ")) || skipped(line)
+    };
+    let (mut at, mut found) = (0, Vec::new());
+    // The same text with blanks in place of what is no command.
+    let mut commands = String::with_capacity(joined.len());
+    for whole in joined.split_inclusive('\n') {
+        let (start, line) = (at, whole.trim_end_matches(['\n', '\r']));
+        at += whole.len();
+        if comment(line) {
+            commands.push_str(&" ".repeat(line.len()));
+            commands.push_str(whole.get(line.len()..).unwrap_or_default());
+            continue;
+        }
+        commands.push_str(whole);
+        if let Command::Harmful(how) = judge(line) {
+            found.push(Harm { at: start, how, line: line.to_owned(), together: false });
+        }
+    }
+    if commands.len() <= LONGEST {
+        // A long script may well hold more than is followed: its lines have been looked at.
+        for flow in flow::look(&commands).0.into_iter().filter(|flow| flow.what != What::TooMany) {
+            let Some(how) = flow.what.how() else { continue };
+            let before = commands.get(..flow.at).unwrap_or_default();
+            let start = before.rfind('\n').map_or(0, |end| end + 1);
+            let line = commands.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+            if !found.iter().any(|harm| harm.at == start) {
+                found.push(Harm { at: start, how, line: line.to_owned(), together: false });
+            }
+        }
+    }
+    // What is spread over lines.
+    if !found.iter().any(|harm| harm.how != RUNS_DOWNLOADED)
+        && let Some(how) = together(&commands)
+    {
+        found.push(Harm { at: 0, how, line: String::new(), together: true });
+    }
+    found
+}
+
+/// What commands do together that none of them does alone. Long scripts hold words of everything, and only what cannot be
+/// meant otherwise is asked of them.
+fn together(commands: &str) -> Option<&'static str> {
+    const SHORT: usize = 4096;
+    let text: String = commands.chars().take(1 << 16).collect::<String>().to_lowercase();
+    let bare: String = text.chars().filter(|c| !matches!(c, '"' | '\'' | '\\' | '^' | '`')).collect();
+    if let Some(how) = harm::fetched_and_run(&bare).filter(|how| bare.len() <= SHORT || *how != RUNS_DOWNLOADED) {
+        return Some(how);
+    }
+    if harm::stands(&bare, "mkfifo") && bare.lines().any(|line| line.contains('|') && harm::stands(line, "nc ")) {
+        return Some("opens a shell to another machine");
+    }
+    let lines = commands.lines().filter(|line| !line.trim().is_empty()).count();
+    if commands.trim().len() > SHORT || lines > 40 {
+        return None;
+    }
+    match judge(commands) {
+        Command::Harmful(how) if how != RUNS_DOWNLOADED => Some(how),
+        _ => None,
+    }
+}
