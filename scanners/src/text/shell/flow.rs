@@ -32,6 +32,8 @@ pub(super) enum What {
     Key,
     /// A table of what is run again and again.
     Table,
+    /// What was downloaded or decoded, put where a shell begins.
+    Start,
     /// Commands within commands, deeper than they are followed.
     TooDeep,
     /// More commands within commands than are followed.
@@ -48,6 +50,7 @@ impl What {
             What::Hidden => "hides which program it starts",
             What::Key => "lets somebody else log in",
             What::Table => "makes a command run again and again",
+            What::Start => "makes a command run at every start",
             What::TooDeep | What::TooMany => "hides its commands in commands within commands",
             What::Installer => return None,
         })
@@ -126,6 +129,8 @@ fn decodes(name: &str, args: &[Word]) -> bool {
         "xxd" => option(&['r'], "--r"),
         "openssl" => option(&['d'], "--d") && args.iter().any(|word| matches!(word.text.as_str(), "base64" | "enc")),
         "rev" | "uudecode" | "gpg" => true,
+        // What stands behind the end of a script.
+        "tail" | "sed" | "awk" | "dd" => args.iter().any(|word| matches!(word.text.as_str(), "$0" | "if=$0" | "${0}")),
         // Letters for other letters: `tr a-z n-za-m`.
         "tr" => args.len() == 2 && args.iter().all(|word| word.text.rfind('-') > Some(0)) && !folds(args),
         _ => false,
@@ -235,7 +240,10 @@ impl Look<'_> {
         if let Some(first) = first {
             // `$(curl …)` and `./fetched` where a command begins.
             let output = first.text.starts_with("$(").then(|| self.of_word(first).run()).flatten();
-            let file = first.text.contains('/').then(|| self.of_file(&first.text).run()).flatten();
+            let program = first.text.contains('/')
+                || [".exe", ".bat", ".cmd", ".ps1"].iter().any(|end| first.text.ends_with(end));
+            let file = program.then(|| self.of_file(&first.text).run()).flatten();
+            let output = output.or_else(|| self.passed(first, feed).filter(|_| first.text.starts_with("$(")));
             if let Some(what) = output.or(file) {
                 return Some(what);
             }
@@ -246,16 +254,27 @@ impl Look<'_> {
         let kind = programs::runs(&name)?;
         if kind == Runs::Words {
             // `iex (irm …)`: what stands in brackets is no command of a shell's.
+            if let Some(what) = args.iter().find_map(|word| self.passed(word, feed)) {
+                return Some(what);
+            }
             let bracketed = text.commands.iter().filter(|_| name != "eval").map(|simple| own(simple, &self.output));
             return bracketed.fold(Holds::default(), Holds::with).run();
         }
         let each = programs::is_for_each(simple);
         match programs::from(&name, kind, args) {
             From::Input => {
-                let hidden = programs::echoed(text, simple).is_some_and(|(_, escapes)| escapes > 3);
-                feed.run().or(hidden.then_some(What::Decoded))
+                let echoed = programs::echoed(text, simple);
+                let hidden = echoed.as_ref().is_some_and(|(_, escapes)| *escapes > 3);
+                let given = match &simple.input {
+                    Some(Input::Text(text)) => Some(text),
+                    _ => echoed.as_ref().map(|(text, _)| text),
+                };
+                let given = given.filter(|_| kind == Runs::Language).and_then(|text| said(text));
+                feed.run().or(hidden.then_some(What::Decoded)).or(given)
             }
-            From::File(word) => self.of_word(word).with(self.of_file(&word.text)).run(),
+            From::File(word) => {
+                self.of_word(word).with(self.of_file(&word.text)).run().or_else(|| self.passed(word, feed))
+            }
             From::Said(word)
                 if each && ["{}", "$@", "$0", "$1", "$*"].iter().any(|whole| word.text.starts_with(whole)) =>
             {
@@ -266,8 +285,15 @@ impl Look<'_> {
                 let read = word.text.contains("stdin") && (word.text.contains("exec(") || word.text.contains("eval("));
                 self.of_word(word).run().or_else(|| said(&word.text)).or_else(|| feed.run().filter(|_| read))
             }
-            From::Said(_) | From::Own => None,
+            From::Said(word) => self.passed(word, feed),
+            From::Own => None,
         }
+    }
+
+    /// What flows through a text in a word: `bash -c "$(cat)"`.
+    fn passed(&self, word: &Word, feed: Holds) -> Option<What> {
+        let passes = word.inner.iter().filter_map(|id| self.parsed.texts.get(*id)).any(programs::passes);
+        feed.run().filter(|_| passes)
     }
 }
 
@@ -285,8 +311,9 @@ fn said(text: &str) -> Option<What> {
 
 /// `/bin/c?rl`, `/???/b??h`: programs of the system have names.
 fn hides(word: &str) -> bool {
-    let folders = ["/bin/", "/usr/", "/sbin/", "/???/", "/?in/", "/b?n/", "/bi?/", "/*/", "/b*/"];
-    folders.iter().any(|folder| word.starts_with(folder)) && !word.contains("/local/") && !word.contains("/lib")
+    let folders = ["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/???/", "/?in/", "/b?n/", "/bi?/", "/usr/???/"];
+    let path = |c: char| c.is_ascii_alphanumeric() || "/?*[]._-".contains(c);
+    folders.iter().any(|folder| word.starts_with(folder)) && word.chars().all(path) && !word.ends_with('/')
 }
 
 fn file_name(path: &str) -> &str {

@@ -43,6 +43,13 @@ const HARM: &[(&[&str], &str)] = &[
     (&["downloadstring", "iex"], "downloads text and runs it"),
     (&["downloadstring", "invoke-expression"], "downloads text and runs it"),
     (&["invoke-webrequest", "iex"], "downloads text and runs it"),
+    (&["downloadfile(", "& ."], "downloads a program and runs it"),
+    (&["downloadfile(", "invoke-item"], "downloads a program and runs it"),
+    (&["scriptblock]::create", "irm "], "downloads text and runs it"),
+    (&["scriptblock]::create", "iwr "], "downloads text and runs it"),
+    (&["scriptblock]::create", "downloadstring"], "downloads text and runs it"),
+    (&["scriptblock]::create", "invoke-restmethod"], "downloads text and runs it"),
+    (&["scriptblock]::create", "invoke-webrequest"], "downloads text and runs it"),
     (&["downloadfile", "start-process"], "downloads a program and runs it"),
     (&["certutil", "-urlcache"], "downloads a program with a tool made for certificates"),
     (&["certutil", "-decode"], "unpacks a program with a tool made for certificates"),
@@ -54,25 +61,36 @@ const HARM: &[(&[&str], &str)] = &[
     (&["schtasks", "/create"], "makes a command run again and again"),
     (&["currentversion\\run"], "makes a command run at every start"),
     (&["systemctl enable", "/etc/systemd"], "makes a command run at every start"),
-    (&[">> ~/.bashrc", "curl"], "makes a command run at every start"),
-    (&[">> ~/.bashrc", "base64"], "makes a command run at every start"),
     (&["xmrig"], "mines coins"),
     (&["stratum+tcp"], "mines coins"),
     (&[":(){ :|:& };:"], "starts processes without end"),
-    (&["mkfs.", "/dev/"], "erases a disk"),
+    (&["mkfs", "/dev/sda"], "erases a disk"),
+    (&["mkfs", "/dev/nvme0"], "erases a disk"),
+    (&["mkfs", "/dev/vda"], "erases a disk"),
+    (&["mkfs", "/dev/xvda"], "erases a disk"),
+    (&["mkfs", "/dev/mmcblk0"], "erases a disk"),
     (&["dd ", "of=/dev/sd"], "erases a disk"),
+    (&["dd ", "of=/dev/nvme"], "erases a disk"),
+    (&["dd ", "of=/dev/vd"], "erases a disk"),
     (&["iptables -f"], "takes the firewall down"),
     (&["setenforce 0"], "takes a protection down"),
     (&["history -c"], "hides what was done"),
-    (&["169.254.169.254"], "asks the cloud for the machine's credentials"),
-    (&["metadata.google.internal"], "asks the cloud for the machine's credentials"),
+    // What the machine is called and where it stands is asked every day.
+    (&["169.254.169.254", "/iam"], "asks the cloud for the machine's credentials"),
+    (&["169.254.169.254", "security-credentials"], "asks the cloud for the machine's credentials"),
+    (&["169.254.169.254", "user-data"], "asks the cloud for the machine's credentials"),
+    (&["169.254.169.254", "identity"], "asks the cloud for the machine's credentials"),
+    (&["169.254.169.254", "service-accounts"], "asks the cloud for the machine's credentials"),
+    (&["169.254.170.2"], "asks the cloud for the machine's credentials"),
+    (&["metadata.google.internal", "service-accounts"], "asks the cloud for the machine's credentials"),
+    (&["metadata.google.internal", "recursive=true"], "asks the cloud for the machine's credentials"),
 ];
 
 pub(super) const FETCHERS: &[&str] = &["curl ", "wget ", "fetch ", "lwp-download ", "aria2c ", "iwr ", "irm "];
 #[rustfmt::skip]
 const CREDENTIALS: &[&str] = &[
     "~/.ssh/id_", "$home/.ssh/id_", "/.ssh/id_rsa", "/.ssh/id_ed25519", ".aws/credentials", ".netrc", ".git-credentials", "/etc/shadow",
-    ".kube/config", ".docker/config.json", "huggingface/token", ".bash_history", "login.keychain", "wallet.dat", ".config/gcloud",
+    ".kube/config", ".docker/config.json", "huggingface/token", ".bash_history", "login.keychain", "wallet.dat", ".config/gcloud", ".ssh/config",
 ];
 pub(super) const SENDERS: &[&str] =
     &["curl ", "wget ", "nc ", "ncat ", "scp ", "rsync ", "ftp ", "/dev/tcp", "nslookup ", "dig "];
@@ -123,6 +141,8 @@ fn leaks(text: &str) -> Option<&'static str> {
     let text = &reading(text);
     let sends = SENDERS.iter().any(|sender| text.contains(sender));
     let environment = text.contains("$(env)")
+        || text.contains("$(env |")
+        || text.contains("$(env|")
         || text.contains("$(printenv")
         || text.starts_with("env |")
         || text.contains("printenv |")
@@ -155,8 +175,15 @@ fn packs(text: &str) -> Option<&'static str> {
         "~/.cache/huggingface",
     ];
     const READERS: [&str; 8] = ["tar", "zip", "cat", "base64", "gzip", "find", "xxd", "openssl"];
-    let sends =
-        |part: &str| SENDERS.iter().any(|sender| part.trim_start().trim_start_matches("sudo ").starts_with(sender));
+    const LINES: [&str; 4] = ["ssh ", "openssl s_client", "telnet ", "socat "];
+    let sends = |part: &str| {
+        let part = part.trim_start().trim_start_matches("sudo ");
+        SENDERS.iter().chain(&LINES).any(|sender| part.starts_with(sender))
+    };
+    // All that somebody has: `tar cz ~ | …`.
+    let home = |part: &str| {
+        part.split_whitespace().any(|word| matches!(word, "~" | "~/" | "$home" | "$home/" | "/root" | "/home"))
+    };
     let text = text.lines().map(reading).collect::<Vec<_>>().join("\n");
     let pipes = text.lines().flat_map(|line| line.split([';', '&']));
     for pipe in pipes.filter(|pipe| pipe.contains('|')) {
@@ -166,7 +193,8 @@ fn packs(text: &str) -> Option<&'static str> {
             if read && sends(part) {
                 return Some("sends credentials to somebody else");
             }
-            read |= READERS.contains(&first) && FOLDERS.iter().any(|folder| part.contains(folder));
+            read |= READERS.contains(&first)
+                && (FOLDERS.iter().any(|folder| part.contains(folder)) || first == "tar" && home(part));
         }
     }
     None
@@ -174,6 +202,16 @@ fn packs(text: &str) -> Option<&'static str> {
 fn erases(text: &str) -> Option<&'static str> {
     for part in text.split([';', '|', '&', '\n']) {
         let part = part.trim().trim_start_matches("sudo ");
+        let found = part.strip_prefix("find ").filter(|rest| rest.contains("-delete") || rest.contains("-exec rm"));
+        if let Some(rest) = found
+            && rest
+                .split_whitespace()
+                .next()
+                .is_some_and(|place| matches!(place, "/" | "~" | "~/" | "$home" | "/home" | "/root"))
+            && !rest.contains("-name")
+        {
+            return Some("erases everything");
+        }
         let Some(rest) = part.strip_prefix("rm ") else { continue };
         let forced = rest.split_whitespace().any(|word| word.starts_with('-') && word.contains('r'));
         let root = rest.split_whitespace().any(|word| {

@@ -16,8 +16,32 @@ pub(super) fn weigh(text: &Text, simple: &Simple, brought: bool) -> Option<What>
     let tee = matches!(name.as_str(), "tee" | "cp" | "install" | "mv");
     let written =
         simple.writes.iter().map(String::as_str).chain(args.iter().filter(|_| tee).map(|word| word.text.as_str()));
+    if brought && simple.writes.iter().any(|file| is_start(file)) {
+        return Some(What::Start);
+    }
     let keys = written.into_iter().any(|file| file.trim_end_matches(['"', '\'']).ends_with("authorized_keys"));
     (keys && (brought || foreign_key(text, simple, &name))).then_some(What::Key)
+}
+
+/// Whether a shell runs this file whenever it begins.
+pub(super) fn is_start(file: &str) -> bool {
+    const FILES: [&str; 11] = [
+        ".bashrc",
+        ".bash_profile",
+        ".bash_login",
+        ".bash_logout",
+        ".bash_aliases",
+        ".profile",
+        ".zshrc",
+        ".zshenv",
+        ".zprofile",
+        ".kshrc",
+        "/etc/profile",
+    ];
+    let file = file.trim_matches(['"', '\'']);
+    FILES.iter().any(|name| file.ends_with(name))
+        || file.contains("/etc/profile.d/")
+        || file.ends_with("/etc/bash.bashrc")
 }
 
 /// `crontab -`, `crontab file`, and not `crontab -l`.

