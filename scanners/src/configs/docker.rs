@@ -35,7 +35,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
 pub(crate) fn command(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
     let shown = || line.chars().take(160).collect::<String>();
     match shell::judge(commands(line)) {
-        Command::Harmful(how) if matches!(how, shell::RUNS_DOWNLOADED | shell::RUNS_UNPROTECTED) => {
+        Command::Harmful(shell::RUNS_DOWNLOADED | shell::RUNS_UNPROTECTED) => {
             let message = format!("What this downloads is run without being looked at: `{}`.", shown());
             scan.found(&rules::CODE_SETTING, source, at, message);
         }

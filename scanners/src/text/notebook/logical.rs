@@ -30,6 +30,7 @@ struct Quote {
 }
 
 /// The logical line that begins at `from`.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of letter")]
 pub(super) fn line(text: &str, from: usize) -> Logical {
     let bytes = text.as_bytes();
     let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);

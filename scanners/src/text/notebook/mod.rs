@@ -55,7 +55,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
             scan.steps(content.len() as u64 / 4)?;
             if kind.eq_ignore_ascii_case("code") {
                 for written in &written {
-                    code.add(scan, source, at, &content, written)?;
+                    code.add(scan, source, at, &content, written);
                 }
             } else if !kind.eq_ignore_ascii_case("raw") {
                 for (_, message) in page::active(&page::without_code(&content), Markup::Still).into_iter().take(5) {
@@ -82,27 +82,26 @@ struct Code {
 
 impl Code {
     /// Adds a cell, or hands it to whoever reads what it is written in.
-    fn add(&mut self, scan: &mut Scan<'_>, source: &Source, at: u64, content: &str, written: &Written) -> Scanned<()> {
+    fn add(&mut self, scan: &mut Scan<'_>, source: &Source, at: u64, content: &str, written: &Written) {
         if *written != Written::Python {
             self.program(scan, source, at, content, written);
-            return Ok(());
+            return;
         }
         let mut cell = lines::cleaned(content);
         let mut setup = String::new();
         for _ in 0..MOST_NESTED {
             let Some(magic) = magics::of_cell(&cell) else {
                 self.cell(scan, source, at, &setup, &cell);
-                return Ok(());
+                return;
             };
             let next = self.magic(scan, source, at, &magic);
-            let Some((statement, body)) = next else { return Ok(()) };
+            let Some((statement, body)) = next else { return };
             setup.push_str(&statement);
             cell = body;
         }
         let message = "Magic words stand in magic words, deeper than they are followed.";
         scan.found(&rules::LIMIT_REACHED, source, at, message);
         scan.left_out(source, "magic words in magic words");
-        Ok(())
     }
 
     /// A cell of Python and its lines for the shell. What stands behind a magic word before it is Python as well.

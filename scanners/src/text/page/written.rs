@@ -45,6 +45,28 @@ pub(super) fn entities(text: &str) -> String {
     out
 }
 
+/// Entities that have names.
+const NAMES: [(&str, char); 18] = [
+    ("colon;", ':'),
+    ("Tab;", ' '),
+    ("NewLine;", ' '),
+    ("lpar;", '('),
+    ("rpar;", ')'),
+    ("sol;", '/'),
+    ("period;", '.'),
+    ("comma;", ','),
+    ("apos;", '\''),
+    ("quot;", '"'),
+    ("lt;", '<'),
+    ("gt;", '>'),
+    ("amp;", '&'),
+    ("nbsp;", ' '),
+    ("lbrace;", '{'),
+    ("rbrace;", '}'),
+    ("equals;", '='),
+    ("semi;", ';'),
+];
+
 /// The letter that an entity stands for, and its length.
 fn entity(text: &str) -> Option<(char, usize)> {
     if let Some(number) = text.strip_prefix("&#") {
@@ -57,26 +79,6 @@ fn entity(text: &str) -> Option<(char, usize)> {
         let ends = digits.get(count..).is_some_and(|rest| rest.starts_with(';'));
         return Some((c, 2 + usize::from(hex) + count + usize::from(ends)));
     }
-    const NAMES: [(&str, char); 18] = [
-        ("colon;", ':'),
-        ("Tab;", ' '),
-        ("NewLine;", ' '),
-        ("lpar;", '('),
-        ("rpar;", ')'),
-        ("sol;", '/'),
-        ("period;", '.'),
-        ("comma;", ','),
-        ("apos;", '\''),
-        ("quot;", '"'),
-        ("lt;", '<'),
-        ("gt;", '>'),
-        ("amp;", '&'),
-        ("nbsp;", ' '),
-        ("lbrace;", '{'),
-        ("rbrace;", '}'),
-        ("equals;", '='),
-        ("semi;", ';'),
-    ];
     let name = text.get(1..)?;
     NAMES.iter().find(|(known, _)| name.starts_with(known)).map(|(known, c)| (*c, 1 + known.len()))
 }

@@ -43,7 +43,7 @@ fn fault(text: &str, made: &[usize]) -> Option<String> {
     let mut made = made.iter().copied().peekable();
     for token in parsed.tokens() {
         let start = token.range().start().to_usize();
-        while made.peek().is_some_and(|at| *at < start) {
+        if made.peek().is_some_and(|at| *at < start) {
             return Some("its commands and its strings cannot be told apart".to_owned());
         }
         if made.peek() == Some(&start) && !matches!(token.kind(), TokenKind::Indent | TokenKind::Dedent) {

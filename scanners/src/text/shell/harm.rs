@@ -125,7 +125,7 @@ fn reading(text: &str) -> String {
         for word in part.split_whitespace() {
             // `scp -i ~/.ssh/id_rsa …` opens a door with the key and does not send it.
             let key = std::mem::replace(&mut skip, matches!(word, "-i" | ">" | ">>"));
-            let public = word.trim_matches(['"', '\'']).ends_with(".pub");
+            let public = word.trim_matches(['"', '\'']).rsplit_once('.').is_some_and(|(_, end)| end == "pub");
             let written = word.starts_with('>') && word.len() > 2;
             if !key && !public && !written {
                 kept.push(word);

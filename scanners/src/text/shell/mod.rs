@@ -8,6 +8,7 @@ mod harm;
 mod persist;
 mod programs;
 mod script;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod words;

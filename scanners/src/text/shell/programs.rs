@@ -1,7 +1,10 @@
 //! Which program a command starts, behind `sudo`, `env` and their like, and where that program takes its own program from.
 //! Nothing is run.
 
-use super::words::{Input, Simple, Text, Word, assignment, unescaped};
+use super::{
+    spelling::{assignment, unescaped},
+    words::{Input, Simple, Text, Word},
+};
 
 /// Programs that run what they are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

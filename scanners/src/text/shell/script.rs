@@ -62,8 +62,10 @@ pub(crate) struct Harm {
 
 /// The commands of a text that harm.
 pub(crate) fn harms(text: &str, skipped: impl Fn(&str) -> bool) -> Vec<Harm> {
-    /// More text than this is looked at by its lines alone.
+    /// More text than this is looked at in parts.
     const LONGEST: usize = 1 << 20;
+    /// More than this need not be told; what harms always is.
+    const MOST: usize = 500;
     let joined = text.replace("\\\r\n", "   ").replace("\\\n", "  ");
     let comment = |line: &str| {
         let bare = line.trim_start();
@@ -81,21 +83,34 @@ pub(crate) fn harms(text: &str, skipped: impl Fn(&str) -> bool) -> Vec<Harm> {
             continue;
         }
         commands.push_str(whole);
-        if let Command::Harmful(how) = judge(line) {
+        if let Command::Harmful(how) = judge(line)
+            && found.len() < if how == RUNS_DOWNLOADED { MOST } else { 2 * MOST }
+        {
             found.push(Harm { at: start, how, line: line.to_owned(), together: false });
         }
     }
-    if commands.len() <= LONGEST {
+    let mut from = 0;
+    while from < commands.len() {
+        let rest = commands.get(from..).unwrap_or_default();
+        let most = super::floor(rest, LONGEST);
+        // Up to the end of a line, where there is one.
+        let most = if most < rest.len() {
+            rest.get(..most).and_then(|part| part.rfind('\n')).map_or(most, |end| end + 1)
+        } else {
+            most
+        };
+        let part = rest.get(..most).unwrap_or_default();
         // A long script may well hold more than is followed: its lines have been looked at.
-        for flow in flow::look(&commands).0.into_iter().filter(|flow| flow.what != What::TooMany) {
+        for flow in flow::look(part).0.into_iter().filter(|flow| flow.what != What::TooMany) {
             let Some(how) = flow.what.how() else { continue };
-            let before = commands.get(..flow.at).unwrap_or_default();
+            let before = part.get(..flow.at).unwrap_or_default();
             let start = before.rfind('\n').map_or(0, |end| end + 1);
-            let line = commands.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
-            if !found.iter().any(|harm| harm.at == start) {
-                found.push(Harm { at: start, how, line: line.to_owned(), together: false });
+            let line = part.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+            if !found.iter().any(|harm| harm.at == from + start) {
+                found.push(Harm { at: from + start, how, line: line.to_owned(), together: false });
             }
         }
+        from += most.max(1);
     }
     // What is spread over lines.
     if !found.iter().any(|harm| harm.how != RUNS_DOWNLOADED)

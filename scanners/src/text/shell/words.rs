@@ -5,6 +5,8 @@
 
 use std::{collections::HashMap, ops::Range, rc::Rc};
 
+use super::spelling::{CLOSE, COMMA, OPEN, assignment, escape, expanded};
+
 /// Texts of commands lie in texts of commands; deeper than this nobody writes them.
 const MOST_DEEP: u32 = 8;
 /// What names may grow a text to.
@@ -65,7 +67,7 @@ pub(super) struct Word {
 }
 
 /// The values of names that are known.
-type Names = HashMap<String, String>;
+type Names = HashMap<Rc<str>, Rc<str>>;
 
 /// What is still to be read: a text, whose it is, how deep it lies, and the names that it knows.
 struct Todo {
@@ -82,9 +84,9 @@ pub(super) fn parse(text: &str, programs: fn(&Text, usize) -> Vec<String>) -> Pa
     let mut grown = 0;
     while let Some(next) = todo.pop() {
         let Todo { number, text, depth, names } = next;
-        let mut reader = Reader { text: &text, names: names.as_ref().clone(), grown, ..Reader::default() };
+        let mut reader = Reader { text: &text, names, grown, ..Reader::default() };
         reader.read();
-        let (commands, inner, names) = (reader.commands, reader.inner, Rc::new(reader.names));
+        let (commands, inner, names) = (reader.commands, reader.inner, reader.names);
         grown = reader.grown;
         parsed.texts[number].commands = commands;
         let mut more: Vec<(usize, String)> = inner.into_iter().collect();
@@ -158,7 +160,7 @@ struct Level {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
-    names: Names,
+    names: Rc<Names>,
     grown: usize,
     commands: Vec<Simple>,
     /// Texts in words: the command they stand in, and the text.
@@ -182,11 +184,6 @@ enum Awaits {
     Said,
     Here { tabs: bool },
 }
-
-/// In the place of braces and commas that no quotes make literal.
-const OPEN: char = '\u{f0001}';
-const COMMA: char = '\u{f0002}';
-const CLOSE: char = '\u{f0003}';
 
 impl Reader<'_> {
     fn rest(&self) -> &str {
@@ -302,17 +299,19 @@ impl Reader<'_> {
         let given = |word: &Word| assignment(&word.text).map(|(name, value)| (name.to_owned(), value.to_owned()));
         if simple.words.iter().skip(usize::from(setting)).all(|word| given(word).is_some() || setting) {
             for (name, value) in simple.words.iter().filter_map(given) {
-                if value.len() <= LONGEST_NAMED && (self.names.len() < MOST_NAMES || self.names.contains_key(&name)) {
-                    self.names.insert(name, value);
+                if value.len() <= LONGEST_NAMED
+                    && (self.names.len() < MOST_NAMES || self.names.contains_key(name.as_str()))
+                {
+                    Rc::make_mut(&mut self.names).insert(name.into(), value.into());
                 } else {
-                    self.names.remove(&name);
+                    Rc::make_mut(&mut self.names).remove(name.as_str());
                 }
             }
         }
         if simple.words.is_empty() && simple.input.is_none() && simple.writes.is_empty() {
             return;
         }
-        simple.feed = self.level.feed.clone();
+        simple.feed.clone_from(&self.level.feed);
         self.piping = false;
         self.commands.push(simple);
     }
@@ -406,7 +405,6 @@ impl Reader<'_> {
             match (quote, c) {
                 (None | Some('"'), '\\') => skip = true,
                 (Some(open), c) if open == c => quote = None,
-                (Some(_), _) => {}
                 (None, '"' | '\'') => quote = Some(c),
                 (None, '(') => depth += 1,
                 (None, ')') if depth == 0 => {
@@ -463,14 +461,15 @@ impl Reader<'_> {
     fn value(&mut self, name: &str, written: &str, quoted: bool) {
         if name == "IFS" || name.starts_with("IFS%") {
             if quoted {
-                self.push(' ')
+                self.push(' ');
             } else {
-                self.end_word()
+                self.end_word();
             }
             return;
         }
         let other = name.split_once(":-").map(|(_, other)| other.to_owned());
-        let value = self.names.get(name).cloned().or(other).unwrap_or_else(|| written.to_owned());
+        let known = self.names.get(name).map(ToString::to_string);
+        let value = known.or(other).unwrap_or_else(|| written.to_owned());
         self.grown += value.len();
         if self.grown > MOST_GROWN {
             return;
@@ -547,76 +546,4 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// `name=value`
-pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
-    let (name, value) = word.split_once('=')?;
-    let name = name.strip_suffix('+').unwrap_or(name);
-    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    (begins && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')).then_some((name, value))
-}
-
-/// The letter that follows a backslash in `$'…'` or `echo -e`, and how many bytes say so.
-fn escape(text: &str) -> (char, usize) {
-    let digits = |from: usize, most: usize, base: u32| {
-        let digits = text.get(from..).unwrap_or_default();
-        let count = digits.chars().take(most).take_while(|c| c.is_digit(base)).count();
-        let value = u32::from_str_radix(digits.get(..count).unwrap_or_default(), base).ok().and_then(char::from_u32);
-        value.map(|c| (c, from + count))
-    };
-    let first = text.chars().next().unwrap_or('\\');
-    let simple = (first, first.len_utf8().min(text.len()));
-    match first {
-        'n' => ('\n', 1),
-        't' => ('\t', 1),
-        'x' => digits(1, 2, 16).unwrap_or(simple),
-        'u' => digits(1, 4, 16).unwrap_or(simple),
-        'U' => digits(1, 8, 16).unwrap_or(simple),
-        '0'..='7' => digits(0, if first == '0' { 4 } else { 3 }, 8).unwrap_or(simple),
-        _ => simple,
-    }
-}
-
-/// A text with its escapes read, as `echo -e` and `printf` do, and how many there were.
-pub(super) fn unescaped(text: &str) -> (String, usize) {
-    let (mut out, mut rest, mut count) = (String::new(), text, 0);
-    while let Some(at) = rest.find('\\') {
-        out.push_str(rest.get(..at).unwrap_or_default());
-        rest = rest.get(at + 1..).unwrap_or_default();
-        count += usize::from(rest.starts_with(|c: char| c == 'x' || c == 'u' || c.is_ascii_digit()));
-        let (c, length) = escape(rest);
-        out.push(c);
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    (out, count)
-}
-
-/// `{curl,-s,x}` and `c{ur,}l` as the words that they become.
-fn expanded(word: &str) -> Vec<String> {
-    const MOST: usize = 64;
-    let mut words = vec![word.to_owned()];
-    for _ in 0..4 {
-        let mut next = Vec::new();
-        for word in &words {
-            let parts = word.find(CLOSE).and_then(|close| {
-                let open = word.get(..close)?.rfind(OPEN)?;
-                let inner = word.get(open + OPEN.len_utf8()..close)?;
-                let after = word.get(close + CLOSE.len_utf8()..)?;
-                inner.contains(COMMA).then(|| (word.get(..open).unwrap_or_default(), inner, after))
-            });
-            match parts {
-                Some((before, inner, after)) => {
-                    next.extend(inner.split(COMMA).map(|part| format!("{before}{part}{after}")));
-                }
-                None => next.push(word.clone()),
-            }
-        }
-        if next.len() > MOST || next.len() == words.len() {
-            break;
-        }
-        words = next;
-    }
-    words
 }
