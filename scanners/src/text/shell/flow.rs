@@ -3,7 +3,7 @@
 
 use super::{
     addresses::{self, Fetched},
-    persist,
+    leaks, persist,
     programs::{self, From, Runs, base, started},
     words::{self, Input, Parsed, Simple, Word},
 };
@@ -24,6 +24,8 @@ pub(super) enum What {
     Unprotected,
     /// What was decoded.
     Decoded,
+    /// Nothing, but it sends what is secret.
+    Secret,
     /// Something whose name is only known where it runs.
     Hidden,
     /// A tool whose makers say that it is installed in this way.
@@ -50,6 +52,7 @@ impl What {
             What::Hidden => "hides which program it starts",
             What::Key => "lets somebody else log in",
             What::Table => "makes a command run again and again",
+            What::Secret => "sends credentials to somebody else",
             What::Start => "makes a command run at every start",
             What::TooDeep | What::TooMany => "hides its commands in commands within commands",
             What::Installer => return None,
@@ -62,6 +65,7 @@ impl What {
 struct Holds {
     fetched: Option<Fetched>,
     decoded: bool,
+    secret: bool,
 }
 
 impl Holds {
@@ -70,7 +74,7 @@ impl Holds {
             (Some(a), Some(b)) => Some(a.max(b)),
             (a, b) => a.or(b),
         };
-        Self { fetched, decoded: self.decoded || other.decoded }
+        Self { fetched, decoded: self.decoded || other.decoded, secret: self.secret || other.secret }
     }
 
     /// What running it comes to.
@@ -114,7 +118,8 @@ fn outputs(parsed: &Parsed) -> Vec<Holds> {
 fn own(simple: &Simple, output: &[Holds]) -> Holds {
     let (name, args) = started(simple);
     let inner = simple.inner.iter().filter_map(|id| output.get(*id)).copied().fold(Holds::default(), Holds::with);
-    Holds { fetched: addresses::fetched(&name, args), decoded: decodes(&name, args) }.with(inner)
+    Holds { fetched: addresses::fetched(&name, args), decoded: decodes(&name, args), secret: leaks::reads(&name, args) }
+        .with(inner)
 }
 
 fn decodes(name: &str, args: &[Word]) -> bool {
@@ -167,7 +172,8 @@ impl Look<'_> {
                 let at = self.place(number, place);
                 let out = own(simple, &self.output).with(feed);
                 let stays = persist::weigh(text, simple, out != Holds::default());
-                for what in self.weigh(number, simple, feed).into_iter().chain(stays) {
+                let leaves = self.leaves(simple, feed).then_some(What::Secret);
+                for what in self.weigh(number, simple, feed).into_iter().chain(stays).chain(leaves) {
                     if self.found.len() < 100 {
                         self.found.push(Flow { at, what });
                     }
@@ -220,6 +226,7 @@ impl Look<'_> {
         let (name, args) = started(simple);
         let mut names: Vec<String> = simple.writes.clone();
         names.extend(addresses::written(&name, args));
+        names.extend(leaks::packed(&name, args));
         if name == "tee" {
             names.extend(args.iter().filter(|word| !word.text.starts_with('-')).map(|word| word.text.clone()));
         }
@@ -230,6 +237,18 @@ impl Look<'_> {
                 self.files.push((name.to_owned(), out));
             }
         }
+    }
+
+    /// Whether a command sends what is secret.
+    fn leaves(&self, simple: &Simple, feed: Holds) -> bool {
+        let (name, args) = started(simple);
+        let file = |word: &Word| {
+            let name = word.text.rsplit(['@', '=', '<']).next().unwrap_or_default();
+            !name.is_empty() && self.of_file(name).secret
+        };
+        let taken = leaks::taken(&name, args);
+        feed.secret && leaks::sends_input(&name, args)
+            || taken.iter().any(|word| self.of_word(word).secret || file(word))
     }
 
     /// What a command runs that was not in the text.

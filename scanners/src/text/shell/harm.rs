@@ -18,7 +18,10 @@ pub(super) fn all(text: &str, bare: &str, loose: &str, flat: &str) -> Vec<&'stat
             }
         }
     }
-    let more = leaks(bare).or_else(|| leaks(flat)).or_else(|| packs(text)).or_else(|| packs(flat));
+    // Words of one line belong together; what flows from one line to another is for `flow` to say.
+    let lines = || text.lines().filter(|_| text.contains('\n')).find_map(|line| leaks(&super::bare(line)));
+    let alone = Some(()).filter(|()| !text.contains('\n')).and_then(|()| leaks(bare).or_else(|| leaks(flat)));
+    let more = alone.or_else(lines).or_else(|| packs(text)).or_else(|| packs(flat));
     out.extend(more.or_else(|| erases(bare)).or_else(|| erases(flat)).or_else(|| fetched_and_run(bare)));
     out
 }
@@ -88,7 +91,7 @@ const HARM: &[(&[&str], &str)] = &[
 
 pub(super) const FETCHERS: &[&str] = &["curl ", "wget ", "fetch ", "lwp-download ", "aria2c ", "iwr ", "irm "];
 #[rustfmt::skip]
-const CREDENTIALS: &[&str] = &[
+pub(super) const CREDENTIALS: &[&str] = &[
     "~/.ssh/id_", "$home/.ssh/id_", "/.ssh/id_rsa", "/.ssh/id_ed25519", ".aws/credentials", ".netrc", ".git-credentials", "/etc/shadow",
     ".kube/config", ".docker/config.json", "huggingface/token", ".bash_history", "login.keychain", "wallet.dat", ".config/gcloud", ".ssh/config",
 ];
@@ -109,11 +112,13 @@ fn downloaded(text: &str) -> &'static str {
     if addresses::all(text).any(addresses::is_unprotected) { RUNS_UNPROTECTED } else { RUNS_DOWNLOADED }
 }
 
+/// Programs that only make, guard or test a file.
+pub(super) const GUARDING: [&str; 11] =
+    ["ssh-keygen", "chmod", "chown", "mkdir", "ls", "test", "[", "rm", "touch", "ssh-add", "ssh-keyscan"];
+
 /// The commands that could read what is secret: not those that only make, guard or test a file, and not what is written.
 /// A public key is no secret.
 fn reading(text: &str) -> String {
-    const GUARDING: [&str; 11] =
-        ["ssh-keygen", "chmod", "chown", "mkdir", "ls", "test", "[", "rm", "touch", "ssh-add", "ssh-keyscan"];
     let mut out = String::with_capacity(text.len());
     for part in text.split_inclusive([';', '|', '&', '\n']) {
         let first = part.split_whitespace().find(|word| !matches!(*word, "sudo" | "if" | "then" | "run" | "!"));

@@ -5,6 +5,7 @@
 mod addresses;
 mod flow;
 mod harm;
+mod leaks;
 mod persist;
 mod programs;
 mod script;

@@ -474,7 +474,16 @@ impl Reader<'_> {
         if self.grown > MOST_GROWN {
             return;
         }
-        // What a name holds of commands is found again where its text is run.
+        // What a name holds of commands has been run by the time it is used.
+        if let Some((before, inner)) = value.split_once("$(").filter(|_| value != written)
+            && let Some((inner, after)) = inner.rsplit_once(')')
+        {
+            self.grown += inner.len();
+            before.chars().for_each(|c| self.push(c));
+            self.within("$(", inner.to_owned());
+            after.chars().for_each(|c| self.push(c));
+            return;
+        }
         for c in value.chars() {
             if c.is_whitespace() && !quoted && value != written { self.end_word() } else { self.push(c) }
         }
