@@ -13,6 +13,8 @@ const MOST_DEEP: u32 = 8;
 const MOST_GROWN: usize = 1 << 18;
 const MOST_TEXTS: usize = 4096;
 const MOST_NAMES: usize = 64;
+/// `x=$(f "$x")` holds itself: names that hold commands are followed no deeper than this.
+const MOST_NAMED: u32 = 3;
 const LONGEST_NAMED: usize = 2048;
 
 /// All commands of a text, and of the texts in it.
@@ -84,7 +86,7 @@ pub(super) fn parse(text: &str, programs: fn(&Text, usize) -> Vec<String>) -> Pa
     let mut grown = 0;
     while let Some(next) = todo.pop() {
         let Todo { number, text, depth, names } = next;
-        let mut reader = Reader { text: &text, names, grown, ..Reader::default() };
+        let mut reader = Reader { text: &text, names, grown, own: depth < MOST_NAMED, ..Reader::default() };
         reader.read();
         let (commands, inner, names) = (reader.commands, reader.inner, reader.names);
         grown = reader.grown;
@@ -161,6 +163,8 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     names: Rc<Names>,
+    /// What names hold of commands is followed here.
+    own: bool,
     grown: usize,
     commands: Vec<Simple>,
     /// Texts in words: the command they stand in, and the text.
@@ -478,6 +482,10 @@ impl Reader<'_> {
         if let Some((before, inner)) = value.split_once("$(").filter(|_| value != written)
             && let Some((inner, after)) = inner.rsplit_once(')')
         {
+            if !self.own {
+                written.chars().for_each(|c| self.push(c));
+                return;
+            }
             self.grown += inner.len();
             before.chars().for_each(|c| self.push(c));
             self.within("$(", inner.to_owned());
