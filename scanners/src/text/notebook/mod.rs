@@ -256,6 +256,10 @@ impl Code {
         for (number, ((at, mut readings), answer)) in
             cells.into_iter().chain(own).zip(answers.into_iter().chain(answers_own)).enumerate()
         {
+            // A program of its own costs what starting it costs.
+            if number >= together || answer.is_err() {
+                scan.steps(10_000)?;
+            }
             match answer {
                 Ok(reading) if number < together => {
                     places.push((code.len(), at));
