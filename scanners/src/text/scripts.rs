@@ -118,6 +118,10 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, language: Language, 
     let end = if language == Language::Perl { text.find("\n__END__").unwrap_or(text.len()) } else { text.len() };
     let text = text.get(..end).unwrap_or(text);
     let lower = format!("\n{}", text.to_ascii_lowercase());
+    if takes_code(language, &lower) {
+        let message = format!("This {} takes code from the network or from a visitor and runs it.", language.name());
+        scan.found(&rules::SCRIPT_FILE, source, 0, message);
+    }
     let (calls, needed) = language.calls();
     if !needed.is_empty() && !needed.iter().any(|word| lower.contains(word)) {
         return Ok(());
@@ -151,6 +155,74 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, language: Language, 
         scan.found(&rules::SCRIPT_FILE, source, 0, message);
     }
     Ok(())
+}
+
+/// Whether a script has both what fetches and what runs text as code. Large scripts of pages hold words of everything.
+fn takes_code(language: Language, lower: &str) -> bool {
+    const SMALL: usize = 64 << 10;
+    let any = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    // `model.eval(` and `retrieval(` are other functions.
+    let called = |words: &[&str]| {
+        let places = words.iter().flat_map(|word| lower.match_indices(word));
+        places.into_iter().any(|(at, word)| {
+            let before = lower.get(..at).and_then(|before| before.chars().next_back());
+            word.starts_with('.') || before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | '$' | '.' | ':'))
+        })
+    };
+    match language {
+        Language::JavaScript => {
+            let node = [
+                "require('http",
+                "require(\"http",
+                "require('node:http",
+                "require(\"node:http",
+                "from 'node:http",
+                "from \"node:http",
+            ];
+            lower.len() < SMALL
+                && any(&node)
+                && called(&["eval(", "new function(", "vm.run", "vm.script", "._compile("])
+        }
+        Language::Perl => {
+            any(&["lwp::", "http::tiny", "io::socket"])
+                && called(&["eval(", "eval get", "eval $", "eval lwp", "eval qx"])
+        }
+        Language::Ruby => {
+            any(&["open-uri", "net/http", "uri.open", "httparty"])
+                && called(&["eval(", "eval uri", "eval open", "eval net"])
+        }
+        Language::Lua => any(&["socket.http", "ssl.https", "luasocket"]) && called(&["load(", "loadstring("]),
+        Language::Php => {
+            let visitor = ["$_get", "$_post", "$_request", "$_cookie"]
+                .iter()
+                .flat_map(|from| lower.match_indices(from))
+                .any(|(at, from)| {
+                    let before = lower.get(..at).unwrap_or_default().trim_end_matches(['@', ' ']);
+                    let after = lower.get(at + from.len()..).unwrap_or_default();
+                    let called = after.starts_with('[')
+                        && after
+                            .find(']')
+                            .and_then(|end| after.get(end + 1..))
+                            .is_some_and(|rest| rest.starts_with('('));
+                    called
+                        || ["eval(", "assert(", "create_function(", "include(", "require(", "unserialize("]
+                            .iter()
+                            .any(|call| before.ends_with(call))
+                });
+            let fetched = ["include", "include_once", "require", "require_once"]
+                .iter()
+                .flat_map(|call| lower.match_indices(call))
+                .any(|(at, call)| {
+                    let after =
+                        lower.get(at + call.len()..).unwrap_or_default().trim_start_matches(['(', ' ', '\'', '"']);
+                    ["http://", "https://", "ftp://", "data:", "php://input"]
+                        .iter()
+                        .any(|scheme| after.starts_with(scheme))
+                });
+            visitor || fetched || any(&["eval(file_get_contents(", "eval(base64_decode(", "eval(gzinflate("])
+        }
+        _ => false,
+    }
 }
 
 /// `filesystem(` is no `system(`, and `regex.exec(` runs nothing.

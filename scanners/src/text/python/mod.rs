@@ -7,6 +7,7 @@ mod assign;
 pub(crate) mod beside;
 pub(crate) mod bytecode;
 mod calls;
+pub(crate) mod cells;
 mod changes;
 mod constants;
 mod decode;
@@ -48,7 +49,7 @@ const MOST_NESTED: u32 = 4;
 
 /// Inspects Python source. `at` is where the text begins in the source, for the places of findings.
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) -> Scanned<()> {
-    inspect_as(scan, source, text, Mode::Module, &|offset| at + offset)
+    inspect_as(scan, source, text, When::Import, &|offset| at + offset)
 }
 
 /// The same for the cells of a notebook, one after the other. `place` says where in the source a byte of the text stands.
@@ -58,32 +59,32 @@ pub(crate) fn inspect_cells(
     text: &str,
     place: &dyn Fn(u64) -> u64,
 ) -> Scanned<()> {
-    inspect_as(scan, source, text, Mode::Ipython, place)
+    inspect_as(scan, source, text, When::Call, place)
 }
 
-fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, place: &dyn Fn(u64) -> u64) -> Scanned<()> {
+fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, when: When, place: &dyn Fn(u64) -> u64) -> Scanned<()> {
     if text.len() > LONGEST {
         return Err(Stop::Spent(format!("{} bytes of Python are more than {LONGEST}", text.len())));
     }
     scan.steps(text.len() as u64 / 4)?;
-    let judged = on_a_large_stack(text, mode)?;
+    let judged = on_a_large_stack(text, when)?;
     scan.steps(judged.account.steps)?;
     scan.facts.imports.extend(judged.account.imports);
     scan.facts.remote_code.extend(judged.account.remote_code);
     let found = !judged.account.seen.is_empty();
     for Seen { rule, at, message } in judged.account.seen {
         // What people do in notebooks by hand is not what a loader runs behind their back.
-        if mode == Mode::Ipython
+        if when == When::Call
             && [&rules::PYTHON_RISKY_CALL, &rules::PYTHON_NATIVE, &rules::PYTHON_TAMPERING].contains(&rule)
         {
             continue;
         }
         let line =
             text.as_bytes().get(..at as usize).map_or(1, |before| memchr::memchr_iter(b'\n', before).count() + 1);
-        let line = if mode == Mode::Module { format!(" (line {line})") } else { String::new() };
+        let line = if when == When::Import { format!(" (line {line})") } else { String::new() };
         scan.found(rule, source, place(u64::from(at)), format!("{message}{line}."));
     }
-    if mode == Mode::Module {
+    if when == When::Import {
         beside::imported(scan, source, &judged.account.relative);
         if let Some(at) = judged.account.runs_own {
             beside::run(scan, source, place(u64::from(at)), &judged.account.reads);
@@ -103,7 +104,7 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, mode: Mode, plac
         }
     }
     if let Some(why) = judged.broken
-        && mode == Mode::Module
+        && when == When::Import
     {
         scan.found(&rules::UNREADABLE, source, place(0), format!("Not all of it could be read as Python 3: {why}."));
         scan.left_out(source, format!("not all of it is Python 3: {why}"));
@@ -130,12 +131,12 @@ struct Judged {
 }
 
 /// Parsers of nested text recurse, and so does freeing what they made: it is done where there is room for it.
-fn on_a_large_stack(text: &str, mode: Mode) -> Scanned<Judged> {
+fn on_a_large_stack(text: &str, when: When) -> Scanned<Judged> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("python".into())
             .stack_size(STACK)
-            .spawn_scoped(scope, || judge_text(text, mode))
+            .spawn_scoped(scope, || judge_text(text, when))
             .map_err(|error| Stop::Unreadable(format!("there is no room to read Python in: {error}")))?;
         // The parser is another's, and has been seen to panic. That ends here and is a reason in the coverage; what is printed
         // of it is the program's to decide, by its panic hook: a library leaves that alone.
@@ -143,17 +144,17 @@ fn on_a_large_stack(text: &str, mode: Mode) -> Scanned<Judged> {
     })
 }
 
-fn judge_text(text: &str, mode: Mode) -> Judged {
-    if depth::deepest(text, mode) > depth::MOST {
+fn judge_text(text: &str, when: When) -> Judged {
+    if depth::deepest(text, Mode::Module) > depth::MOST {
         return Judged { too_deep: true, ..Judged::default() };
     }
-    let parsed = parse_unchecked(text, ParseOptions::from(mode));
+    let parsed = parse_unchecked(text, ParseOptions::from(Mode::Module));
     let broken = parsed.errors().first().map(|error| error.error.to_string());
     let mut account = Account::default();
     hidden::look(text, parsed.tokens(), &mut account);
     let Some(module) = parsed.try_into_module() else { return Judged { account, broken, too_deep: false } };
     let most = 2_000_000 + 16 * text.len() as u64;
-    let mut walk = Walk::new(account, if mode == Mode::Module { When::Import } else { When::Call }, most);
+    let mut walk = Walk::new(account, when, most);
     walk.module(module.suite());
     let mut account = std::mem::take(&mut walk.account);
     if let (Some(_), Some(at)) = (account.connects, account.hands_over) {
