@@ -90,7 +90,7 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, when: When, plac
             beside::run(scan, source, place(u64::from(at)), &judged.account.reads);
         }
     }
-    if let Some(why) = judged.account.unread.filter(|_| mode == Mode::Module) {
+    if let Some(why) = judged.account.unread.filter(|_| when == When::Import) {
         scan.left_out(source, why);
     }
     let not_read = match &judged.broken {
