@@ -15,6 +15,14 @@ const PAYLOAD: &[u8] = b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."
 struct Dice(u64);
 
 impl Dice {
+    /// One for each case and round, so that a new case moves nobody else's numbers.
+    fn of(case: &Case, round: u64) -> Self {
+        let mixed = case.path.bytes().fold(0xcbf2_9ce4_8422_2325 ^ round, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Self(mixed | 1)
+    }
+
     fn roll(&mut self, below: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -68,8 +76,8 @@ fn file_name(case: &Case) -> &str {
 
 #[test]
 fn the_account_holds_for_whole_cut_and_changed_files() {
-    let mut dice = Dice(0x5eed);
     for (case, bytes) in small(256 << 10) {
+        let mut dice = Dice::of(&case, 0x5eed);
         let name = file_name(&case);
         check(&case.path, bytes.len(), &judge(name, bytes.clone()));
         for _ in 0..3 {
@@ -91,12 +99,12 @@ fn the_account_holds_for_whole_cut_and_changed_files() {
 
 #[test]
 fn what_is_planted_anywhere_is_found_or_lies_where_the_report_says_nobody_runs_it() {
-    let mut dice = Dice(0xbad);
     let (mut planted, mut found, mut missed) = (0, 0, Vec::new());
     for (case, bytes) in small(256 << 10).filter(|(case, bytes)| case.expect == "benign" && bytes.len() > PAYLOAD.len())
     {
+        let mut dice = Dice::of(&case, 0xbad);
         for insert in [false, true] {
-            for _ in 0..3 {
+            for _ in 0..plantings() {
                 let at = dice.roll(bytes.len() - PAYLOAD.len());
                 let mut with = bytes.clone();
                 let replaced = if insert { at..at } else { at..at + PAYLOAD.len() };
@@ -122,6 +130,11 @@ fn what_is_planted_anywhere_is_found_or_lies_where_the_report_says_nobody_runs_i
     }
     println!("{planted} planted, {found} found; the others lie in bytes reported inert or unscanned");
     assert!(missed.is_empty(), "looked at, not found, and called clean:\n{}", missed.join("\n"));
+}
+
+/// How often it is planted in each file, each way: `tests/run --long` does it more often.
+fn plantings() -> usize {
+    if std::env::var_os("WEIGHBRIDGE_TEST_LONG").is_some() { 60 } else { 3 }
 }
 
 /// A text can hold any letters, a pickle's too, and whoever loads it as the text that it is runs none of them.

@@ -37,6 +37,8 @@ pub(super) struct Ends {
     /// The bytes of the end records themselves.
     pub(super) records: Vec<Range<u64>>,
     pub(super) comment: Option<Range<u64>>,
+    /// End records whose other numbers no writer writes: programs that look at them stop, or go elsewhere.
+    odd: Vec<u64>,
 }
 
 /// One end record's claim.
@@ -76,6 +78,10 @@ pub(super) fn find(scan: &mut Scan<'_>, source: &Source) -> Scanned<Ends> {
         places.dedup();
         places
     };
+    for at in ends.odd.iter().filter(|at| ends.records.iter().any(|record| record.start == **at)).take(1) {
+        let message = "The archive's end record names disks, members or a length that the archive does not have: some programs stop there, others read on.";
+        scan.found(&rules::ZIP_VIEWS_DIFFER, source, *at, message.to_owned());
+    }
     if places.len() > 1 {
         let shown: Vec<String> = places.iter().map(ToString::to_string).collect();
         let message = format!(
@@ -128,6 +134,11 @@ fn claims_at(
         let (count, size, offset) = (u64_at(&record, 32), u64_at(&record, 40), u64_at(&record, 48));
         // Its own length may name more than the fields that are used.
         let length = u64_at(&record, 4).saturating_add(12).min(locator_at - record_at);
+        // Its length, its versions aside, the numbers of disks, and the members on this one.
+        let whole = length == locator_at - record_at && length == u64_at(&record, 4).saturating_add(12);
+        if !whole || u64_at(&record, 16) != 0 || u64_at(&record, 24) != count {
+            ends.odd.push(record_at);
+        }
         let claim = Claim { count, size, offset, end: record_at, short_count: false };
         found.push((claim, vec![record_at..record_at + length, locator_at..locator_at + LOCATOR64_BYTES]));
     }
@@ -141,6 +152,11 @@ fn claims_at(
     }
     // Four letters and numbers that lead nowhere are no end: a member may hold such bytes.
     let plausible = |claim: &Claim| places(source, *claim).map(|places| !places.is_empty());
+    let on_disks = (u16_at(&record, 4), u16_at(&record, 6), u64::from(u16_at(&record, 8)));
+    let usual = |disk: u16| disk == 0 || (disk == u16::MAX && saturated);
+    if !usual(on_disks.0) || !usual(on_disks.1) || on_disks.2 != count {
+        ends.odd.push(at);
+    }
     for (claim, records) in found {
         if plausible(&claim)? {
             claims.push(claim);

@@ -163,3 +163,24 @@ proptest! {
         prop_assert!(report.verdict != Verdict::Clean);
     }
 }
+
+#[test]
+fn an_end_record_with_numbers_that_no_writer_writes_is_told() {
+    let (member, listed) = (local("a.txt", b"words"), central("a.txt", b"words", 0));
+    let long_end = |disks: u64, here: u64, length: u64| {
+        let at = (member.len() + listed.len()) as u64;
+        let numbers = [disks, here, 1, listed.len() as u64, member.len() as u64].map(u64::to_le_bytes).concat();
+        let record = [&b"PK\x06\x06"[..], &length.to_le_bytes(), b"\x2d\0\x2d\0", &numbers].concat();
+        let locator = [&b"PK\x06\x07\0\0\0\0"[..], &at.to_le_bytes(), b"\x01\0\0\0"].concat();
+        [&member[..], &listed, &record, &locator, &end(1, listed.len(), member.len(), b"")].concat()
+    };
+    assert_eq!(judge("a.zip", &long_end(0, 1, 44)).verdict, Verdict::Clean);
+    for odd in [long_end(7, 1, 44), long_end(0, 9, 44), long_end(0, 1, 0x8c04_8000)] {
+        let report = judge("a.zip", &odd);
+        assert!(report.findings.iter().any(|one| one.rule.id == "WB-ZIP-001"), "{:?}", report.findings);
+    }
+    let mut spanned = [&member[..], &listed, &end(1, listed.len(), member.len(), b"")].concat();
+    let at = spanned.len() - 18;
+    spanned[at] = 3;
+    assert!(judge("a.zip", &spanned).findings.iter().any(|one| one.rule.id == "WB-ZIP-001"));
+}
