@@ -495,6 +495,10 @@ impl<'a> Machine<'a> {
             }
             _ => Value::Piece { form: Form::Escaped, len: u32::try_from(len).unwrap_or(u32::MAX), at: start },
         };
+        // What a text holds is numbers or words to whoever loads it.
+        if matches!(op, b'S' | b'V') && len as u64 >= PASSIVE_STRING {
+            self.judge.passive(start..start + len as u64, false);
+        }
         self.push(value);
         Ok(())
     }

@@ -228,6 +228,10 @@ fn text(scan: &mut Scan<'_>, source: &Source, reader: &mut Reader<'_>, key: &str
         scan.facts.licences.insert(text.into_owned());
         return Ok(());
     }
+    if std::str::from_utf8(&bytes).is_err() {
+        let message = "A chat template is not text: what a server makes of its odd bytes differs from one to the next.";
+        scan.found(&rules::GGUF_NESTING, source, start, message.to_owned());
+    }
     if is_template(key)
         && let Err(stop) = template::inspect(scan, source, start, key, &text)
     {
