@@ -79,7 +79,7 @@ pub(super) fn reason(stop: &Stop, exit: Option<ExitStatus>, wrote: &str, limits:
                 (Ended::Crashed, why.into())
             }
             (Some(signal), _) => (Ended::Crashed, format!("the scanner crashed (signal {signal})")),
-            (None, Some(0)) | (None, None) => (Ended::Crashed, "the scanner ended without an answer".into()),
+            (None, Some(0) | None) => (Ended::Crashed, "the scanner ended without an answer".into()),
             (None, Some(code)) => (Ended::Crashed, format!("the scanner gave up (exit {code})")),
         },
     }

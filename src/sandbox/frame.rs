@@ -131,6 +131,8 @@ pub(super) async fn hear(from: &mut (impl AsyncRead + Unpin)) -> Result<(Kind, V
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::panic, reason = "tests say what went wrong by panicking")]
+
     use super::*;
 
     #[test]

@@ -34,16 +34,16 @@ use weighbridge_scanners::{Neighbours, Report, rules};
 
 use crate::domain::refusal::Fault;
 
-use self::{
-    process::{Process, Stopped},
-    supply::Asked,
-};
 pub use self::{
     child::child,
     ended::Ended,
     limits::Limits,
     strength::{Landlock, Strength},
     supply::Supply,
+};
+use self::{
+    process::{Process, Stopped},
+    supply::Asked,
 };
 
 /// The word on the command line by which the program becomes a child.

@@ -1,6 +1,6 @@
 //! A file that the gateway has: each read asks over the socket and waits.
 //!
-//! Keeps the last few windows only, since the whole file may be larger than the child's memory.
+//! Keeps what was fetched before and the last few windows, since the whole file may be larger than the child's memory.
 
 use std::{
     collections::VecDeque,
@@ -9,18 +9,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use weighbridge_scanners::{ReadAt, Unread};
+use weighbridge_scanners::{Ranges, ReadAt, Unread};
 
 use super::child::{Socket, fetch};
 
 /// A file of which any range can be had by asking.
 pub(super) struct Near {
-    size: u64,
+    held: Ranges,
     windows: Mutex<VecDeque<(u64, Bytes)>>,
 }
 
 /// Below this the file is asked for once and whole.
-const WHOLE: u64 = 8 << 20;
+pub(super) const WHOLE: u64 = 8 << 20;
 /// What is asked for at least: readers take headers in small steps …
 const AHEAD: u64 = 64 << 10;
 /// … and more where they read on from the end of the last window.
@@ -28,19 +28,24 @@ const FURTHER_AHEAD: u64 = 1 << 20;
 const WINDOWS: usize = 8;
 
 impl Near {
-    pub(super) fn new(size: u64) -> Self {
-        Self { size, windows: Mutex::default() }
+    /// A file of which some ranges are here already.
+    pub(super) fn new(held: Ranges) -> Self {
+        Self { held, windows: Mutex::default() }
     }
 }
 
 impl ReadAt for Near {
     fn size(&self) -> u64 {
-        self.size
+        self.held.size()
     }
 
     fn read_at(&self, range: Range<u64>) -> Result<Bytes, Unread> {
-        if range.start > range.end || range.end > self.size {
+        let size = self.held.size();
+        if range.start > range.end || range.end > size {
             return Err(Unread::Failed("asked for bytes past the end".into()));
+        }
+        if let Ok(held) = self.held.read_at(range.clone()) {
+            return Ok(held);
         }
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = windows.iter().find_map(|(start, bytes)| within(*start, bytes, &range)) {
@@ -50,18 +55,18 @@ impl ReadAt for Near {
             let end = start + bytes.len() as u64;
             *start <= range.start && range.start <= end
         });
-        let wanted = if self.size <= WHOLE {
-            0..self.size
+        let wanted = if size <= WHOLE {
+            0..size
         } else {
             let ahead = if goes_on { FURTHER_AHEAD } else { AHEAD };
-            range.start..range.end.max(range.start.saturating_add(ahead).min(self.size))
+            range.start..range.end.max(range.start.saturating_add(ahead).min(size))
         };
         let fetched = fetch(&mut Socket, std::slice::from_ref(&wanted));
         let Ok(Some((start, bytes))) = fetched.map(|mut all| all.pop()) else {
             // Without the gateway there is nobody left to tell.
             return Err(Unread::Failed("the gateway is gone".into()));
         };
-        let held = within(start, &bytes, &range).ok_or(Unread::NotHere)?;
+        let held = within(start, &bytes, &range).ok_or_else(|| Unread::Failed("other bytes came".into()))?;
         // What a reader took whole it holds itself.
         if bytes.len() as u64 <= WHOLE {
             if windows.len() == WINDOWS {

@@ -108,7 +108,10 @@ impl Process {
                     for batch in batches(&ranges) {
                         let pieces = supply.ranges(&batch).await.map_err(Stopped::Supply)?;
                         let fits = pieces.len() == batch.len()
-                            && batch.iter().zip(&pieces).all(|(range, piece)| range.end - range.start == piece.len() as u64);
+                            && batch
+                                .iter()
+                                .zip(&pieces)
+                                .all(|(range, piece)| range.end - range.start == piece.len() as u64);
                         if !fits {
                             let why = format!("{name}: other bytes came than were asked for");
                             return Err(Stopped::Broken(fault("giving it bytes", why)));

@@ -81,6 +81,8 @@ impl Strength {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "tests say what went wrong by panicking")]
+
     use super::*;
 
     fn strength(landlock: Landlock, seccomp: bool) -> Strength {

@@ -43,7 +43,8 @@ impl Asked {
         here: bool,
         limits: &Limits,
     ) -> Result<Vec<Range<u64>>, Unasked> {
-        let ranges = parse(payload, size).ok_or_else(|| Unasked::Nonsense("a request for no ranges of this file".into()))?;
+        let ranges =
+            parse(payload, size).ok_or_else(|| Unasked::Nonsense("a request for no ranges of this file".into()))?;
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         self.bytes = self.bytes.saturating_add(bytes);
         self.requests = self.requests.saturating_add(1);
@@ -141,6 +142,8 @@ const COMPACT: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, reason = "tests say what went wrong by panicking")]
+
     use super::*;
 
     fn payload(ranges: &[(u64, u64)]) -> Vec<u8> {
@@ -150,7 +153,8 @@ mod tests {
     #[test]
     fn only_a_request_is_one() {
         assert_eq!(parse(&payload(&[(0, 4), (4, 10)]), 10), Some(vec![0..4, 4..10]));
-        for wrong in [&[(0, 11)][..], &[(4, 4)], &[(5, 3)], &[(4, 8), (0, 2)], &[(0, 5), (4, 8)], &[], &[(u64::MAX, 0)]] {
+        for wrong in [&[(0, 11)][..], &[(4, 4)], &[(5, 3)], &[(4, 8), (0, 2)], &[(0, 5), (4, 8)], &[], &[(u64::MAX, 0)]]
+        {
             assert_eq!(parse(&payload(wrong), 10), None, "{wrong:?}");
         }
         assert_eq!(parse(&[0; 17], 10), None);
@@ -166,7 +170,7 @@ mod tests {
             panic!("it is one byte too many")
         };
         assert!(why.contains("more than 100 bytes"), "{why}");
-        assert_eq!(asked.ranges(), [0..60]);
+        assert_eq!(asked.ranges().first(), Some(&(0..60)));
         let mut often = Asked::default();
         for _ in 0..3 {
             assert!(often.take(&payload(&[(0, 1)]), 1000, false, &limits).is_ok());

@@ -14,7 +14,10 @@ use std::{
 use bytes::Bytes;
 use weighbridge_scanners::{CoverageState, Neighbours, Outcome, Report, Verdict, scan};
 
-use super::{Child, Ended, Limits, ScanTrouble, Scanned, Subject, testing::{Given, sandbox}};
+use super::{
+    Child, Ended, Limits, ScanTrouble, Scanned, Subject,
+    testing::{Given, sandbox},
+};
 
 /// Scans bytes that are in memory.
 async fn scanned(child: &mut Child, name: &str, bytes: &[u8], here: bool) -> Scanned {
@@ -31,9 +34,11 @@ async fn every_case_of_the_scanner_is_reported_as_without_a_child() {
     let mut folders: Vec<PathBuf> = vec![root];
     let (mut seen, mut formats) = (0, std::collections::BTreeSet::new());
     while let Some(folder) = folders.pop() {
-        let entries: Vec<_> = std::fs::read_dir(&folder).expect("a folder").map(|e| e.expect("an entry").path()).collect();
+        let entries: Vec<_> =
+            std::fs::read_dir(&folder).expect("a folder").map(|e| e.expect("an entry").path()).collect();
         folders.extend(entries.iter().filter(|path| path.is_dir()).cloned());
-        let files: Vec<_> = entries.into_iter().filter(|path| path.is_file() && !path.ends_with("snapshot.txt")).collect();
+        let files: Vec<_> =
+            entries.into_iter().filter(|path| path.is_file() && !path.ends_with("snapshot.txt")).collect();
         let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
         let size = |path: &Path| std::fs::metadata(path).expect("it is there").len();
         let neighbours: Neighbours = files.iter().map(|path| (name(path), size(path))).collect();
@@ -87,6 +92,23 @@ async fn only_what_the_child_asked_for_is_given_and_told() {
     assert_eq!((nothing.ended, nothing.asked.len()), (Ended::Judged, 0));
 }
 
+/// A pickle goes through its file window by window, and each round reads all before it again.
+#[tokio::test]
+async fn what_is_read_from_end_to_end_is_not_asked_for_in_small_steps() {
+    let value = [b"C\xff".as_slice(), &[b'v'; 255], b"0"].concat();
+    let pickle = Bytes::from([b"\x80\x04".as_slice(), &value.repeat(50_000), b"N."].concat());
+    let expected = alone("model.pkl", &pickle, &Neighbours::new());
+    assert_eq!(expected.coverage.state, CoverageState::Complete);
+    let mut child = sandbox(Limits::default()).begin(Some(Neighbours::new())).await.expect("it begins");
+    for here in [true, false] {
+        let mut supply = Given::all(pickle.clone());
+        let subject = Subject { name: "model.pkl", size: pickle.len() as u64, here };
+        let got = child.scan(subject, &mut supply).await.expect("nothing but the child can fail");
+        assert_eq!((got.ended, json(&got.report)), (Ended::Judged, json(&expected)), "{here}");
+        assert!(supply.requests < 50, "{here}: {} requests", supply.requests);
+    }
+}
+
 #[tokio::test]
 async fn hostile_files_are_judged_or_stopped_and_the_next_file_is_read() {
     let mut child = sandbox(Limits::default()).begin(None).await.expect("it begins");
@@ -126,7 +148,9 @@ async fn trouble_with_the_supply_is_handed_back_and_the_next_file_is_read() {
     for here in [true, false] {
         let subject = Subject { name: "model.pkl", size: EVIL.len() as u64, here };
         let mut supply = Given { most: 0, ..Given::all(EVIL) };
-        let Err(ScanTrouble::Supply(trouble)) = child.scan(subject, &mut supply).await else { panic!("it has no bytes") };
+        let Err(ScanTrouble::Supply(trouble)) = child.scan(subject, &mut supply).await else {
+            panic!("it has no bytes")
+        };
         assert_eq!(trouble, "the hub is gone");
         // Bytes that were not asked for are no bytes of this file.
         let mut short = Given::all(EVIL);

@@ -1,9 +1,9 @@
 //! What the gateway believes of a report, and what it does not.
 
 use serde_json::{Value, json};
-use weighbridge_scanners::Verdict;
+use weighbridge_scanners::{CoverageState, TensorFact, Verdict};
 
-use crate::sandbox::{unjudged, wire};
+use crate::sandbox::{child::written, frame::Kind, unjudged, wire};
 
 /// A report that holds together: three bytes, all inspected, nothing found.
 fn clean() -> Value {
@@ -31,9 +31,7 @@ fn a_report_that_holds_together_is_read() {
 
 #[test]
 fn a_report_that_does_not_is_none() {
-    let finding = |rule: &str, place: &str, message: &str| {
-        json!([{ "rule": rule, "severity": "info", "place": place, "message": message }])
-    };
+    let finding = |rule: &str, place: &str, message: &str| json!([{ "rule": rule, "severity": "info", "place": place, "message": message }]);
     let evil = "WB-PKL-001";
     for (at, value) in [
         // A clean word over a finding that is none, over bytes that nobody saw, over another size, over another file.
@@ -89,4 +87,23 @@ fn severity_is_the_tables_and_not_the_childs() {
     let finding = report.findings.first().expect("a finding");
     assert_eq!(finding.severity, finding.rule.severity);
     assert_eq!((finding.place.path.as_str(), finding.place.offset), ("a.bin!b", 7));
+}
+
+#[test]
+fn a_report_that_is_too_long_keeps_its_verdict() {
+    let mut told = clean();
+    *told.pointer_mut("/report/verdict").expect("it is there") = json!("malicious");
+    *told.pointer_mut("/report/findings").expect("it is there") =
+        json!([{ "rule": "WB-PKL-001", "severity": "critical", "place": "a.bin@7", "message": "it runs" }]);
+    let mut malicious = read(&told).expect("it holds");
+    let mut harmless = read(&clean()).expect("it holds");
+    let tensor = TensorFact { name: "n".repeat(1000), dtype: "F32".into(), shape: Vec::new() };
+    for (report, verdict) in [(&mut malicious, Verdict::Malicious), (&mut harmless, Verdict::Unjudged)] {
+        report.facts.tensors = vec![tensor.clone(); 40_000];
+        let written = written(report.clone(), 3).expect("it is JSON");
+        assert!(written.len() <= Kind::Report.most());
+        let back = wire::read(&written, "a.bin", 3).expect("it holds");
+        assert_eq!((back.verdict, back.coverage.state), (verdict, CoverageState::Incomplete));
+        assert!(back.coverage.reason.is_some_and(|why| why.contains("longer than 32 MiB")));
+    }
 }
