@@ -22,8 +22,8 @@ pub(super) struct Near {
 /// Below this the file is asked for once and whole.
 pub(super) const WHOLE: u64 = 8 << 20;
 /// What is asked for at least: readers take headers in small steps …
-const AHEAD: u64 = 64 << 10;
-/// … and more where they read on from the end of the last window.
+pub(super) const AHEAD: u64 = 64 << 10;
+/// … and more where they read on from about the end of a window: a skipped value leaves a gap.
 const FURTHER_AHEAD: u64 = 1 << 20;
 const WINDOWS: usize = 8;
 
@@ -53,7 +53,7 @@ impl ReadAt for Near {
         }
         let goes_on = windows.iter().any(|(start, bytes)| {
             let end = start + bytes.len() as u64;
-            *start <= range.start && range.start <= end
+            *start <= range.start && range.start <= end + AHEAD
         });
         let wanted = if size <= WHOLE {
             0..size

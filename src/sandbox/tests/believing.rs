@@ -74,6 +74,11 @@ fn a_report_that_does_not_is_none() {
         *told.pointer_mut("/report/findings").expect("it is there") = finding(rule, place, message);
         assert!(read(&told).is_err(), "{rule} at {place} was believed");
     }
+    // Sums that fit stretches which do not fit the file.
+    let mut told = clean();
+    *told.pointer_mut("/extents").expect("it is there") = json!([[0, 2, "inspected"]]);
+    *told.pointer_mut("/report/coverage/inspected").expect("it is there") = json!(2);
+    assert!(read(&told).is_err(), "a file of three bytes is not two");
     assert!(wire::read(b"[[[[", "a.bin", 3).is_err());
 }
 
