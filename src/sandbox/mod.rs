@@ -95,12 +95,7 @@ pub enum ScanTrouble<T> {
 impl Sandbox {
     /// Children of this very program, even if its file has been replaced since.
     pub fn new(limits: Limits) -> Self {
-        let program = if cfg!(target_os = "linux") {
-            PathBuf::from("/proc/self/exe")
-        } else {
-            std::env::current_exe().unwrap_or_else(|_| PathBuf::from("weighbridge"))
-        };
-        Self::of_program(program, vec![COMMAND.into()], limits)
+        Self::of_program(this_program(), vec![COMMAND.into()], limits)
     }
 
     /// Children of another copy of the program.
@@ -163,6 +158,15 @@ impl Child {
             }
         }
     }
+}
+
+/// What this process runs. On Linux the name leads there even when the file was replaced by a newer version, which would
+/// judge otherwise.
+fn this_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return PathBuf::from("/proc/self/exe");
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("weighbridge"))
 }
 
 /// The report on a file of which a scan says nothing.

@@ -23,8 +23,7 @@ pub(crate) fn sandbox(limits: Limits) -> Sandbox {
 
 /// A sandbox whose children are another part of this file.
 pub(super) fn acted(part: &str, limits: Limits) -> Sandbox {
-    let program = std::env::current_exe().expect("a test has a program");
-    Sandbox::of_program(program, arguments(&format!("sandbox::testing::{part}")), limits)
+    Sandbox::of_program(super::this_program(), arguments(&format!("sandbox::testing::{part}")), limits)
 }
 
 /// What makes the test program run one ignored test and nothing else.
