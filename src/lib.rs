@@ -1,7 +1,7 @@
 //! Weighbridge: the checkpoint between a company and the public model hub.
 //!
-//! Floors, lowest first: `domain` (words and rules) · `store`, `blobs`, `upstream`, `keys`, `clock`, `tasks` (the
-//! outside) · `ledger` · `gate` · `app`, `endpoint`, `jobs` · the features · `cli`, `config`, `logs`, `routes`, `serve`.
+//! Floors, lowest first: `domain` (words and rules) · `store`, `blobs`, `upstream`, `sandbox`, `keys`, `clock`,
+//! `tasks` (the outside) · `ledger` · `gate` · `app`, `endpoint`, `jobs` · the features · `cli`, `config`, `logs`, `routes`, `serve`.
 //! A file imports only from lower floors; `tests/house.rs` checks it. The map is in `src/README.md`.
 
 pub mod accounts;
@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod logs;
 pub mod review;
 pub mod routes;
+pub mod sandbox;
 pub mod serve;
 pub mod store;
 pub mod tasks;

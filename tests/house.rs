@@ -12,7 +12,7 @@ use std::{
 /// Every module of `src/`, floor by floor. A file imports only from lower floors or its own folder.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["clock", "store", "blobs", "upstream", "keys", "tasks"],
+    &["clock", "store", "blobs", "upstream", "sandbox", "keys", "tasks"],
     &["ledger"],
     &["gate"],
     &["app", "endpoint", "jobs"],

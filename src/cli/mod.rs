@@ -15,14 +15,14 @@ mod sign_in;
 mod span;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{self, Config},
     domain::refusal::{Fault, Refusal},
-    logs,
+    logs, sandbox,
 };
 
 /// The checkpoint between a company and the public model hub.
@@ -67,6 +67,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Scan files and folders on this machine for what would run when they are loaded
     Scan(scan::ScanArgs),
+    /// What the gateway starts to scan in: of no use to anybody else
+    #[command(name = sandbox::COMMAND, hide = true)]
+    ScanningChild,
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,6 +124,10 @@ pub fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
         }
     };
+    // Before anything starts a thread: what the child gives up binds only the threads that come after.
+    if matches!(cli.command, Command::ScanningChild) {
+        return scanning_child();
+    }
     let runs = matches!(cli.command, Command::Serve { .. } | Command::Work);
     if let Err(why) = logs::start(config::log_filter().as_deref(), if runs { "info" } else { "warn" }) {
         out::tell(why);
@@ -171,7 +178,16 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Revoke(args) => review::revoke(args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
         Command::Scan(args) => scan::run(&args),
+        Command::ScanningChild => Err(Failure::Said),
     }
+}
+
+fn scanning_child() -> ExitCode {
+    if std::io::stdin().is_terminal() {
+        out::tell("This is what the gateway starts to scan in. To scan files here: weighbridge scan PATH");
+        return ExitCode::from(USAGE);
+    }
+    sandbox::child()
 }
 
 /// The configuration of a command of the host. What is odd about it is said once, here.

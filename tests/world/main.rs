@@ -27,6 +27,7 @@ mod names;
 mod offline;
 mod refused;
 mod revoking;
+mod sandbox;
 mod scanning;
 mod stores;
 mod walk;
