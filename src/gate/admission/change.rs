@@ -22,28 +22,22 @@ pub(super) fn of(admission: &Admission, question: &Question) -> Vec<Change> {
     let against = [Kind::Deny, Kind::Review].map(|kind| decision.rules(kind));
     let each: BTreeSet<_> = against.concat().into_iter().collect();
     let mut changes: Vec<_> = each.iter().filter_map(|rule| without(admission, question, &[rule])).collect();
-    // A review with every review answered: what a reviewer can bring about.
-    let mut reviews = decision.rules(Kind::Review);
-    if decision.rules(Kind::Deny).contains(&DEFAULT) {
-        reviews.push(DEFAULT);
-    }
-    reviews.dedup();
+    // Every review answered, and the default with them: what a reviewer can bring about.
+    let reviews: BTreeSet<_> = decision.rules(Kind::Review).into_iter().chain(each.get(DEFAULT).copied()).collect();
     if reviews.len() > 1 {
-        changes.extend(without(admission, question, &reviews));
+        changes.extend(without(admission, question, &reviews.into_iter().collect::<Vec<_>>()));
     }
     changes
 }
 
 fn without(admission: &Admission, question: &Question, rules: &[&str]) -> Option<Change> {
-    // Answering is how people take a review away, and the default; what only two people or nobody can lift is left out
-    // as if it were not there.
+    // One rule is left out as if it were not there; several, and the default, are answered as people would.
+    let left_out = rules.first().copied().filter(|rule| rules.len() == 1 && *rule != DEFAULT);
     let mut answered = question.answered.clone();
-    answered.extend(rules.iter().map(|rule| (*rule).to_owned()));
-    let left_out = match rules {
-        [rule] if *rule != DEFAULT => Some(*rule),
-        _ => None,
-    };
-    let answered = if left_out.is_some() { question.answered } else { &answered };
+    if left_out.is_none() {
+        answered.extend(rules.iter().map(|rule| (*rule).to_owned()));
+    }
+    let answered = &answered;
     let outcome = admission.supposed(&Question { answered, ..*question }, left_out).ok()?;
     Some(Change { without: rules.iter().map(|rule| (*rule).to_owned()).collect(), outcome })
 }

@@ -207,6 +207,7 @@ pub(super) fn of(admission: &Admission, weighed: &Weighed, view: &View, until: O
     // What decided comes first, and of that the weightiest kind of reason: the order is for people, the outcome stands.
     let rank = |matched: &Matched| {
         let decided = match (weighed.outcome, matched.effect) {
+            _ if !matched.enforced => 0,
             (Outcome::Allow, Kind::Allow) | (Outcome::Deny, Kind::Deny) | (Outcome::Review, Kind::Review) => 0,
             (_, Kind::Deny) => 1,
             (_, Kind::Review) => 2,
