@@ -4,7 +4,7 @@
 //! panics, built-in matchers panic on what callers send, `eval` runs text from a row, and of a definition given twice the
 //! last one counts. Its own reader is never used: it is handed our definitions one by one.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use casbin::{DefaultModel, Model};
 
@@ -24,7 +24,7 @@ pub(super) fn build() -> Result<DefaultModel, Fault> {
 
 /// Whether a plane's model says what its shipped one says, whatever its comments and spaces.
 pub(in crate::gate) fn says_the_same(plane: &str, text: &str, shipped: &str) -> Result<(), Fault> {
-    let wrong = |what| wrong(plane, what);
+    let wrong = |what: String| wrong(plane, what);
     let (given, shipped) = (read(text).map_err(wrong)?, read(shipped).map_err(wrong)?);
     if let Some((section, key)) = given.keys().find(|name| !shipped.contains_key(*name)) {
         return Err(wrong(format!("`{key}` in [{section}] is not part of the {plane} plane's model")));
@@ -44,7 +44,7 @@ pub(in crate::gate) fn says_the_same(plane: &str, text: &str, shipped: &str) -> 
 
 /// A plane's shipped definitions as Casbin holds them.
 pub(in crate::gate) fn definitions(plane: &str, shipped: &str) -> Result<DefaultModel, Fault> {
-    let wrong = |what| wrong(plane, what);
+    let wrong = |what: String| wrong(plane, what);
     let mut model = DefaultModel::default();
     for ((_, key), definition) in read(shipped).map_err(wrong)? {
         if !model.add_def(&key, &key, &definition) {
@@ -83,6 +83,6 @@ fn squeeze(definition: &str) -> String {
     definition.split_whitespace().collect()
 }
 
-fn wrong(plane: &str, what: String) -> Fault {
+fn wrong(plane: &str, what: impl Display) -> Fault {
     Fault::new(format!("reading the {plane} model: {what}"))
 }

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{
-    Admission, Asker, DataClass, Decision, FileDecision, Kind, Outcome, Question, parse::unknown, self_test::AT,
+    Admission, Asker, DataClass, Decision, FileDecision, Kind, Matched, Outcome, Question, parse::unknown,
+    self_test::AT,
 };
 use crate::domain::{
     facts::{Facts, Field, Group, HOUR, Kind as FieldKind, Value},
@@ -52,10 +53,28 @@ pub fn read(text: &str) -> Result<Vec<Case>, Fault> {
     file.case.into_iter().map(understood).collect()
 }
 
-/// Every case under every policy: how many questions were asked, and what was not as expected. An expectation that no
-/// policy here has a word for is wrong too: it would never be tried.
-pub fn run(cases: &[Case], admissions: &[Admission]) -> (usize, Vec<String>) {
-    let (mut asked, mut wrong) = (0, Vec::new());
+/// What came of running cases.
+#[derive(Debug, Default)]
+pub struct Ran {
+    pub asked: usize,
+    /// What was not as expected, a sentence each.
+    pub wrong: Vec<String>,
+    /// Rules that matched in no case: each could say anything.
+    pub untried: BTreeSet<String>,
+}
+
+/// Every case under every policy. An expectation that no policy here has a word for is wrong too: it would never be
+/// tried.
+pub fn run(cases: &[Case], admissions: &[Admission]) -> Ran {
+    let name = |admission: &Admission, rule: &str, part: Option<&String>, effect: Kind| {
+        let part = part.map_or_else(String::new, |part| format!("/{part}"));
+        format!("{rule}{part} ({}, {})", effect.word(), admission.profile())
+    };
+    let mut ran = Ran::default();
+    for admission in admissions {
+        let rows = admission.rows.iter();
+        ran.untried.extend(rows.map(|row| name(admission, &row.id, row.told.part.as_ref(), row.kind)));
+    }
     let places = ["any", "production", "elsewhere"].map(str::to_owned).into_iter();
     let names = admissions.iter().map(Admission::profile);
     let keys: BTreeSet<_> = places
@@ -63,39 +82,41 @@ pub fn run(cases: &[Case], admissions: &[Admission]) -> (usize, Vec<String>) {
         .collect();
     for case in cases {
         let unheard = case.expect.keys().filter(|key| !keys.contains(*key));
-        wrong.extend(unheard.map(|key| format!("{}: `{key}` is no profile or place here", case.name)));
+        ran.wrong.extend(unheard.map(|key| format!("{}: `{key}` is no profile or place here", case.name)));
         for admission in admissions {
-            let (more, other) = case.run(admission);
-            asked += more;
-            wrong.extend(other);
+            for matched in case.run(admission, &mut ran) {
+                let tried = name(admission, &matched.rule, matched.part.as_ref(), matched.effect);
+                ran.untried.remove(&tried);
+            }
         }
     }
-    (asked, wrong)
+    ran
 }
 
 impl Case {
-    /// What is not as expected under this policy's profile; and how many questions were asked.
-    fn run(&self, admission: &Admission) -> (usize, Vec<String>) {
-        let (mut asked, mut wrong) = (0, Vec::new());
+    /// Under one policy, wherever something is expected of it; the rules that matched.
+    fn run(&self, admission: &Admission, ran: &mut Ran) -> Vec<Matched> {
+        let mut matched = Vec::new();
         for (place, production) in [("production", true), ("elsewhere", false)] {
             let profile = admission.profile();
             let keys = [format!("{profile}-{place}"), profile.to_owned(), place.to_owned(), "any".to_owned()];
             let Some(expected) = keys.iter().find_map(|key| self.expect.get(key)) else { continue };
-            asked += 1;
-            let found = self.ask(admission, production);
+            ran.asked += 1;
+            let (found, rules) = self.ask(admission, production);
+            matched.extend(rules);
             if found != *expected {
                 let found = found.text();
-                wrong.push(format!(
+                ran.wrong.push(format!(
                     "{} ({profile}, {place}): expected `{}`, found `{found}`",
                     self.name,
                     expected.text()
                 ));
             }
         }
-        (asked, wrong)
+        matched
     }
 
-    fn ask(&self, admission: &Admission, production: bool) -> Expected {
+    fn ask(&self, admission: &Admission, production: bool) -> (Expected, Vec<Matched>) {
         let question = Question {
             environment: &self.environment,
             production,
@@ -108,8 +129,14 @@ impl Case {
             at: AT,
         };
         match &self.file {
-            None => Expected::of(&admission.decide(&question)),
-            Some(file) => Expected::of_file(&admission.decide_file(&question, file)),
+            None => {
+                let decision = admission.decide(&question);
+                (Expected::of(&decision), decision.matched)
+            }
+            Some(file) => {
+                let decision = admission.decide_file(&question, file);
+                (Expected::of_file(&decision), decision.matched)
+            }
         }
     }
 }
@@ -145,7 +172,7 @@ impl Expected {
 
     fn of_file(decision: &FileDecision) -> Self {
         let (rules, recorded): (Vec<_>, Vec<_>) = decision.matched.iter().partition(|matched| matched.enforced);
-        let ids = |matched: Vec<&super::Matched>| matched.iter().map(|matched| matched.rule.clone()).collect();
+        let ids = |matched: Vec<&Matched>| matched.iter().map(|matched| matched.rule.clone()).collect();
         Self {
             word: if decision.hidden { "hidden" } else { "shown" }.to_owned(),
             rules: ids(rules),

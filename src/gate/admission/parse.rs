@@ -263,7 +263,7 @@ fn compare(field: Field, op: Op, literal: Literal) -> Result<Expr, String> {
     let ordered = !matches!(op, Op::Equal | Op::Unequal);
     let name = format!("r.{}.{}", field.group().letter(), field.word());
     match (field.kind(), &literal) {
-        (Kind::Int | Kind::Hours(_) | Kind::Days(_), Literal::Int(_)) => {}
+        (Kind::Int | Kind::Hours(_) | Kind::Days(_), Literal::Int(_)) => return Ok(Expr::Compare(field, op, literal)),
         (Kind::Word(_) | Kind::Bool, _) if ordered => {
             return Err(format!("`{name}` has no order: only == and != compare it"));
         }

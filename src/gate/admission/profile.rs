@@ -80,7 +80,7 @@ fn rows_of(rule: &Rule, mode: Mode) -> Vec<Row> {
     } else {
         vec![(Place::Production, rule.production), (Place::Elsewhere, rule.elsewhere)]
     };
-    let made = |(place, kind): (Place, Option<Kind>)| {
+    let row = |(place, kind): (Place, Option<Kind>)| {
         let kind = kind?;
         Some(Row {
             id: rule.id().to_owned(),
@@ -93,7 +93,7 @@ fn rows_of(rule: &Rule, mode: Mode) -> Vec<Row> {
             told: rule.told.clone(),
         })
     };
-    places.into_iter().filter_map(made).collect()
+    places.into_iter().filter_map(row).collect()
 }
 
 /// A review no longer matches once it was answered or waived, a deny only once it was waived: two people do that.

@@ -113,7 +113,8 @@ impl Serialize for Shape<'_> {
                 Some(Value::Bool(value)) => map.serialize_entry(key, value)?,
                 // Facts hold no larger ones; an error here is a refusal like any other.
                 Some(Value::Int(value)) => {
-                    map.serialize_entry(key, &i32::try_from(*value).map_err(serde::ser::Error::custom)?)?
+                    let value = i32::try_from(*value).map_err(serde::ser::Error::custom)?;
+                    map.serialize_entry(key, &value)?;
                 }
                 Some(Value::Word(value)) => map.serialize_entry(key, value)?,
                 Some(Value::Words(value)) => map.serialize_entry(key, value)?,
