@@ -54,8 +54,8 @@ fn a_review_is_not_the_headline_of_a_denial() -> Result<(), Fault> {
 }
 
 #[test]
-fn every_line_fits() {
-    for admission in SHIPPED.iter() {
+fn every_line_fits() -> Result<(), Fault> {
+    for admission in all_shipped()? {
         for row in &admission.rows {
             assert!(
                 row.told.sentence.ends_with('.') && row.id.len() + 2 + row.told.sentence.len() <= 140,
@@ -64,6 +64,7 @@ fn every_line_fits() {
             );
         }
     }
+    Ok(())
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn three_rules_are_lifted_by_nobody() -> Result<(), Fault> {
         ("W-003", Field::NamespaceReused, true.into()),
         ("W-001", Field::Advisory, true.into()),
     ];
-    for admission in SHIPPED.iter() {
+    for admission in all_shipped()? {
         let everything: BTreeSet<_> = admission.rows.iter().map(|row| row.id.clone()).collect();
         for production in [true, false] {
             for (rule, field, value) in &bad {
