@@ -2,15 +2,19 @@
 //!
 //! Never decides: `weigh` does. Holds nothing secret: values are of the closed list.
 
+use aws_lc_rs::digest;
 use serde_json::{Value as Json, json};
 
 use super::{
     Admission, plain,
     rows::{Kind, Row, Told},
+    rules::DEFAULT,
     view::View,
     weigh::Weighed,
 };
 use crate::domain::{
+    digest::Sha256,
+    evidence::canonical,
     facts::{Field, Known, Value},
     refusal::ascii_line,
     time::Micros,
@@ -94,6 +98,12 @@ impl Decision {
         enforced.map(|matched| matched.rule.as_str()).collect()
     }
 
+    /// What a person who approves answers: the reviews that stand in the way, and that nothing allows it.
+    pub fn answerable(&self) -> Vec<&Matched> {
+        let open = |matched: &&Matched| matched.effect == Kind::Review || matched.rule == DEFAULT;
+        self.matched.iter().filter(|matched| matched.enforced && matched.effect != Kind::Allow).filter(open).collect()
+    }
+
     pub fn to_json(&self) -> Json {
         json!({
             "outcome": self.outcome.word(),
@@ -135,6 +145,20 @@ impl FileDecision {
 }
 
 impl Matched {
+    /// What an answer to this rule rests on: the rule and every value that it read. Of an age it is the date, and never
+    /// who said so or when, so that an answer lasts until something else is known.
+    pub fn digest(&self) -> Sha256 {
+        let values = self.read.iter().map(|read| {
+            let stored = read.field.stored();
+            let value = read.known.as_ref().map(|known| known.value.to_json());
+            json!([stored.group().letter(), stored.word(), value])
+        });
+        let text = canonical(&json!([self.rule, self.part, self.effect.word(), values.collect::<Vec<_>>()]));
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, &text).as_ref());
+        Sha256(bytes)
+    }
+
     pub fn to_json(&self) -> Json {
         json!({
             "rule": self.rule,
@@ -145,6 +169,7 @@ impl Matched {
             "effect": self.effect.word(),
             "enforced": self.enforced,
             "unknown": self.unknown,
+            "digest": self.digest().to_string(),
             "read": self.read.iter().map(Read::to_json).collect::<Vec<_>>(),
         })
     }

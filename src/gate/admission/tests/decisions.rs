@@ -90,6 +90,30 @@ fn reasons_name_the_facts_they_read_with_source_and_time() -> Result<(), Fault> 
     Ok(())
 }
 
+/// An answer rests on values: not on the hour, nor on who told them.
+#[test]
+fn an_answer_lasts_until_something_else_is_known() -> Result<(), Fault> {
+    let admission = shipped("strict")?;
+    let seen = |facts: &Facts, at| {
+        let decision = admission.decide(&Question { at, ..about(facts) });
+        let rules: Vec<_> = decision.answerable().into_iter().map(|m| (m.rule.clone(), m.digest())).collect();
+        rules
+    };
+    let facts = but(&[(Field::PublishedAt, AT.into()), (Field::MaxSeverity, "medium".into())])?;
+    let now = seen(&facts, AT);
+    assert_eq!(now.iter().map(|(rule, _)| rule.as_str()).collect::<Vec<_>>(), ["W-008", "W-010", "W-000"]);
+    assert_eq!(seen(&facts, Micros(AT.0 + 5 * HOUR)), now);
+    let mut other = facts.clone();
+    other.set(Field::MaxSeverity, "medium", "another", Micros(3))?;
+    assert_eq!(seen(&other, AT), now);
+    other.set(Field::MaxSeverity, "high", "test", AT)?;
+    let changed: Vec<_> = seen(&other, AT).iter().zip(&now).map(|(a, b)| a == b).collect();
+    assert_eq!(changed, [false, true, true]);
+    other.forget(Field::MaxSeverity);
+    assert_ne!(seen(&other, AT)[0], now[0]);
+    Ok(())
+}
+
 /// What only records says so, and does not stand before what decided.
 #[test]
 fn a_recorded_rule_is_told_after_what_decided() -> Result<(), Fault> {

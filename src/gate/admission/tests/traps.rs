@@ -1,6 +1,6 @@
 //! The traps of Casbin, each sprung once on purpose: every one of them must end in a denial or a policy that does not load.
 
-use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, Model};
+use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, Model, function_map::OperatorFunction};
 
 use super::{
     super::{rows::Mode, view::View},
@@ -65,6 +65,19 @@ fn trap_an_error_is_a_denial() -> Result<(), Fault> {
         assert!(file.trouble && file.hidden, "{broken}: {file:?}");
     }
     Ok(())
+}
+
+#[test]
+fn trap_a_panic_is_a_denial() -> Result<(), Fault> {
+    let matcher = MATCHER.replace("eval(p.when)", "falls(p.when)");
+    let mut admission = asking(&matcher, EFFECT, |_| ())?;
+    let falls = OperatorFunction::Arg1(|when| {
+        // An index out of bounds, as in Casbin's own matchers.
+        let bytes: [u8; 0] = [];
+        (bytes[casbin::function_map::dynamic_to_str(&when).len()] == 0).into()
+    });
+    admission.enforcer.add_function("falls", falls);
+    is_trouble(&admission)
 }
 
 /// Casbin would allow, and the second evaluator does not; or the other way round.
