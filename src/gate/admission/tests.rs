@@ -4,6 +4,7 @@ mod agreement;
 mod decisions;
 mod language;
 mod loading;
+mod promises;
 mod traps;
 
 use std::sync::LazyLock;

@@ -87,7 +87,7 @@ fn a_number() -> BoxedStrategy<i64> {
     prop_oneof![8 => -2_i64..3, 1 => Just(72), 1 => Just(i64::from(i32::MAX)), 1 => Just(i64::from(i32::MIN))].boxed()
 }
 
-fn a_value(field: Field) -> BoxedStrategy<Value> {
+pub(super) fn a_value(field: Field) -> BoxedStrategy<Value> {
     match field.kind() {
         FieldKind::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
         FieldKind::Word(words) => prop::sample::select(words).prop_map(Value::from).boxed(),
@@ -210,11 +210,11 @@ impl Asking {
     }
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub(super) fn runner(cases: u32) -> TestRunner {
     TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() })
 }
 
-fn failed(fault: impl std::fmt::Display) -> TestCaseError {
+pub(super) fn failed(fault: impl std::fmt::Display) -> TestCaseError {
     TestCaseError::fail(fault.to_string())
 }
 
