@@ -5,6 +5,7 @@
 pub mod digest;
 pub mod event;
 pub mod evidence;
+pub mod facts;
 pub mod file;
 pub mod name;
 pub mod pattern;

@@ -20,10 +20,10 @@ use crate::domain::{
 use rows::Row;
 
 pub mod acts;
-mod engine;
-mod model;
+pub(super) mod engine;
+pub(super) mod model;
 mod plain;
-mod rows;
+pub(super) mod rows;
 mod self_test;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod act;
+pub mod admission;
 pub mod grant;
 pub mod identity;
 pub mod object;

@@ -60,7 +60,7 @@ fn under(object: &str, pattern: &str) -> bool {
 }
 
 /// Deny outweighs allow, and every matching row is heard: Casbin's own effector stops at the first deny.
-struct CollectAll;
+pub(in crate::gate) struct CollectAll;
 
 impl Effector for CollectAll {
     fn new_stream(&self, effect: &str, _rows: usize) -> Box<dyn EffectorStream> {
@@ -104,7 +104,7 @@ impl EffectorStream for Collected {
 }
 
 /// Decisions are written in the ledger, not by Casbin.
-struct Silent;
+pub(in crate::gate) struct Silent;
 
 impl Logger for Silent {
     fn enable_log(&mut self, _: bool) {}

@@ -14,10 +14,20 @@ pub(super) const SHIPPED: &str = include_str!("../../../policies/access.conf");
 
 /// Whether a model's text says what the shipped one says.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
-    let given = read(text).map_err(wrong)?;
-    let shipped = read(SHIPPED).map_err(wrong)?;
+    says_the_same("access", text, SHIPPED)
+}
+
+/// The shipped definitions as Casbin holds them.
+pub(super) fn build() -> Result<DefaultModel, Fault> {
+    definitions("access", SHIPPED)
+}
+
+/// Whether a plane's model says what its shipped one says, whatever its comments and spaces.
+pub(in crate::gate) fn says_the_same(plane: &str, text: &str, shipped: &str) -> Result<(), Fault> {
+    let wrong = |what: String| wrong(plane, what);
+    let (given, shipped) = (read(text).map_err(wrong)?, read(shipped).map_err(wrong)?);
     if let Some((section, key)) = given.keys().find(|name| !shipped.contains_key(*name)) {
-        return Err(wrong(format!("`{key}` in [{section}] is not part of the access plane's model")));
+        return Err(wrong(format!("`{key}` in [{section}] is not part of the {plane} plane's model")));
     }
     for (name, definition) in &shipped {
         let (section, key) = name;
@@ -32,10 +42,11 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The shipped definitions as Casbin holds them.
-pub(super) fn build() -> Result<DefaultModel, Fault> {
+/// A plane's shipped definitions as Casbin holds them.
+pub(in crate::gate) fn definitions(plane: &str, shipped: &str) -> Result<DefaultModel, Fault> {
+    let wrong = |what: String| wrong(plane, what);
     let mut model = DefaultModel::default();
-    for ((_, key), definition) in read(SHIPPED).map_err(wrong)? {
+    for ((_, key), definition) in read(shipped).map_err(wrong)? {
         if !model.add_def(&key, &key, &definition) {
             return Err(wrong(format!("Casbin does not take `{key}`")));
         }
@@ -72,6 +83,6 @@ fn squeeze(definition: &str) -> String {
     definition.split_whitespace().collect()
 }
 
-fn wrong(what: impl Display) -> Fault {
-    Fault::new(format!("reading the access model: {what}"))
+fn wrong(plane: &str, what: impl Display) -> Fault {
+    Fault::new(format!("reading the {plane} model: {what}"))
 }

@@ -139,7 +139,7 @@ fn meet(one: &str, other: &str) -> Option<String> {
     Some(if object.is_empty() { "/any".to_owned() } else { object })
 }
 
-fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+pub(in crate::gate) fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     let nearest = known.iter().min_by_key(|right| distance(word, right)).copied().unwrap_or_default();
     format!("`{word}` is no {what}; the nearest is `{nearest}`")
 }
