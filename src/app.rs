@@ -10,9 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use moka::sync::Cache;
+use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::{blobs::Blobs, gate::Gate, store::chores::Chores, upstream::Upstream};
+use crate::{blobs::Blobs, gate::Gate, sandbox::Sandbox, store::chores::Chores, upstream::Upstream};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +26,49 @@ pub struct App {
     pub face: Arc<Face>,
     pub stopping: Stopping,
     pub answers: Answers,
+    pub recent: Recent,
+    pub sandbox: Sandbox,
+    pub publishers: Arc<Publishers>,
+}
+
+/// How well publishers are known, by the name of the repository's owner. Who stands nowhere is unknown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publishers {
+    pub strategic: Vec<String>,
+    pub verified: Vec<String>,
+    pub known: Vec<String>,
+    pub prohibited: Vec<String>,
+}
+
+impl Publishers {
+    pub fn tier(&self, owner: &str) -> &'static str {
+        let lists = [
+            ("prohibited", &self.prohibited),
+            ("strategic", &self.strategic),
+            ("verified", &self.verified),
+            ("known", &self.known),
+        ];
+        let listed = |names: &Vec<String>| names.iter().any(|name| name.eq_ignore_ascii_case(owner));
+        lists.into_iter().find(|(_, names)| listed(names)).map_or("unknown", |(tier, _)| tier)
+    }
+}
+
+/// Which branches were looked up at the hub just now. Cheap to clone.
+#[derive(Clone)]
+pub struct Recent(Cache<String, ()>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(50_000).time_to_live(Duration::from_mins(5)).build())
+    }
+}
+
+impl Recent {
+    /// Whether it is time to look again; whoever hears yes does.
+    pub fn due(&self, name: &str) -> bool {
+        self.0.entry_by_ref(name).or_insert(()).is_fresh()
+    }
 }
 
 /// JSON that was composed before, under keys that change with everything it rests on. At most 32 MiB.

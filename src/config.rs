@@ -30,8 +30,12 @@ pub use self::{
     sources::{Origin, Variables, log_filter, variables},
 };
 use crate::{
+    app::Publishers,
     domain::{name::RepoName, role::Environment},
-    gate::EnvironmentSetting,
+    gate::{
+        EnvironmentSetting,
+        admission::{DataClass, PROFILES},
+    },
     upstream,
 };
 
@@ -47,6 +51,7 @@ pub struct Config {
     pub reserved_namespaces: Vec<String>,
     pub environments: Vec<EnvironmentSetting>,
     pub upstream: Upstream,
+    pub admission: Admission,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub replica: String,
@@ -135,6 +140,14 @@ impl Config {
     }
 }
 
+/// How revisions are judged.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// How much of the rules enforces: `observe`, `guarded` or `strict`.
+    pub profile: String,
+    pub publishers: Publishers,
+}
+
 /// The file as serde sees it, once the variables were laid over it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -147,6 +160,7 @@ struct Raw {
     reserved_namespaces: Vec<String>,
     environments: Vec<RawEnvironment>,
     upstream: RawUpstream,
+    admission: RawAdmission,
     drain_delay_seconds: Option<u64>,
     drain_timeout_seconds: Option<u64>,
     replica: Option<String>,
@@ -158,6 +172,14 @@ struct RawEnvironment {
     name: String,
     #[serde(default = "yes")]
     production: bool,
+    data_class: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawAdmission {
+    profile: Option<String>,
+    publishers: Publishers,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -201,6 +223,7 @@ impl Raw {
                 .collect::<Result<_, _>>()?,
             environments: environments(self.environments)?,
             upstream: upstream(self.upstream, origins)?,
+            admission: admission(self.admission)?,
             drain_delay: seconds("drain_delay_seconds", self.drain_delay_seconds.unwrap_or(5))?,
             drain_timeout: seconds("drain_timeout_seconds", self.drain_timeout_seconds.unwrap_or(600))?,
             replica: replica(self.replica)?,
@@ -279,11 +302,13 @@ fn namespace(text: &str) -> Result<String, String> {
 
 fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, String> {
     if raw.is_empty() {
-        let setting = |name, production| Environment::new(name).map(|name| EnvironmentSetting { name, production });
+        let data_class = DataClass::Unstated;
+        let setting =
+            |name, production| Environment::new(name).map(|name| EnvironmentSetting { name, production, data_class });
         return Ok([setting("research", false), setting("prod", true)].into_iter().flatten().collect());
     }
     let mut all: Vec<EnvironmentSetting> = Vec::new();
-    for RawEnvironment { name, production } in raw {
+    for RawEnvironment { name, production, data_class } in raw {
         let wrong = || {
             format!(
                 "`environments` has `{name}`: a name is up to 40 lower-case letters, digits and dashes, and not `all`"
@@ -293,9 +318,25 @@ fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, Str
         if all.iter().any(|e| e.name == name) {
             return Err(format!("`environments` has `{name}` twice"));
         }
-        all.push(EnvironmentSetting { name, production });
+        let data_class = data_class.as_deref().unwrap_or(DataClass::Unstated.word());
+        let data_class = DataClass::from_word(data_class).ok_or_else(|| {
+            let words: Vec<_> = DataClass::ALL.iter().map(|class| class.word()).collect();
+            format!("`environments.data_class` of `{name}` is `{data_class}`; there are: {}", words.join(", "))
+        })?;
+        all.push(EnvironmentSetting { name, production, data_class });
     }
     Ok(all)
+}
+
+fn admission(raw: RawAdmission) -> Result<Admission, String> {
+    let profile = raw.profile.unwrap_or_else(|| "guarded".to_owned());
+    let names: Vec<_> = PROFILES.iter().map(|(name, _)| *name).collect();
+    if !names.contains(&profile.as_str()) {
+        let near = nearest(&profile, names.iter().copied());
+        let near = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        return Err(format!("`admission.profile` is `{profile}`; there are: {}{near}", names.join(", ")));
+    }
+    Ok(Admission { profile, publishers: raw.publishers })
 }
 
 fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upstream, String> {

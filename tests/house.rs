@@ -21,8 +21,15 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Adapters and features are blind to each other; the exceptions are said here.
-const MAY_SEE: &[(&str, &str)] =
-    &[("store", "clock"), ("jobs", "app"), ("upstream", "tasks"), ("blobs", "tasks"), ("endpoint", "app")];
+const MAY_SEE: &[(&str, &str)] = &[
+    ("store", "clock"),
+    ("jobs", "app"),
+    ("upstream", "tasks"),
+    ("blobs", "tasks"),
+    ("endpoint", "app"),
+    // The door asks for an intake and waits for it.
+    ("endpoint", "jobs"),
+];
 
 /// Doors that open without a grant. This list only ever shrinks.
 const OPEN: [&str; 6] = ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz"];

@@ -4,6 +4,7 @@
 //! `{counted}` (a number that counts up by itself). `{bytewise}` text sorts by its bytes, whatever the database's language.
 
 mod m20261121_000001_house;
+mod m20261121_000002_intake;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait::async_trait};
 
@@ -13,6 +14,6 @@ pub struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_house::Migration)]
+        vec![Box::new(m20261121_000001_house::Migration), Box::new(m20261121_000002_intake::Migration)]
     }
 }

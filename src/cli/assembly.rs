@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{Answers, App, Bells, Face, Stopping},
+    app::{Answers, App, Bells, Face, Recent, Stopping},
     blobs::Blobs,
     config::Config,
     domain::refusal::Fault,
-    gate::{Gate, Parts, access::Access},
+    gate::{Gate, Parts, access::Access, admission::Admission},
     ledger::{self, Ledger},
+    sandbox::{self, Sandbox},
     store::{Store, sqlite_file},
     upstream::Upstream,
 };
@@ -30,11 +31,13 @@ impl Host {
         let ledger = Ledger::open(store.clone(), settings).await?;
         let upstream = Upstream::new(config.upstream_settings())?;
         let access = Access::built_in().await?;
-        known_environments(&access, config)?;
+        let admission = Admission::built_in(&config.admission.profile).await?;
+        known_environments(access.environments().chain(admission.environments()), config)?;
         let gate = Gate::new(Parts {
             store: store.clone(),
             ledger: ledger.clone(),
             access,
+            admission,
             upstream: upstream.clone(),
             environments: config.environments.clone(),
             public_url: public_url.to_owned(),
@@ -60,6 +63,7 @@ impl Host {
 
     pub async fn app(&self, config: &Config, public_url: &str) -> Result<App, Fault> {
         let blobs = Blobs::open(&config.blobs_url, &config.data_dir).await?;
+        let sandbox = sandbox(config).await?;
         let face = Face { public_url: public_url.to_owned(), prefix: config.prefix(), hold: HOLD };
         Ok(App {
             gate: self.gate.clone(),
@@ -70,16 +74,33 @@ impl Host {
             face: Arc::new(face),
             stopping: Stopping::default(),
             answers: Answers::default(),
+            recent: Recent::default(),
+            sandbox,
+            publishers: Arc::new(config.admission.publishers.clone()),
         })
     }
+}
+
+/// Where files are scanned, and a line about how well that is locked up. Under `strict` it must be locked up whole.
+async fn sandbox(config: &Config) -> Result<Sandbox, Fault> {
+    let sandbox = Sandbox::new(sandbox::Limits::default());
+    let strength = sandbox.strength().await?;
+    if config.admission.profile == "strict" {
+        strength.enough_for_strict().map_err(Fault::new)?;
+    }
+    match strength.statement() {
+        Ok(line) => tracing::info!(line, "files are scanned in a child process"),
+        Err(line) => tracing::warn!(line, "files are scanned in a child process that this system cannot lock up whole"),
+    }
+    Ok(sandbox)
 }
 
 /// How long a request is held for something that is under way: clients give up after ten seconds.
 const HOLD: std::time::Duration = std::time::Duration::from_secs(8);
 
 /// A policy row for an environment that nobody configured would never match: a deny written so would deny nothing.
-fn known_environments(access: &Access, config: &Config) -> Result<(), Fault> {
-    let stranger = access.environments().find(|name| !config.environments.iter().any(|e| e.name.as_str() == *name));
+fn known_environments<'a>(mut in_rules: impl Iterator<Item = &'a str>, config: &Config) -> Result<(), Fault> {
+    let stranger = in_rules.find(|name| !config.environments.iter().any(|e| e.name.as_str() == *name));
     stranger.map_or(Ok(()), |name| {
         let names: Vec<_> = config.environments.iter().map(|e| e.name.as_str()).collect();
         let there = names.join(", ");

@@ -320,6 +320,9 @@ async fn examine(api: &Api, environment: &str, repo: &RepoName, rev: &Rev) -> Re
     }
 }
 
+/// Findings that fit on a screen beside the rest.
+const MOST_FINDINGS: usize = 12;
+
 fn summary(seen: &Value) -> Vec<String> {
     let number = |key: &str| seen.get(key).and_then(Value::as_u64).unwrap_or_default();
     let mut lines = vec![
@@ -330,14 +333,20 @@ fn summary(seen: &Value) -> Vec<String> {
         line("Standing", text(seen, "standing")),
         line("Evidence", text(seen, "evidence_digest")),
     ];
-    let coverage = seen.get("coverage").unwrap_or(&Value::Null);
-    if text(seen, "verdict") == "missing" {
-        lines.push("Nothing in it has been scanned: whoever approves it vouches for it.".to_owned());
-    } else {
-        lines.push(line("Verdict", text(seen, "verdict")));
-        lines.push(line("Coverage", &format!("{} {}", text(coverage, "state"), text(coverage, "reason"))));
+    lines.push(line("Verdict", &format!("{}, coverage {}", text(seen, "verdict"), text(seen, "coverage"))));
+    if !text(seen, "rules").is_empty() {
+        lines.push(line("Rules", text(seen, "rules")));
+        lines.push(line("", text(seen, "reason")));
     }
-    lines
+    let findings = list_of(seen, "findings");
+    for finding in findings.iter().take(MOST_FINDINGS) {
+        let what = format!("{} {}", text(finding, "rule"), text(finding, "severity"));
+        lines.push(line("Finding", &format!("{what}  {}: {}", text(finding, "path"), text(finding, "message"))));
+    }
+    if findings.len() > MOST_FINDINGS {
+        lines.push(line("", &format!("and {} more findings", findings.len() - MOST_FINDINGS)));
+    }
+    lines.into_iter().map(|line| out::harmless(&line)).collect()
 }
 
 /// What a revocation stops, or would stop.

@@ -1,5 +1,7 @@
 //! Every key there is, with the kind of its value: what a file may hold and a variable may set.
 
+use crate::domain::spelling::distance;
+
 /// How a variable's text becomes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -20,11 +22,17 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("reserved_namespaces", Kind::List),
     ("environments.#.name", Kind::Text),
     ("environments.#.production", Kind::Switch),
+    ("environments.#.data_class", Kind::Text),
     ("upstream.url", Kind::Text),
     ("upstream.token", Kind::Text),
     ("upstream.token_file", Kind::Text),
     ("upstream.allow_hosts", Kind::List),
     ("upstream.allow_private_addresses", Kind::Switch),
+    ("admission.profile", Kind::Text),
+    ("admission.publishers.strategic", Kind::List),
+    ("admission.publishers.verified", Kind::List),
+    ("admission.publishers.known", Kind::List),
+    ("admission.publishers.prohibited", Kind::List),
     ("drain_delay_seconds", Kind::Number),
     ("drain_timeout_seconds", Kind::Number),
     ("replica", Kind::Text),
@@ -47,24 +55,4 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .min()
         .filter(|(far, _)| *far <= word.len() / 2 + 1)
         .map(|(_, name)| name)
-}
-
-/// How many letters must be put in, taken out or changed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
-            let above = *cell;
-            left = (diagonal + usize::from(x != *y)).min(above + 1).min(left + 1);
-            diagonal = above;
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -62,7 +62,11 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
         let name = (path("name"), text(environment.name.as_str()));
         all.push((
             "[[environments]]".to_owned(),
-            vec![name, (path("production"), Value::Boolean(environment.production))],
+            vec![
+                name,
+                (path("production"), Value::Boolean(environment.production)),
+                (path("data_class"), text(environment.data_class.word())),
+            ],
         ));
     }
     let upstream = &config.upstream;
@@ -75,5 +79,16 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
     lines.push(line("upstream.allow_hosts", list(&upstream.allow_hosts)));
     lines.push(line("upstream.allow_private_addresses", Value::Boolean(upstream.allow_private_addresses)));
     all.push(("[upstream]".to_owned(), lines));
+    let admission = &config.admission;
+    all.push(("[admission]".to_owned(), vec![line("admission.profile", text(&admission.profile))]));
+    let publishers = &admission.publishers;
+    let tiers = [
+        ("strategic", &publishers.strategic),
+        ("verified", &publishers.verified),
+        ("known", &publishers.known),
+        ("prohibited", &publishers.prohibited),
+    ];
+    let lines = tiers.map(|(tier, names)| line(&format!("admission.publishers.{tier}"), list(names)));
+    all.push(("[admission.publishers]".to_owned(), lines.into()));
     all
 }

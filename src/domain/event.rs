@@ -39,6 +39,8 @@ kinds! {
     RevisionExamined = "revision.examined",
     RevisionListed = "revision.listed",
     RevisionRequested = "revision.requested",
+    RevisionInspected = "revision.inspected",
+    RevisionDecided = "revision.decided",
     RevisionApproved = "revision.approved",
     RevisionRevoked = "revision.revoked",
     RevisionSuspended = "revision.suspended",
@@ -68,6 +70,7 @@ impl Kind {
                 | Self::TokenRevoked
                 | Self::RepositoryNamed
                 | Self::RevisionListed
+                | Self::RevisionDecided
                 | Self::RevisionApproved
                 | Self::RevisionRevoked
                 | Self::RevisionSuspended

@@ -27,21 +27,34 @@ pub struct Evidence<'a> {
     pub commit: &'a Commit,
     pub files: &'a [EvidenceFile],
     pub policy_version: &'a str,
+    pub scan: Option<Scanned<'a>>,
+}
+
+/// What the scanner saw, over all files.
+#[derive(Clone, Copy, Debug)]
+pub struct Scanned<'a> {
+    pub rule_set: &'a str,
+    pub verdict: &'a str,
+    pub coverage: &'a str,
+    /// Over every file's verdict, coverage and findings.
+    pub findings: &'a str,
 }
 
 impl Evidence<'_> {
     /// The digest an approval is bound to, in hexadecimal.
     pub fn digest(&self) -> Sha256 {
         let missing = || json!({"state": "missing"});
+        let scan =
+            |of: for<'a> fn(&'a Scanned<'_>) -> &'a str| self.scan.as_ref().map_or_else(missing, |s| json!(of(s)));
         sha256_of(&json!({
             "v": 1,
             "repository": self.repository_id,
             "commit": self.commit.as_str(),
             "tree": tree_digest(self.files).to_string(),
-            "verdict": missing(),
-            "coverage": {"state": "incomplete", "reason": "not scanned"},
-            "rule_set": missing(),
-            "findings": missing(),
+            "verdict": scan(|s| s.verdict),
+            "coverage": scan(|s| s.coverage),
+            "rule_set": scan(|s| s.rule_set),
+            "findings": scan(|s| s.findings),
             "licence": missing(),
             "lineage": missing(),
             "policy": self.policy_version,
@@ -83,7 +96,7 @@ mod tests {
             sha256: Sha256([byte; 32]),
         };
         let digest = |files: &[EvidenceFile], policy| {
-            Evidence { repository_id: "r", commit: &commit, files, policy_version: policy }.digest()
+            Evidence { repository_id: "r", commit: &commit, files, policy_version: policy, scan: None }.digest()
         };
         let base = digest(&[file("a", 1), file("b", 2)], "p");
         assert_eq!(base, digest(&[file("b", 2), file("a", 1)], "p"));

@@ -14,6 +14,12 @@ pub enum Code {
     TokenNotAccepted,
     NotAllowed,
     NotApproved,
+    /// Nobody has asked for it yet: intake begins, and the caller waits for what it says.
+    Undecided,
+    /// A rule says no.
+    Denied,
+    /// Another file of the same revision is served instead.
+    Hidden,
     Revoked,
     /// A revoked revision asked for by branch: the one answer that makes a client with a cache stop.
     RevokedByName,
@@ -43,11 +49,14 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::SignInRequired,
         Self::TokenNotAccepted,
         Self::NotAllowed,
         Self::NotApproved,
+        Self::Undecided,
+        Self::Denied,
+        Self::Hidden,
         Self::Revoked,
         Self::RevokedByName,
         Self::DigestDenied,
@@ -94,6 +103,9 @@ impl Code {
             Self::TokenNotAccepted => ("token_not_accepted", 401, gated),
             Self::NotAllowed => ("not_allowed", 403, gated),
             Self::NotApproved => ("not_approved", 403, gated),
+            Self::Undecided => ("undecided", 503, None),
+            Self::Denied => ("denied", 403, gated),
+            Self::Hidden => ("hidden", 403, gated),
             Self::Revoked => ("revoked", 403, gated),
             Self::RevokedByName => ("revoked_by_name", 404, Some("RevisionNotFound")),
             Self::DigestDenied => ("digest_denied", 403, gated),

@@ -46,6 +46,12 @@ impl Micros {
         format!("{} {} {}", d.day(), month.get(..3).unwrap_or(&month), d.year())
     }
 
+    /// `20 Nov 2026 14:05 UTC`, for people.
+    pub fn to_minute_text(self) -> String {
+        let d = self.date();
+        format!("{} {:02}:{:02} UTC", self.to_day_text(), d.hour(), d.minute())
+    }
+
     fn date(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }

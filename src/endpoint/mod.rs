@@ -8,6 +8,7 @@ pub mod answer;
 pub mod file;
 pub mod input;
 pub mod refused;
+mod waiting;
 
 use std::{collections::HashMap, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -79,7 +80,7 @@ where
             let actor = app.gate.identify(&parts.headers, &call).await?;
             let asked = A::Asked::from_keys(&keys).ok_or_else(Refusal::not_found)?;
             let answer = async {
-                let may = app.gate.admit::<A>(actor, asked, &call).await?;
+                let may = waiting::admit::<A>(&app, actor, asked, &call, &parts.headers).await?;
                 let input = I::parse(&parts, body).await?;
                 Ok(handler(app.clone(), may, input).await?.into_response())
             };

@@ -95,6 +95,10 @@ acts! {
     RevokeRepository = "revision.revoke" on RepoInEnvironment => RepoInEnvironment, WithChange, RevisionRevoked;
     /// Work: writing down what the hub says a revision holds.
     ListRevision = "revision.list" on RevisionNamed => RevisionNamed, WithChange, RevisionListed;
+    /// Work: writing down what the scanner saw in a revision's files.
+    InspectRevision = "revision.inspect" on RevisionNamed => RevisionNamed, WithChange, RevisionInspected;
+    /// Work: writing down what the rules decided, in every environment.
+    DecideRevision = "revision.decide" on RevisionNamed => RevisionNamed, WithChange, RevisionDecided;
     /// Work: learning that another name means a repository we know.
     NameRepository = "revision.list" on RepoNamed => RepoNamed, WithChange, RepositoryNamed;
     /// Work: taking verified bytes into the store.

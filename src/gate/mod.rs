@@ -7,6 +7,7 @@
 pub mod access;
 pub mod act;
 pub mod admission;
+pub mod evidence;
 pub mod grant;
 pub mod identity;
 pub mod object;
@@ -26,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::digest;
 use http::HeaderMap;
 use moka::future::Cache;
 use tokio::sync::{Notify, watch::Receiver};
@@ -33,6 +35,7 @@ use tokio::sync::{Notify, watch::Receiver};
 use self::{
     access::Access,
     act::{Act, Record},
+    admission::{Admission, DataClass},
     grant::{Context, Granted, Yes},
     identity::{Actor, Source},
     object::{File, Found, Object, Revision, Where},
@@ -42,6 +45,7 @@ use self::{
 use crate::{
     clock,
     domain::{
+        digest::Sha256,
         event::{Event, HttpFact, Kind},
         file::FilePath,
         name::RepoName,
@@ -60,6 +64,8 @@ use crate::{
 pub struct EnvironmentSetting {
     pub name: Environment,
     pub production: bool,
+    /// The most sensitive data that is there.
+    pub data_class: DataClass,
 }
 
 /// What the gate is made of. Everything in it is needed; nothing has a default.
@@ -67,6 +73,7 @@ pub struct Parts {
     pub store: Store,
     pub ledger: Ledger,
     pub access: Access,
+    pub admission: Admission,
     pub upstream: Upstream,
     pub environments: Vec<EnvironmentSetting>,
     /// The address clients know us by, without a trailing slash: refusals point there.
@@ -85,6 +92,7 @@ type CountKey = (String, &'static str, String, String, String);
 struct Inner {
     parts: Parts,
     changes: Receiver<u64>,
+    policy: String,
     actors: Cache<(u64, [u8; 32]), Actor>,
     revisions: Cache<RevisionKey, Until<Revision>>,
     files: Cache<FileKey, File>,
@@ -117,6 +125,7 @@ impl Gate {
         let remembered = |most| Cache::builder().max_capacity(most).time_to_live(Duration::from_mins(5));
         Self(Arc::new(Inner {
             changes: parts.ledger.changes(),
+            policy: both(parts.access.digest(), parts.admission.digest()),
             actors: Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(5)).build(),
             revisions: remembered(50_000).build(),
             files: Cache::builder().max_capacity(200_000).time_to_live(Duration::from_mins(5)).build(),
@@ -195,6 +204,17 @@ impl Gate {
         self.admit_system(Actor::host(cause), asked)
     }
 
+    /// Refuses what the gate could not decide, and writes it down like every other no.
+    pub async fn turn_down<A: Act>(&self, actor: &Actor, asked: &A::Asked, refusal: Refusal, call: &Call) -> Refusal {
+        let environment = scope_word(&asked.at());
+        self.deny::<A>(actor, Denied::of(refusal, &environment), asked.fact(), &asked.place(), call).await
+    }
+
+    /// Tells of everything that may change an answer.
+    pub fn changes(&self) -> Receiver<u64> {
+        self.ledger().changes()
+    }
+
     pub fn environments(&self) -> &[EnvironmentSetting] {
         &self.parts().environments
     }
@@ -203,8 +223,14 @@ impl Gate {
         &self.parts().public_url
     }
 
+    /// The version of both planes together.
     pub fn policy_rev(&self) -> &str {
-        self.parts().access.digest()
+        &self.0.policy
+    }
+
+    /// The plane that says what may be served where.
+    pub fn admission(&self) -> &Admission {
+        &self.parts().admission
     }
 
     /// The environment an actor pulls in.
@@ -419,6 +445,14 @@ fn scope_word(at: &Where) -> String {
         Where::Credential => "none".to_owned(),
         Where::Everywhere => "all".to_owned(),
     }
+}
+
+/// One version for two planes.
+fn both(access: &str, admission: &str) -> String {
+    let mut bytes = [0; 32];
+    let text = format!("{access} {admission}");
+    bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+    format!("sha256:{}", Sha256(bytes))
 }
 
 /// How long nobody may have heard of revocations before new grants stop.

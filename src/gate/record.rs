@@ -289,6 +289,8 @@ fn is_decision(code: Code) -> bool {
         code,
         Code::NotAllowed
             | Code::NotApproved
+            | Code::Denied
+            | Code::Hidden
             | Code::Revoked
             | Code::RevokedByName
             | Code::DigestDenied

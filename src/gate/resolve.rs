@@ -49,9 +49,7 @@ pub(super) async fn served_repository(by: Asker<'_>, name: &RepoName) -> Result<
     let Asker { gate, environment, .. } = by;
     let row = known_or_refused(by, name, &Rev::main()).await?;
     let standings = sql::list_standings(gate.reader(), &row.id, environment).await?;
-    let now = |row: &standing_row::Model| {
-        standing::now(State::from_word(&row.state), row.expires_at.map(Micros), clock::now())
-    };
+    let now = |row: &standing_row::Model| now_of(Some(row), clock::now());
     let mut denied = None;
     for approved in standings.iter().filter(|row| now(row) == Now::Approved) {
         match sql::find_denied_digest(gate.reader(), &approved.revision_id).await? {
@@ -65,8 +63,8 @@ pub(super) async fn served_repository(by: Asker<'_>, name: &RepoName) -> Result<
     // What was served and is not any more says so here: some clients ask for nothing else before their cache.
     let last = standings.iter().max_by_key(|row| row.changed_at);
     match last {
-        Some(last) => Err(refused(now(last), name, &Rev::main(), environment, &last.reason)),
-        None => Err(not_approved(name, &Rev::main(), environment)),
+        Some(last) => Err(refused(now(last), name, &Rev::main(), environment, Some(last))),
+        None => Err(undecided(name, &Rev::main(), environment)),
     }
 }
 
@@ -76,7 +74,7 @@ pub(super) async fn served_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -
     let load = load_revision(by, name, rev);
     let cached = gate.revisions().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))?;
     if cached.expires_at.is_some_and(|end| end <= clock::now()) {
-        return Err(refused(Now::Expired, name, rev, environment, ""));
+        return Err(refused(Now::Expired, name, rev, environment, None));
     }
     Ok(cached.found)
 }
@@ -95,15 +93,14 @@ pub(super) async fn served_file(by: Asker<'_>, asked: &FileAsked) -> Result<File
 pub(super) async fn still_served(gate: &Gate, file: &File, environment: &Environment) -> Result<bool, Fault> {
     let db = gate.reader();
     let row = sql::find_standing(db, &file.revision.id, environment).await?;
-    let state = row.as_ref().and_then(|row| State::from_word(&row.state));
-    let expires_at = row.as_ref().and_then(|row| row.expires_at).map(Micros);
-    if standing::now(state, expires_at, clock::now()) != Now::Approved
+    if now_of(row.as_ref(), clock::now()) != Now::Approved
         || sql::find_denied_digest(db, &file.revision.id).await?.is_some()
     {
         return Ok(false);
     }
-    let revoked = sql::find_revoked_file(db, &file.revision.id, environment, file.path.as_str()).await?;
-    Ok(revoked.is_none())
+    let path = file.path.as_str();
+    Ok(sql::find_revoked_file(db, &file.revision.id, environment, path).await?.is_none()
+        && sql::find_hidden_file(db, &file.revision.id, environment, path).await?.is_none())
 }
 
 async fn load_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<Until<Revision>, Refusal> {
@@ -118,20 +115,22 @@ async fn load_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<Unti
         }
         let pointed = sql::find_pointer(db, &row.id, environment, &reference).await?;
         commit = pointed.and_then(|c| c.parse::<Commit>().ok());
-        newest = sql::find_newest(db, &row.id, &reference).await?.and_then(|c| c.parse::<Commit>().ok());
+        let there = sql::find_newest(db, &row.id, &reference).await?.and_then(|c| c.parse::<Commit>().ok());
+        newest = if commit.is_some() { there } else { newest.or(there) };
     }
-    let Some(commit) = commit else { return Err(undecided(by, name, rev).await) };
+    // A branch that points nowhere here yet: what was decided about the commit that the hub has there is the answer.
+    let pointed = commit.is_some();
+    let Some(commit) = commit.or_else(|| newest.clone()) else { return Err(not_listed(by, name, rev).await) };
     let Some(revision) = sql::find_revision(db, &row.id, &commit).await? else {
-        return Err(undecided(by, name, rev).await);
+        return Err(not_listed(by, name, rev).await);
     };
     let standing = sql::find_standing(db, &revision.id, environment).await?;
-    let state = standing.as_ref().and_then(|row| State::from_word(&row.state));
-    let expires_at = standing.as_ref().and_then(|row| row.expires_at).map(Micros);
-    let reason = standing.as_ref().map(|row| row.reason.as_str()).unwrap_or_default();
-    let now = standing::now(state, expires_at, clock::now());
-    if now != Now::Approved {
-        return Err(refused(now, name, rev, environment, reason));
+    let now = now_of(standing.as_ref(), clock::now());
+    if now != Now::Approved || !pointed {
+        let now = if now == Now::Approved { Now::Undecided } else { now };
+        return Err(refused(now, name, rev, environment, standing.as_ref()));
     }
+    let expires_at = standing.as_ref().and_then(|row| row.expires_at).map(Micros);
     if let Some((path, reason)) = sql::find_denied_digest(db, &revision.id).await? {
         return Err(digest_denied(name, rev, &path, &reason));
     }
@@ -156,6 +155,10 @@ async fn load_file(
     if let Some(reason) = sql::find_revoked_file(db, &revision.id, environment, path.as_str()).await? {
         let sentence = format!("{path} of {name} was revoked in {environment}: {reason}.");
         return Err(Refusal::new(Code::Revoked, sentence));
+    }
+    if let Some((rule, reason)) = sql::find_hidden_file(db, &revision.id, environment, path.as_str()).await? {
+        let sentence = format!("{path} of {name} is not served in {environment}: {}.", reason.trim_end_matches('.'));
+        return Err(Refusal::new(Code::Hidden, sentence).hint(format!("Rule {rule}; load the other file instead.")));
     }
     let unreadable = |_| Fault::new("reading a file's digests");
     let sha256 = row.sha256.as_deref().ok_or_else(|| Fault::new("an approved file has no digest"))?;
@@ -190,7 +193,7 @@ async fn known_or_refused(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<r
         Some(id) => sql::find_repository_by_upstream_id(gate.reader(), name.kind(), id).await?,
         None => None,
     };
-    let Some(row) = known else { return Err(not_approved(name, rev, environment)) };
+    let Some(row) = known else { return Err(undecided(name, rev, environment)) };
     remember_name(gate, name, &row).await?;
     Ok(row)
 }
@@ -207,7 +210,7 @@ async fn remember_name(gate: &Gate, name: &RepoName, row: &repository::Model) ->
 }
 
 /// A revision we know nothing of: does it exist at all?
-async fn undecided(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Refusal {
+async fn not_listed(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Refusal {
     let Asker { gate, actor, environment } = by;
     if let Err(too_many) = gate.may_ask_upstream(actor) {
         return too_many;
@@ -216,7 +219,11 @@ async fn undecided(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Refusal {
         Ok(Err(Trouble::RevisionNotFound)) => {
             Refusal::new(Code::RevisionNotFound, format!("{name} has no revision {rev}."))
         }
-        _ => not_approved(name, rev, environment),
+        // Without the hub nobody can look at it: a quick no is better than a long wait for it.
+        Ok(Err(Trouble::Unreachable(_) | Trouble::Busy { .. })) | Err(_) => {
+            not_approved(name, rev, environment).hint("The hub cannot be reached, so it cannot be looked at now.")
+        }
+        _ => undecided(name, rev, environment),
     }
 }
 
@@ -247,20 +254,54 @@ fn not_approved(name: &RepoName, rev: &Rev, environment: &Environment) -> Refusa
         .hint(format!("Ask for it: weighbridge request {name}@{rev} --reason TEXT."))
 }
 
-fn refused(now: Now, name: &RepoName, rev: &Rev, environment: &Environment, reason: &str) -> Refusal {
+/// Nobody has looked at it yet. The frame has intake look, and waits for what it says.
+fn undecided(name: &RepoName, rev: &Rev, environment: &Environment) -> Refusal {
+    Refusal::new(Code::Undecided, format!("{name}@{rev} is being looked at for {environment}."))
+        .hint("Try again in a minute; it goes on meanwhile.")
+        .retry_after(10)
+}
+
+/// A standing as it is at this moment.
+pub fn now_of(row: Option<&standing_row::Model>, at: Micros) -> Now {
+    let state = row.and_then(|row| State::from_word(&row.state));
+    let time = |of: fn(&standing_row::Model) -> Option<i64>| row.and_then(of).map(Micros);
+    standing::now(state, time(|row| row.expires_at), time(|row| row.until_at), at)
+}
+
+fn refused(
+    now: Now,
+    name: &RepoName,
+    rev: &Rev,
+    environment: &Environment,
+    standing: Option<&standing_row::Model>,
+) -> Refusal {
+    let reason = standing.map(|row| row.reason.as_str()).unwrap_or_default();
     // By branch, "no such revision" is the one answer that makes a client with a cache stop.
     let gone = if rev.as_commit().is_some() { Code::Revoked } else { Code::RevokedByName };
     let because = if reason.is_empty() { String::new() } else { format!(": {}", reason.trim_end_matches('.')) };
+    let end = if because.ends_with(')') { "" } else { "." };
     match now {
-        Now::Revoked => Refusal::new(gone, format!("{name}@{rev} was revoked in {environment}{because}."))
+        Now::Revoked => Refusal::new(gone, format!("{name}@{rev} was revoked in {environment}{because}{end}"))
             .hint("Stop using copies you have; ask your reviewers for another revision."),
-        Now::Suspended => Refusal::new(gone, format!("{name}@{rev} is suspended in {environment}{because}."))
+        Now::Suspended => Refusal::new(gone, format!("{name}@{rev} is suspended in {environment}{because}{end}"))
             .hint("A reviewer has to look at it first."),
         Now::Expired => {
             Refusal::new(Code::NotApproved, format!("The approval of {name}@{rev} in {environment} has ended."))
                 .hint(format!("Ask for it again: weighbridge request {name}@{rev} --reason TEXT."))
         }
-        Now::Undecided | Now::Approved => not_approved(name, rev, environment),
+        Now::Pending => {
+            Refusal::new(Code::NotApproved, format!("{name}@{rev} waits for a review in {environment}{because}{end}"))
+                .hint(format!("Say why you need it: weighbridge request {name}@{rev} --reason TEXT."))
+        }
+        Now::Cooling => {
+            let until = standing.and_then(|row| row.until_at).map(|at| Micros(at).to_minute_text());
+            let until = until.map(|at| format!(" until {at}")).unwrap_or_default();
+            Refusal::new(Code::NotApproved, format!("{name}@{rev} has to wait in {environment}{until}{because}{end}"))
+                .hint(format!("Or ask a reviewer: weighbridge request {name}@{rev} --reason TEXT."))
+        }
+        Now::Denied => Refusal::new(Code::Denied, format!("{name}@{rev} is denied in {environment}{because}{end}"))
+            .hint("Use another revision or model; the reviewers can tell you more."),
+        Now::Undecided | Now::Approved => undecided(name, rev, environment),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
         chores::Chores,
         fault,
         tables::{
-            decision, denied_digest, file, history, pointer, repository, repository_name, revision, revoked_file,
-            standing, token, token_use,
+            decision, denied_digest, file, hidden_file, history, pointer, repository, repository_name, revision,
+            revoked_file, standing, token, token_use,
         },
     },
 };
@@ -109,6 +109,18 @@ pub(super) async fn find_revoked_file(
     let id = (revision_id.to_owned(), environment.as_str().to_owned(), path.to_owned());
     let row = revoked_file::Entity::find_by_id(id).one(db).await.map_err(fault("looking a revoked file up"))?;
     Ok(row.map(|row| row.reason))
+}
+
+/// Why a file is hidden: the rule, and its reason.
+pub(super) async fn find_hidden_file(
+    db: &Reader,
+    revision_id: &str,
+    environment: &Environment,
+    path: &str,
+) -> Result<Option<(String, String)>, Fault> {
+    let id = (revision_id.to_owned(), environment.as_str().to_owned(), path.to_owned());
+    let row = hidden_file::Entity::find_by_id(id).one(db).await.map_err(fault("looking a hidden file up"))?;
+    Ok(row.map(|row| (row.rule, row.reason)))
 }
 
 /// A file of this revision whose bytes are on the deny list: one malicious file denies its whole revision.

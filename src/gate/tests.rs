@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     act::{PullFile, ReadDecision},
+    admission::{Admission, DataClass},
     object::{DecisionId, FileAsked},
     stream::Sending,
     *,
@@ -56,7 +57,12 @@ impl Bench {
             ledger,
             access: Access::built_in().await.unwrap(),
             upstream: Upstream::new(upstream).unwrap(),
-            environments: vec![EnvironmentSetting { name: Environment::new("research").unwrap(), production: false }],
+            environments: vec![EnvironmentSetting {
+                name: Environment::new("research").unwrap(),
+                production: false,
+                data_class: DataClass::Unstated,
+            }],
+            admission: Admission::built_in("guarded").await.unwrap(),
             public_url: "http://here".to_owned(),
         });
         let bench = Self { gate, store, _fresh: fresh };
@@ -68,7 +74,7 @@ impl Bench {
                 "INSERT INTO repository_name VALUES ('models', 'acme/tiny', 'R', 0)",
                 &format!("INSERT INTO revision VALUES ('V', 'R', '{COMMIT}', '', 0, '{{}}', NULL, 0)"),
                 &format!("INSERT INTO file VALUES ('V', 'a.bin', 10, '{COMMIT}', NULL, '{digest}')"),
-                "INSERT INTO standing VALUES ('V', 'research', 'R', 'approved', '', 'A', 'E', NULL, 0)",
+                "INSERT INTO standing VALUES ('V', 'research', 'R', 'approved', '', 'A', 'E', NULL, 0, 'person', '', NULL)",
             ])
             .await;
         bench

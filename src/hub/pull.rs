@@ -35,6 +35,12 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
     let mut may = may;
     loop {
         let work = if let Some(seal) = stored(&may).await? {
+            if !is_verified(&may).await? {
+                let at = &may.object().revision;
+                let work = Work::verify(&at.repo.hub_name, &at.id, &at.commit, &may.object().path);
+                wait(app, &may, asked, &work, until).await?;
+                continue;
+            }
             match FileAnswer::send(may, &app.blobs, &seal, asked).await {
                 Ok(answer) => return Ok(answer),
                 Err(SendTrouble::Refused(refusal)) => return Err(refusal),
@@ -49,11 +55,21 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
             let at = &file.revision;
             Work::fetch(&at.repo.hub_name, &at.id, &at.commit, &file.path, file.size, &file.id)
         };
-        wait_for(app, &may, &work, until).await.map_err(|refusal| match refusal.code {
-            Code::Fetching => Refusal { code: come_back(&asked.headers), ..refusal },
-            _ => refusal,
-        })?;
+        wait(app, &may, asked, &work, until).await?;
     }
+}
+
+async fn wait(app: &App, may: &Granted<PullFile>, asked: &Asked, work: &Work, until: Instant) -> Result<(), Refusal> {
+    wait_for(app, may, work, until).await.map_err(|refusal| match refusal.code {
+        Code::Fetching => Refusal { code: come_back(&asked.headers), ..refusal },
+        _ => refusal,
+    })
+}
+
+/// Whether the scanner has read these very bytes as this file of this revision.
+async fn is_verified(may: &Granted<PullFile>) -> Result<bool, Fault> {
+    let file = may.object();
+    sql::is_verified(may, &file.revision.id, file.path.as_str()).await
 }
 
 /// A small file of the served commit, if its bytes are here: what model info tells of configuration and card.
@@ -83,6 +99,9 @@ async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instan
         end.mark_unchanged();
         // A file that is there by now must not be asked for again: look at the store first.
         if matches!(work, Work::Fetch { .. }) && stored(may).await?.is_some() {
+            return Ok(());
+        }
+        if matches!(work, Work::Verify { .. }) && is_verified(may).await? {
             return Ok(());
         }
         match jobs::look_for(app, work).await? {

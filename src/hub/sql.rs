@@ -17,7 +17,10 @@ use crate::{
     gate::{act::Act, grant::Granted, object::Revision},
     store::{
         fault,
-        tables::{blob, denied_digest, file, history, pointer, repository, revision, revoked_file, standing},
+        tables::{
+            blob, denied_digest, file, hidden_file, history, pointer, report, repository, revision, revoked_file,
+            standing,
+        },
     },
 };
 
@@ -30,7 +33,7 @@ pub struct Listed {
     pub lfs: Option<String>,
 }
 
-/// The paths of a served revision that were revoked by themselves.
+/// The paths of a served revision that are not served: revoked by themselves, or hidden behind a safer file.
 pub async fn list_revoked<A: Act>(may: &Granted<A>, at: &Revision) -> Result<HashSet<String>, Fault> {
     let rows = revoked_file::Entity::find()
         .filter(revoked_file::Column::RevisionId.eq(&at.id))
@@ -38,7 +41,24 @@ pub async fn list_revoked<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Has
         .all(may.reader())
         .await
         .map_err(fault("reading revoked files"))?;
-    Ok(rows.into_iter().map(|row| row.path).collect())
+    let mut paths: HashSet<String> = rows.into_iter().map(|row| row.path).collect();
+    let hidden = hidden_file::Entity::find()
+        .filter(hidden_file::Column::RevisionId.eq(&at.id))
+        .filter(hidden_file::Column::Environment.eq(may.environment().as_str()))
+        .all(may.reader())
+        .await
+        .map_err(fault("reading hidden files"))?;
+    paths.extend(hidden.into_iter().map(|row| row.path));
+    Ok(paths)
+}
+
+/// Whether the scanner has read the stored bytes of this very file: until then nothing of it leaves.
+pub async fn is_verified<A: Act>(may: &Granted<A>, revision_id: &str, path: &str) -> Result<bool, Fault> {
+    let row = report::Entity::find_by_id((revision_id.to_owned(), path.to_owned()))
+        .one(may.reader())
+        .await
+        .map_err(fault("reading a report"))?;
+    Ok(row.is_some_and(|row| row.stage == "verified"))
 }
 
 /// Every file of a served revision, by path, revoked ones too.

@@ -33,7 +33,7 @@ use crate::{
         object::{BlobObject, Found, RevisionNamed},
         tx::Change,
     },
-    jobs,
+    jobs::{self, Work},
     store::tables::file,
 };
 
@@ -54,7 +54,10 @@ pub async fn digests(app: &App, wish: &Wish, lease: &mut Lease) -> Result<Outcom
     let mut after = String::new();
     loop {
         let rows = sql::list_unknown(may.reader(), &wish.revision_id, &after, PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(Outcome::Done) };
+        let Some(last) = rows.last() else {
+            jobs::ask(app, &Work::inspect(&wish.repo, &wish.revision_id, &wish.commit)).await?;
+            return Ok(Outcome::Done);
+        };
         after.clone_from(&last.path);
         let end = run.page(&rows, lease).await?;
         match end {

@@ -44,7 +44,7 @@ pub struct Wanted {
 
 pub async fn fetch(app: &App, wanted: &Wanted, lease: &mut Lease) -> Result<Outcome, Fault> {
     match bring(app, wanted, Some(lease)).await? {
-        Brought::Stored(stored) => keep(app, wanted, &stored).await,
+        Brought::Stored(stored) => keep(app, wanted, &stored).await.map(|()| Outcome::Done),
         Brought::Lost => Ok(Outcome::Lost),
         Brought::Trouble(trouble) => Ok(Outcome::of(&trouble)),
         Brought::Mismatch(what) => mismatch(app, wanted, &what).await,
@@ -178,7 +178,7 @@ fn passing(trouble: &Trouble) -> bool {
     matches!(trouble, Trouble::Unreachable(_) | Trouble::Busy { .. } | Trouble::Unexpected(_))
 }
 
-async fn keep(app: &App, wanted: &Wanted, stored: &Stored) -> Result<Outcome, Fault> {
+pub(super) async fn keep(app: &App, wanted: &Wanted, stored: &Stored) -> Result<(), Fault> {
     let cause = format!("{} of {}@{} was fetched", wanted.path, wanted.repo, wanted.commit);
     let may = app.gate.admit_work::<StoreBlob>(&cause, BlobObject(stored.sha256, stored.size));
     let may = may.map_err(|refusal| Fault::new(refusal.line()))?;
@@ -188,8 +188,7 @@ async fn keep(app: &App, wanted: &Wanted, stored: &Stored) -> Result<Outcome, Fa
     let detail = json!({
         "repo": wanted.repo.to_string(), "commit": wanted.commit.as_str(), "path": wanted.path.as_str(), "git": plain,
     });
-    tx.commit(may, Change::new(detail)).await?;
-    Ok(Outcome::Done)
+    tx.commit(may, Change::new(detail)).await
 }
 
 /// The bytes are not what was listed: nothing gets a name, and whatever was approved on that listing stops.

@@ -3,9 +3,14 @@
 //! Work is rows in the `job` table: asked for once, taken by whichever replica is free, resumed after a crash. Other
 //! features ask for work and look at its outcome; they never call it. Never decides whether anything is served.
 
+pub mod bytes;
+pub mod decide;
 pub mod digests;
 pub mod fetch;
+pub mod inspect;
+pub mod knowledge;
 pub mod list;
+pub mod seen;
 pub mod sql;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
@@ -13,4 +18,6 @@ pub(crate) mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 mod tests;
+pub mod twins;
+pub mod verify;
 pub mod worker;

@@ -1,24 +1,28 @@
 //! The intake's rows: what the hub said of repositories, revisions and files, and the blobs that were stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 
 use crate::{
-    domain::{refusal::Fault, time::Micros},
+    clock,
+    domain::{digest::Sha256, name::RepoName, pointers::Move, refusal::Fault, role::Environment, time::Micros},
     gate::{
-        act::{CloseBlob, ListRevision, StoreBlob, SuspendRevision},
+        act::{CloseBlob, DecideRevision, InspectRevision, ListRevision, StoreBlob, SuspendRevision},
         grant::Granted,
         tx::Tx,
     },
     store::{
         Reader, fault,
-        tables::{blob, file, history, listing, repository, repository_name, revision, standing},
+        tables::{
+            approval, blob, file, hidden_file, history, knowledge, listing, pointer, report, repository,
+            repository_name, request, revision, standing,
+        },
     },
 };
 
@@ -283,6 +287,310 @@ pub async fn suspend(
         row.update(db).await.map_err(fault("suspending a revision"))?;
     }
     Ok(environments)
+}
+
+/// Every file of a revision, by path.
+pub async fn list_all_files(db: &Reader, revision_id: &str) -> Result<Vec<file::Model>, Fault> {
+    let query = file::Entity::find().filter(file::Column::RevisionId.eq(revision_id)).order_by_asc(file::Column::Path);
+    query.all(db).await.map_err(fault("reading a revision's files"))
+}
+
+/// The files of a revision that this scanner has reported on.
+pub async fn list_reported(
+    db: &Reader,
+    revision_id: &str,
+    scanner: &str,
+    siblings: &str,
+) -> Result<HashSet<String>, Fault> {
+    let query = report::Entity::find()
+        .select_only()
+        .column(report::Column::Path)
+        .filter(report::Column::RevisionId.eq(revision_id))
+        .filter(report::Column::Scanner.eq(scanner))
+        .filter(report::Column::Siblings.eq(siblings));
+    let paths: Vec<String> = query.into_tuple().all(db).await.map_err(fault("reading reports"))?;
+    Ok(paths.into_iter().collect())
+}
+
+/// What is known of these bytes among the same neighbours, in whatever revision.
+pub async fn list_same(
+    db: &Reader,
+    bytes_ids: &[String],
+    scanner: &str,
+    siblings: &str,
+) -> Result<Vec<report::Model>, Fault> {
+    let mut found = Vec::new();
+    for some in bytes_ids.chunks(500) {
+        let query = report::Entity::find()
+            .filter(report::Column::BytesId.is_in(some))
+            .filter(report::Column::Scanner.eq(scanner))
+            .filter(report::Column::Siblings.eq(siblings));
+        found.extend(query.all(db).await.map_err(fault("reading reports"))?);
+    }
+    // What was read whole is worth more than what was read by ranges.
+    found.sort_by_key(|row| row.stage != super::inspect::VERIFIED);
+    Ok(found)
+}
+
+pub async fn list_reports(db: &Reader, revision_id: &str) -> Result<Vec<report::Model>, Fault> {
+    let query =
+        report::Entity::find().filter(report::Column::RevisionId.eq(revision_id)).order_by_asc(report::Column::Path);
+    query.all(db).await.map_err(fault("reading reports"))
+}
+
+pub async fn find_report(db: &Reader, revision_id: &str, path: &str) -> Result<Option<report::Model>, Fault> {
+    let id = (revision_id.to_owned(), path.to_owned());
+    report::Entity::find_by_id(id).one(db).await.map_err(fault("reading a report"))
+}
+
+/// How a stored blob was left.
+pub async fn find_seal(db: &Reader, sha256: &Sha256) -> Result<Option<String>, Fault> {
+    let row = blob::Entity::find_by_id(sha256.to_string()).one(db).await.map_err(fault("looking a blob up"))?;
+    Ok(row.map(|row| row.seal))
+}
+
+pub async fn save_reports(db: &Tx, _: &Granted<InspectRevision>, rows: Vec<report::Model>) -> Result<(), Fault> {
+    use report::Column as C;
+    let update = [
+        C::BytesId,
+        C::Scanner,
+        C::Siblings,
+        C::Stage,
+        C::Format,
+        C::Verdict,
+        C::Coverage,
+        C::Body,
+        C::Ranges,
+        C::MadeAt,
+    ];
+    for row in rows {
+        report::Entity::insert(all_set(row))
+            .on_conflict(OnConflict::columns([C::RevisionId, C::Path]).update_columns(update).to_owned())
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("writing a report"))?;
+    }
+    Ok(())
+}
+
+pub async fn find_revision_by_id(db: &impl ConnectionTrait, id: &str) -> Result<Option<revision::Model>, Fault> {
+    revision::Entity::find_by_id(id).one(db).await.map_err(fault("looking a revision up"))
+}
+
+pub async fn find_repository(db: &Reader, id: &str) -> Result<Option<repository::Model>, Fault> {
+    repository::Entity::find_by_id(id).one(db).await.map_err(fault("looking a repository up"))
+}
+
+pub async fn list_histories(db: &Reader, repository_id: &str) -> Result<Vec<history::Model>, Fault> {
+    let query = history::Entity::find().filter(history::Column::RepositoryId.eq(repository_id));
+    query.all(db).await.map_err(fault("reading histories"))
+}
+
+/// The names of the repositories that something is approved of, as many as are worth comparing with.
+pub async fn list_served_names(db: &Reader) -> Result<Vec<String>, Fault> {
+    let served = standing::Entity::find()
+        .select_only()
+        .column(standing::Column::RepositoryId)
+        .distinct()
+        .filter(standing::Column::State.eq("approved"))
+        .into_query();
+    let query = repository::Entity::find()
+        .select_only()
+        .column(repository::Column::Name)
+        .filter(repository::Column::Id.in_subquery(served))
+        .limit(5000);
+    query.into_tuple().all(db).await.map_err(fault("reading the names of what is served"))
+}
+
+/// Whether anything of this model is approved in an environment.
+pub async fn is_served_somehow(db: &Reader, name: &str, environment: &Environment) -> Result<bool, Fault> {
+    let Some(name) = RepoName::parse(name) else { return Ok(false) };
+    let Some(id) = find_repository_id_of_name(db, name.kind().word(), &name.key()).await? else { return Ok(false) };
+    let query = standing::Entity::find()
+        .filter(standing::Column::RepositoryId.eq(id))
+        .filter(standing::Column::Environment.eq(environment.as_str()))
+        .filter(standing::Column::State.eq("approved"));
+    Ok(query.one(db).await.map_err(fault("reading standings"))?.is_some())
+}
+
+/// A standing, for those who only look.
+pub async fn look_at_standing(
+    db: &Reader,
+    revision_id: &str,
+    environment: &Environment,
+) -> Result<Option<standing::Model>, Fault> {
+    let id = (revision_id.to_owned(), environment.to_string());
+    standing::Entity::find_by_id(id).one(db).await.map_err(fault("reading a standing"))
+}
+
+pub async fn find_standing(
+    db: &Tx,
+    revision_id: &str,
+    environment: &Environment,
+) -> Result<Option<standing::Model>, Fault> {
+    let query = standing::Entity::find_by_id((revision_id.to_owned(), environment.to_string()));
+    query.lock_exclusive().one(db).await.map_err(fault("reading a standing"))
+}
+
+/// Holds everybody else who decides about this repository until this change is done.
+pub async fn lock_repository(db: &Tx, id: &str) -> Result<(), Fault> {
+    let query = repository::Entity::find_by_id(id).lock_exclusive();
+    query.one(db).await.map_err(fault("locking a repository"))?;
+    Ok(())
+}
+
+pub async fn list_pointers(
+    db: &Tx,
+    repository_id: &str,
+    environment: &Environment,
+) -> Result<Vec<pointer::Model>, Fault> {
+    let query = pointer::Entity::find()
+        .filter(pointer::Column::RepositoryId.eq(repository_id))
+        .filter(pointer::Column::Environment.eq(environment.as_str()));
+    query.all(db).await.map_err(fault("reading pointers"))
+}
+
+pub async fn save_knowledge(
+    db: &Tx,
+    _: &Granted<DecideRevision>,
+    row: knowledge::Model,
+    tree_digest: &str,
+) -> Result<(), Fault> {
+    use knowledge::Column as C;
+    let id = row.revision_id.clone();
+    let update = [C::Scanner, C::Verdict, C::Coverage, C::Facts, C::FindingsDigest, C::SeenAt];
+    knowledge::Entity::insert(all_set(row))
+        .on_conflict(OnConflict::column(C::RevisionId).update_columns(update).to_owned())
+        .exec_without_returning(db)
+        .await
+        .map_err(fault("writing what is known of a revision"))?;
+    revision::Entity::update_many()
+        .col_expr(revision::Column::TreeDigest, Expr::value(tree_digest))
+        .filter(revision::Column::Id.eq(id))
+        .exec(db)
+        .await
+        .map_err(fault("writing a tree digest"))?;
+    Ok(())
+}
+
+/// The hidden files of a revision in an environment, anew.
+pub async fn replace_hidden(
+    db: &Tx,
+    _: &Granted<DecideRevision>,
+    revision_id: &str,
+    environment: &Environment,
+    hidden: &BTreeMap<String, (String, String)>,
+) -> Result<(), Fault> {
+    hidden_file::Entity::delete_many()
+        .filter(hidden_file::Column::RevisionId.eq(revision_id))
+        .filter(hidden_file::Column::Environment.eq(environment.as_str()))
+        .exec(db)
+        .await
+        .map_err(fault("hiding files"))?;
+    for (path, (rule, reason)) in hidden {
+        let row = hidden_file::Model {
+            revision_id: revision_id.to_owned(),
+            environment: environment.to_string(),
+            path: path.clone(),
+            rule: rule.clone(),
+            reason: reason.clone(),
+        };
+        hidden_file::Entity::insert(all_set(row)).exec_without_returning(db).await.map_err(fault("hiding a file"))?;
+    }
+    Ok(())
+}
+
+/// What rules decided in one environment.
+pub struct Decided<'a> {
+    pub standing: standing::Model,
+    pub moves: &'a [Move],
+}
+
+pub async fn save_decided(db: &Tx, may: &Granted<DecideRevision>, decided: &Decided<'_>) -> Result<(), Fault> {
+    let row = &decided.standing;
+    if let (Some(id), Some(evidence_digest)) = (&row.approval_id, &row.evidence_digest) {
+        let given = approval::Model {
+            id: id.clone(),
+            revision_id: row.revision_id.clone(),
+            environment: row.environment.clone(),
+            evidence_digest: evidence_digest.clone(),
+            reason: row.reason.clone(),
+            actor_ref: may.actor().reference().to_owned(),
+            given_at: row.changed_at,
+            expires_at: row.expires_at,
+            ended_at: None,
+        };
+        approval::Entity::insert(all_set(given))
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("writing an approval"))?;
+    }
+    for step in decided.moves {
+        let moved = pointer::Model {
+            repository_id: row.repository_id.clone(),
+            environment: row.environment.clone(),
+            name: step.name.clone(),
+            kind: step.kind.clone(),
+            commit_id: step.to.clone(),
+            moved_at: row.changed_at,
+        };
+        let key = [pointer::Column::RepositoryId, pointer::Column::Environment, pointer::Column::Name];
+        let update = [pointer::Column::CommitId, pointer::Column::MovedAt, pointer::Column::Kind];
+        pointer::Entity::insert(all_set(moved))
+            .on_conflict(OnConflict::columns(key).update_columns(update).to_owned())
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("moving a pointer"))?;
+    }
+    save_standing(db, may, row.clone()).await
+}
+
+pub async fn save_standing(db: &Tx, _: &Granted<DecideRevision>, row: standing::Model) -> Result<(), Fault> {
+    use standing::Column as C;
+    let update = [
+        C::State,
+        C::Reason,
+        C::ApprovalId,
+        C::EvidenceDigest,
+        C::ExpiresAt,
+        C::ChangedAt,
+        C::DecidedBy,
+        C::Rules,
+        C::UntilAt,
+    ];
+    standing::Entity::insert(all_set(row))
+        .on_conflict(OnConflict::columns([C::RevisionId, C::Environment]).update_columns(update).to_owned())
+        .exec_without_returning(db)
+        .await
+        .map_err(fault("writing a standing"))?;
+    Ok(())
+}
+
+/// An approval from before there was a scan is a request to look at it now.
+pub async fn save_old_approval_as_request(
+    db: &Tx,
+    may: &Granted<DecideRevision>,
+    name: &RepoName,
+    commit: &str,
+    environment: &Environment,
+    at: Micros,
+) -> Result<(), Fault> {
+    let row = request::Model {
+        id: clock::new_id(),
+        repo_kind: name.kind().word().to_owned(),
+        repo: name.path().to_owned(),
+        rev: commit.to_owned(),
+        commit_id: Some(commit.to_owned()),
+        environment: environment.to_string(),
+        reason: "It was approved before files were scanned.".to_owned(),
+        actor_ref: may.actor().reference().to_owned(),
+        actor_name: "weighbridge".to_owned(),
+        made_at: at.0,
+        state: "open".to_owned(),
+        decided_at: None,
+    };
+    request::Entity::insert(all_set(row)).exec_without_returning(db).await.map_err(fault("writing a request"))?;
+    Ok(())
 }
 
 fn all_set<M, A>(row: M) -> A

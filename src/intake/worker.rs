@@ -8,8 +8,9 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::{
+    decide,
     digests::{self, Wish},
-    fetch, list,
+    fetch, inspect, list, verify,
 };
 use crate::{
     app::App,
@@ -60,6 +61,17 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// Why there will be no other try, if there will be none.
+    pub fn gives_up(&self, lease: &Lease) -> Option<&str> {
+        match self {
+            Self::Failed(why) => Some(why),
+            Self::Later { why, .. } if lease.is_last_try() => Some(why),
+            _ => None,
+        }
+    }
+}
+
 /// A worker's hold on a job.
 pub struct Lease {
     row: job::Model,
@@ -68,6 +80,11 @@ pub struct Lease {
 impl Lease {
     pub fn key(&self) -> String {
         self.row.key.clone()
+    }
+
+    /// Whether a try that fails now is not followed by another one.
+    pub fn is_last_try(&self) -> bool {
+        self.row.attempts >= MOST_TRIES
     }
 
     /// Keeps the job and says how far it is. False when it has been given away.
@@ -80,7 +97,8 @@ impl Lease {
 /// Works until told to stop; what is under way then is put back for whoever works next.
 pub async fn run(app: App, me: String) {
     sweep(&app).await;
-    let lanes = [(Lane::Pulls, PULLS), (Lane::Listings, LISTINGS), (Lane::Digests, DIGESTS)];
+    let lanes =
+        [(Lane::Pulls, PULLS), (Lane::Listings, LISTINGS), (Lane::Digests, DIGESTS), (Lane::Inspections, INSPECTIONS)];
     join_all(lanes.map(|(lane, hands)| take(&app, &me, lane, hands))).await;
 }
 
@@ -169,7 +187,22 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
             _ => Ok(unreadable()),
         },
         Work::Digests { repo, revision_id, commit } => match (RepoName::parse(&repo), commit.parse()) {
-            (Some(repo), Ok(commit)) => digests::digests(app, &Wish { repo, revision_id, commit }, lease).await,
+            (Some(repo), Ok(commit)) => {
+                let wish = Wish { repo, revision_id, commit };
+                let outcome = digests::digests(app, &wish, lease).await?;
+                if let Some(why) = outcome.gives_up(lease) {
+                    decide::not_judged(app, &wish, why.trim_start_matches(jobs::MISMATCH)).await?;
+                }
+                Ok(outcome)
+            }
+            _ => Ok(unreadable()),
+        },
+        Work::Inspect { repo, revision_id, commit } => match (RepoName::parse(&repo), commit.parse()) {
+            (Some(repo), Ok(commit)) => inspect::inspect(app, &Wish { repo, revision_id, commit }, lease).await,
+            _ => Ok(unreadable()),
+        },
+        Work::Verify { repo, revision_id, commit, path } => match (RepoName::parse(&repo), commit.parse()) {
+            (Some(repo), Ok(commit)) => verify::verify(app, &Wish { repo, revision_id, commit }, &path).await,
             _ => Ok(unreadable()),
         },
         Work::Recheck { sha256, size } => match sha256.parse() {
@@ -222,6 +255,7 @@ async fn sweep(app: &App) {
 const PULLS: usize = 6;
 const LISTINGS: usize = 2;
 const DIGESTS: usize = 3;
+const INSPECTIONS: usize = 2;
 const LEASE: i64 = 20 * Micros::SECOND;
 const BEAT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);

@@ -32,6 +32,10 @@ pub enum Work {
     Examine { repo: String, rev: String, by: String },
     /// Fetch every file of a revision whose sha256 nobody knows: those outside LFS.
     Digests { repo: String, revision_id: String, commit: String },
+    /// Have the scanner look at every file of a revision, as far as the rules need it, and let the rules decide.
+    Inspect { repo: String, revision_id: String, commit: String },
+    /// Have the scanner look at the stored bytes of one file that was inspected by ranges.
+    Verify { repo: String, revision_id: String, commit: String, path: String },
     /// Read a stored blob again, because its file is not as it was left.
     Recheck { sha256: String, size: u64 },
     /// Fetch one file's bytes, verify them, and store them.
@@ -55,6 +59,19 @@ impl Work {
         Self::Digests { repo: repo.to_string(), revision_id: revision_id.to_owned(), commit: commit.to_string() }
     }
 
+    pub fn inspect(repo: &RepoName, revision_id: &str, commit: &Commit) -> Self {
+        Self::Inspect { repo: repo.to_string(), revision_id: revision_id.to_owned(), commit: commit.to_string() }
+    }
+
+    pub fn verify(repo: &RepoName, revision_id: &str, commit: &Commit, path: &FilePath) -> Self {
+        Self::Verify {
+            repo: repo.to_string(),
+            revision_id: revision_id.to_owned(),
+            commit: commit.to_string(),
+            path: path.to_string(),
+        }
+    }
+
     pub fn fetch(repo: &RepoName, revision_id: &str, commit: &Commit, path: &FilePath, size: u64, id: &FileId) -> Self {
         Self::Fetch {
             repo: repo.to_string(),
@@ -72,6 +89,8 @@ impl Work {
         match self {
             Self::Examine { repo, rev, .. } => format!("examine {repo}@{rev}"),
             Self::Digests { revision_id, .. } => format!("digests {revision_id}"),
+            Self::Inspect { revision_id, .. } => format!("inspect {revision_id}"),
+            Self::Verify { revision_id, path, .. } => format!("verify {revision_id} {path}"),
             Self::Recheck { sha256, .. } => format!("recheck {sha256}"),
             Self::Fetch { git, lfs, .. } => format!("fetch {}", lfs.as_ref().unwrap_or(git)),
         }
@@ -81,6 +100,8 @@ impl Work {
         match self {
             Self::Examine { .. } => "examine",
             Self::Digests { .. } => "digests",
+            Self::Inspect { .. } => "inspect",
+            Self::Verify { .. } => "verify",
             Self::Recheck { .. } => "recheck",
             Self::Fetch { .. } => "fetch",
         }
@@ -101,14 +122,16 @@ pub enum Lane {
     Pulls,
     Listings,
     Digests,
+    Inspections,
 }
 
 impl Lane {
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
-            Self::Pulls => &["fetch", "recheck"],
+            Self::Pulls => &["fetch", "verify", "recheck"],
             Self::Listings => &["examine"],
             Self::Digests => &["digests"],
+            Self::Inspections => &["inspect"],
         }
     }
 }
@@ -135,7 +158,7 @@ pub enum State {
 pub async fn ask(app: &App, work: &Work) -> Result<(), Fault> {
     let total = match work {
         Work::Fetch { size, .. } | Work::Recheck { size, .. } => *size,
-        Work::Examine { .. } | Work::Digests { .. } => 0,
+        Work::Examine { .. } | Work::Digests { .. } | Work::Inspect { .. } | Work::Verify { .. } => 0,
     };
     sql::push(&app.chores, work, total, clock::now()).await?;
     app.bells.ring_for_work();

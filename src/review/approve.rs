@@ -4,22 +4,24 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    examine, pointers,
+    examine,
     sql::{self, Approved},
 };
 use crate::{
     clock,
     domain::{
         event::{ApprovalFact, Kind},
+        pointers::{self, Pointer, Walk},
         refusal::{Code, Refusal},
         rev::Commit,
-        standing::{self, State, Step},
+        standing::{self, Step},
         time::Micros,
     },
     gate::{
         act::ApproveRevision,
+        evidence,
         grant::Granted,
-        resolve::{pointer_fact, repo_of, short_name},
+        resolve::{now_of, pointer_fact, repo_of, short_name},
         tx::Change,
     },
     store::tables::{repository, revision},
@@ -44,7 +46,10 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     if files.iter().any(|f| f.sha256.is_none()) {
         return Err(Refusal::new(Code::Conflict, "This revision has not been examined yet.").hint("Examine it first."));
     }
-    let (evidence_digest, tree_digest) = examine::digest(may.policy_rev(), &row, &commit, &files)?;
+    let known = sql::find_knowledge(&may, &row.id).await?.ok_or_else(|| {
+        Refusal::new(Code::Conflict, "This revision has not been scanned yet.").hint("Examine it first.")
+    })?;
+    let (evidence_digest, tree_digest) = evidence::digest(may.policy_rev(), &row, &commit, &files, &known)?;
     if evidence_digest != input.evidence_digest {
         let sentence = "The evidence is no longer what you saw: its digest has changed.";
         return Err(Refusal::new(Code::Conflict, sentence).hint("Examine it again and decide anew."));
@@ -56,14 +61,14 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     let tx = may.begin().await?;
     sql::lock_repository(&tx, &repository.id).await?;
     let before = sql::find_standing(&tx, &row.id, &environment).await?;
-    let state = before.as_ref().and_then(|row| State::from_word(&row.state));
-    let now = standing::now(state, before.as_ref().and_then(|row| row.expires_at).map(Micros), at);
-    standing::step(now, Step::Approve).map_err(|why| {
+    standing::step(now_of(before.as_ref(), at), Step::Approve).map_err(|why| {
         Refusal::new(Code::Conflict, format!("It cannot be approved: {why}.")).hint("Approve another commit.")
     })?;
     let histories = sql::list_histories(&tx, &repository.id).await?;
     let pointers_now = sql::list_pointers(&tx, &repository.id, &environment).await?;
-    let moves = pointers::moves(commit.as_str(), &histories, &pointers_now);
+    let walks = histories.iter().map(|h| Walk { name: &h.ref_name, kind: &h.ref_kind, commits: &h.commits });
+    let there: Vec<_> = pointers_now.iter().map(|p| Pointer { name: &p.name, commit: &p.commit_id }).collect();
+    let moves = pointers::moves(commit.as_str(), walks, &there);
     let approval_id = clock::new_id();
     let approved = Approved {
         revision: &row,
@@ -71,6 +76,7 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
         evidence_digest: evidence_digest.clone(),
         approval_id: &approval_id,
         reason: &reason,
+        answers: before.as_ref().map(|row| row.rules.clone()).unwrap_or_default(),
         at,
         expires_at,
         moves: &moves,

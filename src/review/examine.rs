@@ -8,15 +8,19 @@ use crate::{
     app::App,
     clock,
     domain::{
-        evidence::{Evidence, EvidenceFile},
         refusal::{Fault, Refusal},
         rev::{Commit, Rev},
-        standing::{self, Now, State as Standing},
+        standing::Now,
         time::Micros,
     },
-    gate::{act::ExamineRevision, grant::Granted, resolve::full_names},
+    gate::{
+        act::ExamineRevision,
+        evidence,
+        grant::Granted,
+        resolve::{full_names, now_of},
+    },
     jobs::{self, State, Work},
-    store::tables::{file, revision},
+    store::tables::{report, revision},
 };
 
 #[derive(Debug, Deserialize)]
@@ -66,15 +70,27 @@ async fn report(
         "repo": may.object().repo.to_string(), "rev": may.object().rev.as_str(), "commit": commit.as_str(),
         "environment": may.environment().as_str(), "files": files.len(), "files_left": left,
         "size": files.iter().map(|f| f.size).sum::<i64>(), "standing": standing_word(standing.as_ref()),
-        "verdict": "missing", "coverage": {"state": "incomplete", "reason": "not scanned"},
+        "reason": standing.as_ref().map(|row| row.reason.clone()), "rules": standing.as_ref().map(|row| rules(&row.rules)),
     });
-    let (state, more) = if left == 0 {
-        ("ready", json!({"evidence_digest": digest(may.policy_rev(), row, commit, &files)?.0}))
-    } else {
-        match ask_for_rest(app, may, row, commit).await? {
-            Some(why) => ("failed", json!({"why": why})),
-            None => ("under_way", json!({"why": format!("{left} of {} files are still being fetched", files.len())})),
+    let known = sql::find_knowledge(may, &row.id).await?;
+    let decided = now_of(standing.as_ref(), clock::now()) != Now::Undecided;
+    let (state, more) = match known {
+        Some(known) if left == 0 && decided => {
+            let evidence = evidence::digest(may.policy_rev(), row, commit, &files, &known)?.0;
+            let findings = findings(&sql::list_reports(may, &row.id).await?);
+            let more = json!({
+                "evidence_digest": evidence, "verdict": known.verdict, "coverage": known.coverage,
+                "scanner": known.scanner, "findings": findings,
+            });
+            ("ready", more)
         }
+        _ => match ask_for_rest(app, may, row, commit, left).await? {
+            Some(why) => ("failed", json!({"why": why})),
+            None if left > 0 => {
+                ("under_way", json!({"why": format!("{left} of {} files are still being fetched", files.len())}))
+            }
+            None => ("under_way", json!({"why": format!("{} files are being scanned", files.len())})),
+        },
     };
     if let (Some(answer), Some(more)) = (answer.as_object_mut(), more.as_object()) {
         answer.insert("state".to_owned(), json!(state));
@@ -83,15 +99,40 @@ async fn report(
     Ok(answer)
 }
 
-/// Asks again for the small files when their fetch is over without having brought every digest; says why when that was
-/// just now.
+/// The ids of rules, without what answers to them rest on.
+fn rules(text: &str) -> String {
+    let ids: Vec<&str> = text.split_whitespace().map(|word| word.split(':').next().unwrap_or(word)).collect();
+    ids.join(" ")
+}
+
+/// The worst findings, file by file.
+fn findings(reports: &[report::Model]) -> Vec<Value> {
+    let mut found = Vec::new();
+    for one in reports {
+        let body: Value = serde_json::from_str(&one.body).unwrap_or_default();
+        let all = body["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
+        found.extend(all.iter().map(|f| {
+            json!({"path": one.path, "rule": f["rule"], "severity": f["severity"], "place": f["place"], "message": f["message"]})
+        }));
+    }
+    let rank =
+        |f: &Value| ["critical", "high", "medium", "low"].iter().position(|word| f["severity"] == **word).unwrap_or(9);
+    found.sort_by_key(rank);
+    found.truncate(MOST_FINDINGS);
+    found
+}
+
+/// Asks again for the small files, or for the scan of all, when that is over without having brought what it should; says why
+/// when that was just now.
 async fn ask_for_rest(
     app: &App,
     may: &Granted<ExamineRevision>,
     row: &revision::Model,
     commit: &Commit,
+    left: usize,
 ) -> Result<Option<String>, Fault> {
-    let work = Work::digests(&may.object().repo, &row.id, commit);
+    let work = if left > 0 { Work::digests } else { Work::inspect };
+    let work = work(&may.object().repo, &row.id, commit);
     match jobs::look_for(app, &work).await? {
         Some(State::UnderWay { .. }) => {}
         Some(State::Failed { at, why }) if clock::now().0 - at.0 < REST => {
@@ -102,37 +143,8 @@ async fn ask_for_rest(
     Ok(None)
 }
 
-/// The tree digest and the evidence digest of a revision whose files are all known.
-pub fn digest(
-    policy: &str,
-    row: &revision::Model,
-    commit: &Commit,
-    files: &[file::Model],
-) -> Result<(String, String), Fault> {
-    let mut evidence = Vec::with_capacity(files.len());
-    for one in files {
-        let sha256 = one.sha256.as_deref().ok_or_else(|| Fault::new("a file's digest is missing"))?;
-        evidence.push(EvidenceFile {
-            path: one.path.clone(),
-            size: u64::try_from(one.size).unwrap_or_default(),
-            git: one.git_id.parse().map_err(|e| Fault::because("reading a git id", e))?,
-            sha256: sha256.parse().map_err(|e| Fault::because("reading a digest", e))?,
-        });
-    }
-    let tree = crate::domain::evidence::tree_digest(&evidence).to_string();
-    let all = Evidence { repository_id: &row.repository_id, commit, files: &evidence, policy_version: policy };
-    Ok((all.digest().to_string(), tree))
-}
-
 pub fn standing_word(row: Option<&crate::store::tables::standing::Model>) -> &'static str {
-    let state = row.and_then(|row| Standing::from_word(&row.state));
-    match standing::now(state, row.and_then(|row| row.expires_at).map(Micros), clock::now()) {
-        Now::Undecided => "undecided",
-        Now::Approved => "approved",
-        Now::Expired => "expired",
-        Now::Revoked => "revoked",
-        Now::Suspended => "suspended",
-    }
+    now_of(row, clock::now()).word()
 }
 
 /// The revision's row, when the URL names a commit that is listed.
@@ -164,6 +176,8 @@ fn state(may: &Granted<ExamineRevision>, state: &str, why: &str) -> Value {
     })
 }
 
+/// Findings in one answer.
+const MOST_FINDINGS: usize = 200;
 /// How long a branch's head is believed before the hub is asked again.
 const FRESH: i64 = 30 * Micros::SECOND;
 /// How long a failure is shown before it is tried again.

@@ -8,7 +8,6 @@ mod approve;
 mod examine;
 pub mod http;
 mod pin;
-mod pointers;
 mod requests;
 mod revoke;
 mod sql;

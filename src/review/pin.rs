@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{approve::reason, examine, pointers::Move, sql};
+use super::{approve::reason, examine, sql};
 use crate::{
     clock,
     domain::{
+        pointers::Move,
         refusal::{Code, Refusal},
         rev::Rev,
     },

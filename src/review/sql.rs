@@ -9,9 +9,8 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::pointers::Move;
 use crate::{
-    domain::{name::RepoName, refusal::Fault, rev::Rev, role::Environment, time::Micros},
+    domain::{name::RepoName, pointers::Move, refusal::Fault, rev::Rev, role::Environment, time::Micros},
     gate::{
         act::{Act, ApproveRevision, RequestRevision},
         grant::Granted,
@@ -21,8 +20,8 @@ use crate::{
     store::{
         fault,
         tables::{
-            approval, decision, denied_digest, file, history, pointer, repository, repository_name, request, revision,
-            revoked_file, standing,
+            approval, decision, denied_digest, file, history, knowledge, pointer, report, repository, repository_name,
+            request, revision, revoked_file, standing,
         },
     },
 };
@@ -161,6 +160,20 @@ pub async fn find_denied(db: &impl ConnectionTrait, files: &[file::Model]) -> Re
     Ok(None)
 }
 
+/// What is known of a revision, as policy read it.
+pub async fn find_knowledge<A: Act>(may: &Granted<A>, revision_id: &str) -> Result<Option<knowledge::Model>, Fault> {
+    knowledge::Entity::find_by_id(revision_id)
+        .one(may.reader())
+        .await
+        .map_err(fault("reading what is known of a revision"))
+}
+
+pub async fn list_reports<A: Act>(may: &Granted<A>, revision_id: &str) -> Result<Vec<report::Model>, Fault> {
+    let query =
+        report::Entity::find().filter(report::Column::RevisionId.eq(revision_id)).order_by_asc(report::Column::Path);
+    query.all(may.reader()).await.map_err(fault("reading reports"))
+}
+
 /// What an approval writes.
 pub struct Approved<'a> {
     pub revision: &'a revision::Model,
@@ -168,6 +181,8 @@ pub struct Approved<'a> {
     pub evidence_digest: String,
     pub approval_id: &'a str,
     pub reason: &'a str,
+    /// The review rules that this answers.
+    pub answers: String,
     pub at: Micros,
     pub expires_at: Micros,
     pub moves: &'a [Move],
@@ -186,6 +201,9 @@ pub async fn save_approval(db: &Tx, may: &Granted<ApproveRevision>, approved: &A
         evidence_digest: Some(approved.evidence_digest.clone()),
         expires_at: Some(expires_at.0),
         changed_at: at.0,
+        decided_by: "person".to_owned(),
+        rules: approved.answers.clone(),
+        until_at: None,
     };
     save_standing(db, row).await?;
     let row = approval::Model {
@@ -330,7 +348,17 @@ pub async fn list_holders<A: Act>(
 
 async fn save_standing(db: &Tx, row: standing::Model) -> Result<(), Fault> {
     use standing::Column as C;
-    let update = [C::State, C::Reason, C::ApprovalId, C::EvidenceDigest, C::ExpiresAt, C::ChangedAt];
+    let update = [
+        C::State,
+        C::Reason,
+        C::ApprovalId,
+        C::EvidenceDigest,
+        C::ExpiresAt,
+        C::ChangedAt,
+        C::DecidedBy,
+        C::Rules,
+        C::UntilAt,
+    ];
     standing::Entity::insert(row.into_active_model().reset_all())
         .on_conflict(OnConflict::columns([C::RevisionId, C::Environment]).update_columns(update).to_owned())
         .exec_without_returning(db)

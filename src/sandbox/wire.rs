@@ -80,7 +80,7 @@ pub(super) fn read(payload: &[u8], name: &str, size: u64) -> Result<Report, Stri
         return Err("a verdict that does not follow from its findings".into());
     }
     let facts = report.facts.read()?;
-    Ok(Report { path: report.path, format: report.format, verdict, findings, coverage, facts })
+    Ok(Report { path: report.path, format: report.format, verdict, findings, coverage, facts, raw_path: None })
 }
 
 #[derive(Deserialize)]

@@ -230,6 +230,93 @@ pub mod standing {
         pub evidence_digest: Option<String>,
         pub expires_at: Option<i64>,
         pub changed_at: i64,
+        /// `person` or `rule`.
+        pub decided_by: String,
+        /// The ids of the rules that decided, or that people answered; one word each.
+        pub rules: String,
+        /// When a rule that only waits for time lets go.
+        pub until_at: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the scanner saw in one file of a revision.
+pub mod report {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "report")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub revision_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub path: String,
+        /// The sha256 of LFS, or git's id: what the hub says the bytes are.
+        pub bytes_id: String,
+        /// The version of the scanner with the digest of its rules.
+        pub scanner: String,
+        /// A digest of the other files' names: they are part of what a loader sees.
+        pub siblings: String,
+        /// `inspected`: only the ranges that decide were read. `verified`: the stored bytes were read.
+        pub stage: String,
+        pub format: String,
+        pub verdict: String,
+        pub coverage: String,
+        pub body: String,
+        /// The ranges that were read over the network, each with its sha256: the stored bytes must hold the same.
+        pub ranges: String,
+        pub made_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What is known of a revision, as policy reads it.
+pub mod knowledge {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "knowledge")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub revision_id: String,
+        pub scanner: String,
+        pub verdict: String,
+        pub coverage: String,
+        pub facts: String,
+        /// Over every file's verdict, coverage and findings.
+        pub findings_digest: String,
+        pub seen_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A file that is not served because another one holds the same in a safer form.
+pub mod hidden_file {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "hidden_file")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub revision_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub environment: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub path: String,
+        pub rule: String,
+        pub reason: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

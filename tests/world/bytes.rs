@@ -87,7 +87,7 @@ async fn never_a_file(wrong: Wrong) {
     let push = repo.commit("Add").file("config.json", "{}");
     let sha = match wrong {
         Wrong::Claimed => {
-            push.lfs_claiming("model.safetensors", Content::generated(8, good.len()), good.sha256()).push()
+            push.lfs_claiming("model.safetensors", Content::safetensors(8, 3_000_000), good.sha256()).push()
         }
         _ => push.file("model.safetensors", good.clone()).push(),
     };

@@ -76,7 +76,7 @@ async fn an_approval_can_end() {
     assert_eq!(world.get(path, &token).await.status, 200);
     // Nobody waits a day: it began a day and a second earlier.
     world.kill();
-    world.change_row("UPDATE standing SET expires_at = expires_at - 86401000000").await;
+    world.change_row("UPDATE standing SET expires_at = expires_at - 86401000000 WHERE environment = 'research'").await;
     world.restart().await;
     let reply = world.get(path, &token).await;
     assert_eq!((reply.status, reply.header("x-error-code")), (403, "GatedRepo"), "{}", reply.text());

@@ -25,7 +25,7 @@ async fn killed_in_the_middle_of_a_fetch_on_postgres() {
 
 async fn fetches(database: Database) {
     let mut world = World::start(WorldOptions { database, sample: false, ..WorldOptions::default() }).await;
-    let content = Content::generated(1, rounds() * (12 << 20));
+    let content = Content::safetensors(1, rounds() * (12 << 20));
     world.hub.model("acme/big").commit("Add").lfs("weights.bin", content.clone()).file("config.json", "{}").push();
     world.approve("acme/big@main").await;
     world.hub.reset_counters();
@@ -107,9 +107,9 @@ async fn commits(database: Database) {
         world.restart().await;
         assert!(world.blobs().iter().all(|(_, sound)| *sound), "round {n}: {:?}", world.blobs());
         world.ledger_is_whole().await;
-        // Either it was approved or it was not; asked again, it is.
+        // Either it was approved, or it was not, or a dead worker's lease still runs; asked again, it is.
         let status = wire::ask("GET", &url, &developer, &[]).await.unwrap().status;
-        assert!(matches!(status, 200 | 403), "round {n}: {status}");
+        assert!(matches!(status, 200 | 403 | 429), "round {n}: {status}");
         world.approve(&format!("{id}@main")).await;
         let reply = patient(&url, &developer, &[]).await.unwrap();
         assert_eq!((reply.status, reply.text()), (200, format!("{{\"n\": {n}, \"file\": {}}}", n % 12)));

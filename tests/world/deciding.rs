@@ -40,7 +40,7 @@ async fn every_digest_of_a_malicious_path_is_denied() {
 async fn a_denied_digest_cuts_streams_of_the_whole_revision() {
     let world = World::bare().await;
     let model = world.hub.model("acme/both");
-    model.commit("Add").lfs("big.bin", Content::generated(3, 64 << 20)).lfs("m.pkl", "evil").push();
+    model.commit("Add").lfs("big.bin", Content::safetensors(3, 64 << 20)).lfs("m.pkl", "evil").push();
     world.hub.model("acme/other").commit("Add").lfs("m.pkl", "evil").push();
     world.approve("acme/both@main").await;
     world.approve("acme/other@main").await;

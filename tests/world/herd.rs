@@ -15,7 +15,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_clients_cost_one_fetch_and_little_memory() {
     let world = World::bare().await;
-    let content = Content::generated(1, if long() { 1 << 30 } else { 64 << 20 });
+    let content = Content::safetensors(1, if long() { 1 << 30 } else { 64 << 20 });
     world.hub.model("acme/herd").commit("Add").lfs("weights.bin", content.clone()).file("config.json", "{}").push();
     world.approve("acme/herd@main").await;
     world.hub.reset_counters();
@@ -68,7 +68,7 @@ async fn read(reply: reqwest::Response, content: &Content) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_herd_at_many_names_of_one_file_is_one_fetch() {
     let world = World::bare().await;
-    let content = Content::generated(2, 8 << 20);
+    let content = Content::safetensors(2, 8 << 20);
     let repo = world.hub.model("old/herd");
     let sha = repo.commit("Add").lfs("a.bin", content.clone()).lfs("b.bin", content.clone()).push();
     assert!(repo.rename("acme/herd"));

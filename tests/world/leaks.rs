@@ -81,6 +81,7 @@ async fn clients_with_xet_on_never_reach_it() {
         .file("model.safetensors", weights.clone())
         .push();
     world.approve("acme/xet@main").await;
+    world.hub.reset_counters();
     let steps = serde_json::json!([
         { "do": "download", "repo": "acme/xet", "file": "model.safetensors" },
         { "do": "snapshot", "repo": "acme/xet" },

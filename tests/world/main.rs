@@ -22,6 +22,7 @@ mod commands;
 mod crash;
 mod deciding;
 mod herd;
+mod intake;
 mod leaks;
 mod names;
 mod offline;

@@ -45,12 +45,12 @@ async fn without_the_hub_stored_files_flow_and_the_rest_is_refused() {
 #[tokio::test]
 async fn a_file_that_cannot_be_fetched_now_is_said_to_come_later() {
     let world = World::bare().await;
-    let content = Content::generated(1, 3_000_000);
-    world.hub.model("acme/late").commit("Add").lfs("weights.bin", content.clone()).push();
+    let content = Content::safetensors(1, 64 << 20);
+    world.hub.model("acme/late").commit("Add").lfs("weights.safetensors", content.clone()).push();
     world.approve("acme/late@main").await;
-    world.hub.offline(true);
+    world.hub.fault(Fault::status(503).on("weights.safetensors"));
     let token = world.developer().await;
-    let path = "/acme/late/resolve/main/weights.bin";
+    let path = "/acme/late/resolve/main/weights.safetensors";
     let head = world.head(path, &token).await;
     assert_eq!(head.status, 200, "what is known of a decided revision is answered at once");
     assert_eq!(head.header("content-length"), content.len().to_string());
@@ -58,7 +58,7 @@ async fn a_file_that_cannot_be_fetched_now_is_said_to_come_later() {
     let reply = world.get(path, &token).await;
     assert!(reply.status == 429 && !reply.header("retry-after").is_empty(), "{}: {}", reply.status, reply.text());
     assert!(began.elapsed() < Duration::from_secs(10), "a body is held for 8 seconds at most: {:?}", began.elapsed());
-    world.hub.offline(false);
+    world.hub.clear_faults();
     let reply = patient(&format!("{}{path}", world.url()), &token, &[]).await.unwrap();
     assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, content.sha256()));
 }
@@ -66,7 +66,7 @@ async fn a_file_that_cannot_be_fetched_now_is_said_to_come_later() {
 #[tokio::test]
 async fn huggingface_hub_0_36_2_waits_for_a_slow_hub() {
     waits(async |desk, id| {
-        desk.steps(HUBS[0], &json!([{ "do": "download", "repo": id, "file": "weights.bin" }])).await
+        desk.steps(HUBS[0], &json!([{ "do": "download", "repo": id, "file": "weights.safetensors" }])).await
     })
     .await;
 }
@@ -74,7 +74,7 @@ async fn huggingface_hub_0_36_2_waits_for_a_slow_hub() {
 #[tokio::test]
 async fn huggingface_hub_1_10_2_waits_for_a_slow_hub() {
     waits(async |desk, id| {
-        desk.steps(HUBS[1], &json!([{ "do": "download", "repo": id, "file": "weights.bin" }])).await
+        desk.steps(HUBS[1], &json!([{ "do": "download", "repo": id, "file": "weights.safetensors" }])).await
     })
     .await;
 }
@@ -82,7 +82,7 @@ async fn huggingface_hub_1_10_2_waits_for_a_slow_hub() {
 #[tokio::test]
 async fn huggingface_hub_2_4_0_waits_for_a_slow_hub() {
     waits(async |desk, id| {
-        desk.steps(HUBS[2], &json!([{ "do": "download", "repo": id, "file": "weights.bin" }])).await
+        desk.steps(HUBS[2], &json!([{ "do": "download", "repo": id, "file": "weights.safetensors" }])).await
     })
     .await;
 }
@@ -91,8 +91,8 @@ async fn huggingface_hub_2_4_0_waits_for_a_slow_hub() {
 async fn the_rust_crate_waits_for_a_slow_hub() {
     for way in ["tokio", "sync"] {
         waits(async |desk, id| {
-            let told = desk.rust(&[way, "model", id, "main", "weights.bin"]).await.good().json();
-            let bytes = std::fs::read(told["weights.bin"].as_str().unwrap()).unwrap();
+            let told = desk.rust(&[way, "model", id, "main", "weights.safetensors"]).await.good().json();
+            let bytes = std::fs::read(told["weights.safetensors"].as_str().unwrap()).unwrap();
             vec![json!({ "value": { "sha256": Content::bytes(bytes).sha256() } })]
         })
         .await;
@@ -102,14 +102,15 @@ async fn the_rust_crate_waits_for_a_slow_hub() {
 /// Longer than a body is held, so that everybody has to come back at least once.
 async fn waits(pull: impl AsyncFn(&Desk, &str) -> Vec<serde_json::Value>) {
     let world = World::bare().await;
-    world.hub.fault(Fault::bandwidth(1 << 20).on("weights.bin"));
-    let content = Content::generated(1, 12 << 20);
-    world.hub.model("acme/slow").commit("Add").lfs("weights.bin", content.clone()).push();
+    world.hub.fault(Fault::bandwidth(1 << 20).on("weights.safetensors"));
+    let content = Content::safetensors(1, 12 << 20);
+    world.hub.model("acme/slow").commit("Add").lfs("weights.safetensors", content.clone()).push();
     world.approve("acme/slow@main").await;
+    world.hub.reset_counters();
     let desk = Desk::new(&world).await;
     let seen = pull(&desk, "acme/slow").await;
     assert_eq!(seen[0]["value"]["sha256"], content.sha256(), "{}", seen[0]);
-    assert_eq!(world.fetched("acme/slow/weights.bin"), content.len());
+    assert_eq!(world.fetched("acme/slow/weights.safetensors"), content.len());
 }
 
 #[tokio::test]

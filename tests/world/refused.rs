@@ -15,9 +15,11 @@ use crate::{
 async fn the_refusal_reaches_every_terminal() {
     let world = World::new().await;
     let mut table = String::from(PREFACE);
-    for (title, repo) in
-        [("never approved", "acme/unsafe"), ("not there at all", "acme/nowhere"), ("our own namespace", "ours/secret")]
-    {
+    for (title, repo) in [
+        ("denied by a rule", "acme/unsafe"),
+        ("not there at all", "acme/nowhere"),
+        ("our own namespace", "ours/secret"),
+    ] {
         for venv in HUBS {
             let version = venv.replace('-', " ");
             let ran = Desk::new(&world).await.hf(venv, &["download", repo]).await;
@@ -43,9 +45,9 @@ async fn the_refusal_reaches_every_terminal() {
         row(&mut table, &world, &format!("{title} · curl -fL"), &ran);
     }
     golden::compare("refused-terminals.txt", &table);
-    for block in table.split("\n## ").skip(1).filter(|block| block.starts_with("never approved")) {
+    for block in table.split("\n## ").skip(1).filter(|block| block.starts_with("denied by a rule")) {
         let tells = !block.contains("curl -fL");
-        assert!(!tells || block.contains("acme/unsafe@main is not approved in research"), "no reason in {block}");
+        assert!(!tells || block.contains("acme/unsafe@main is denied in research: W-001"), "no reason in {block}");
         assert!(!tells || block.contains("/-/r/<id>"), "no link in {block}");
     }
 }

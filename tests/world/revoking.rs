@@ -96,7 +96,7 @@ async fn one_environment_can_be_revoked_alone() {
 #[tokio::test]
 async fn one_file_and_a_denied_digest_can_be_revoked() {
     let world = World::bare().await;
-    let evil = Content::generated(66, 5_000);
+    let evil = Content::safetensors(66, 5_000);
     for id in ["acme/a", "acme/b"] {
         world.hub.model(id).commit("Add").file("config.json", "{}").lfs("weights.bin", evil.clone()).push();
         world.approve(&format!("{id}@main")).await;
@@ -114,7 +114,7 @@ async fn one_file_and_a_denied_digest_can_be_revoked() {
 
 async fn with_a_big_file(database: Database) -> (World, Content) {
     let world = World::start(WorldOptions { database, sample: false, ..WorldOptions::default() }).await;
-    let content = Content::generated(1, 64 << 20);
+    let content = Content::safetensors(1, 64 << 20);
     world.hub.model("acme/big").commit("Add").lfs("weights.bin", content.clone()).push();
     world.approve("acme/big@main").await;
     let url = format!("{}{PATH}", world.url());

@@ -103,6 +103,8 @@ impl World {
             ("WEIGHBRIDGE_UPSTREAM__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
             ("WEIGHBRIDGE_UPSTREAM__TOKEN", UPSTREAM_TOKEN.to_owned()),
             ("WEIGHBRIDGE_RESERVED_NAMESPACES", "ours".to_owned()),
+            // Most of these tests are about what people approve; `intake` is about what rules do.
+            ("WEIGHBRIDGE_ADMISSION__PROFILE", "strict".to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test-secret".to_owned()),
         ];

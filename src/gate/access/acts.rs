@@ -59,6 +59,8 @@ pub const ACTS: &[Act] = &[
     act("revision.revoke", Given::Roles, REPOSITORY),
     act("pointer.pin", Given::Roles, REPOSITORY),
     act("revision.list", Given::Work, REPOSITORY),
+    act("revision.inspect", Given::Work, REPOSITORY),
+    act("revision.decide", Given::Work, REPOSITORY),
     act("revision.suspend", Given::Work, REPOSITORY),
     act("blob.store", Given::Work, &["/models/*/*", "/datasets/*/*", "/spaces/*/*", "/blobs/**"]),
     act("token.create", Given::Host, &["/tokens/**"]),

@@ -33,11 +33,12 @@ pub fn load_sample(hub: &Handle) {
         with_weights(&repo);
     }
     unsafe_pickle(hub);
+    twins(hub);
     hub.dataset("acme/rows")
         .commit("Add rows")
         .file("README.md", "---\nlicense: cc-by-4.0\n---\n# Rows\n")
         .file("data/train.csv", "text,label\ngood,1\nbad,0\n")
-        .lfs("data/train.parquet", Content::from("PAR1").then(&Content::generated(5, 4_000)).then(&"PAR1".into()))
+        .lfs("data/train.parquet", Content::bytes(ROWS.to_vec()))
         .push();
     hub.space("acme/app")
         .commit("Add the app")
@@ -114,6 +115,31 @@ fn unsafe_pickle(hub: &Handle) {
     repo.commit("Add the model")
         .file("config.json", r#"{"model_type": "bert"}"#)
         .file("pytorch_model.bin", torch_file(b"cposix\nsystem\n(S'echo loaded an unsafe model'\ntR."))
+        .push();
+}
+
+/// The same weights twice: as safetensors, and as the pickle they were before.
+fn twins(hub: &Handle) {
+    let numbers = Content::generated(12, 16).read(0, usize::MAX);
+    let header = r#"{"weight":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}  "#;
+    let mut safe = (header.len() as u64).to_le_bytes().to_vec();
+    safe.extend_from_slice(header.as_bytes());
+    safe.extend_from_slice(&numbers);
+    let pickle: &[u8] = b"\x80\x02}X\x06\0\0\0weightctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storage\
+        ctorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQK\0K\x02K\x02\x86K\x02K\x01\x86\x89\
+        ccollections\nOrderedDict\n)RtRs.";
+    let torch = zip(&[
+        ("pytorch_model/data.pkl", pickle),
+        ("pytorch_model/data/0", numbers.as_slice()),
+        ("pytorch_model/version", b"3\n".as_slice()),
+    ]);
+    hub.model("acme/twins")
+        .tags(["license:mit"])
+        .commit("Add the model")
+        .file("README.md", "---\nlicense: mit\n---\n# Twins\n")
+        .file("config.json", r#"{"model_type": "bert"}"#)
+        .file("model.safetensors", Content::bytes(safe))
+        .file("pytorch_model.bin", torch)
         .push();
 }
 
@@ -285,3 +311,6 @@ pipeline_tag: fill-mask
 
 A BERT of a quarter of a million parameters, with random weights. It is good for nothing but trying things out.
 ";
+
+/// A table of two rows, as pyarrow writes it.
+const ROWS: &[u8] = include_bytes!("rows.parquet");

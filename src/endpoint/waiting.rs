@@ -1,0 +1,125 @@
+//! Waiting at the door: what nobody has looked at yet is looked at, and whoever asked for it is held a little.
+//!
+//! Intake itself is jobs; this only asks for them and asks the gate again. Nothing is let through that the gate does not
+//! let through.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, header};
+
+use super::come_back;
+use crate::{
+    app::App,
+    clock,
+    domain::{
+        event::ObjectFact,
+        name::{RepoKind, RepoName},
+        refusal::{Code, Refusal},
+        rev::Rev,
+        time::Micros,
+    },
+    gate::{
+        Call,
+        act::{Act, Record},
+        grant::Granted,
+        identity::Actor,
+        object::Object,
+    },
+    jobs::{self, State, Work},
+};
+
+/// The gate's answer, once it has one.
+pub(super) async fn admit<A: Act>(
+    app: &App,
+    actor: Actor,
+    asked: A::Asked,
+    call: &Call,
+    headers: &HeaderMap,
+) -> Result<Granted<A>, Refusal> {
+    let until = Instant::now() + patience::<A>(app, call, headers);
+    let mut changes = app.gate.changes();
+    let mut began: Option<Instant> = None;
+    loop {
+        changes.mark_unchanged();
+        let answer = app.gate.admit::<A>(actor.clone(), asked.clone(), call).await;
+        let Some((repo, rev)) = revision_in(&asked.fact()).filter(|_| PULLS.contains(&A::WORD)) else { return answer };
+        let undecided = match answer {
+            Err(refusal) if refusal.code == Code::Undecided => refusal,
+            answer => {
+                freshen(app, &actor, &repo, &rev).await;
+                return answer;
+            }
+        };
+        let work = Work::examine(&repo, &rev, actor.reference());
+        match jobs::look(app, &work.key()).await? {
+            Some(State::UnderWay { .. }) => {}
+            Some(State::Failed { at, why }) if began.is_some() || clock::now().0 - at.0 < REST => {
+                return Err(app.gate.turn_down::<A>(&actor, &asked, not_taken(&repo, &rev, &why), call).await);
+            }
+            _ if began.is_some_and(|at| at.elapsed() < ASK_AGAIN) => {}
+            _ => {
+                app.gate.may_ask_upstream(&actor)?;
+                jobs::ask(app, &work).await?;
+                began = Some(Instant::now());
+            }
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let sends_a_body = A::RECORD == Record::Durable && !call.head;
+            let code = if sends_a_body { come_back(headers) } else { Code::NotReady };
+            return Err(Refusal { code, ..undecided });
+        }
+        let _ = tokio::time::timeout(left.min(LOOK), changes.changed()).await;
+    }
+}
+
+/// Has the hub asked where a branch is now, in the background and not too often: a newer commit goes through intake, and
+/// until it is approved nobody sees any of it.
+async fn freshen(app: &App, actor: &Actor, repo: &RepoName, rev: &Rev) {
+    if rev.as_commit().is_some() || !app.recent.due(&format!("{repo}@{rev}")) || actor.is_system() {
+        return;
+    }
+    if let Err(fault) = jobs::ask(app, &Work::examine(repo, rev, "a pull by name")).await {
+        tracing::warn!(%fault, %repo, "where the hub's branch is now cannot be asked");
+    }
+}
+
+/// The revision that a hub path names; what else the gate guards has none.
+fn revision_in(fact: &ObjectFact) -> Option<(RepoName, Rev)> {
+    let kind = RepoKind::ALL.into_iter().find(|kind| Some(kind.singular()) == fact.repo_type)?;
+    let repo = RepoName::new(kind, fact.repo.as_deref()?)?;
+    let rev = match fact.rev.as_deref().or(fact.commit.as_deref()) {
+        Some(rev) => Rev::new(rev)?,
+        None => Rev::main(),
+    };
+    Some((repo, rev))
+}
+
+fn not_taken(repo: &RepoName, rev: &Rev, why: &str) -> Refusal {
+    let why = why.trim_start_matches(jobs::MISMATCH).trim_end_matches('.');
+    Refusal::new(Code::NotApproved, format!("{repo}@{rev} could not be taken in: {why}."))
+        .hint("It is tried again when asked for again.")
+}
+
+/// How long a caller waits before it is told to come back: as long as it waits without giving up.
+fn patience<A: Act>(app: &App, call: &Call, headers: &HeaderMap) -> Duration {
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if agent.contains("hf-hub/0.") {
+        // Every "come back later" is the end for it.
+        return Duration::from_mins(10);
+    }
+    if A::RECORD == Record::Durable || call.head {
+        return app.face.hold;
+    }
+    // Questions about a revision are asked once, by clients that wait for the answer as long as it takes.
+    if agent.contains("llama") { Duration::from_secs(25) } else { Duration::from_secs(50) }
+}
+
+/// The acts of clients that want something of a revision.
+const PULLS: [&str; 3] = ["file.pull", "revision.view", "repository.view"];
+/// How often a waiting request looks by itself: other replicas' decisions may reach it late.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long it trusts that what it asked for goes on.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How long a failed intake rests before somebody's question begins it again.
+const REST: i64 = 15 * Micros::SECOND;

@@ -1,0 +1,135 @@
+//! What the scanner saw in one file, as it is kept: bounded, and in the words that policy reads.
+//!
+//! The child that saw it may have been owned by the file: its answer is read as data and cut to size. Never decides.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::digest::{self, SHA256};
+use serde_json::{Map, Value, json};
+
+use crate::domain::digest::Sha256;
+
+/// The scanner that a report holds for: its version, and its rules in one hash.
+pub static SCANNER: LazyLock<String> = LazyLock::new(|| {
+    let rules: Vec<String> = weighbridge_scanners::rules::ALL
+        .iter()
+        .map(|rule| format!("{} {:?} {:?} {}", rule.id, rule.severity, rule.weight, rule.title))
+        .collect();
+    let digest = hash(rules.join("\n").as_bytes());
+    format!("{}+{}", weighbridge_scanners::VERSION, digest.get(..16).unwrap_or(&digest))
+});
+
+pub fn hash(bytes: &[u8]) -> String {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest::digest(&SHA256, bytes).as_ref());
+    Sha256(sum).to_string()
+}
+
+/// One file's report, cut to size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub format: String,
+    pub verdict: String,
+    pub coverage: String,
+    body: Value,
+}
+
+impl Seen {
+    /// Reads a report. What is not one is a file that was not judged.
+    pub fn of(report: &Value) -> Self {
+        let word = |value: &Value, among: &[&str], otherwise: &str| {
+            let word = value.as_str().filter(|word| among.contains(word));
+            word.unwrap_or(otherwise).to_owned()
+        };
+        let verdict = word(&report["verdict"], &["clean", "unjudged", "suspicious", "malicious"], "unjudged");
+        let coverage = word(&report["coverage"]["state"], &["complete", "incomplete", "unsupported"], "incomplete");
+        // Clean is a word for files of which every byte was looked at.
+        let verdict = if verdict == "clean" && coverage != "complete" { "unjudged".to_owned() } else { verdict };
+        let format: String = report["format"].as_str().unwrap_or("unknown").chars().take(60).collect();
+        let mut kept = Map::new();
+        kept.insert("findings".to_owned(), findings(&report["findings"]));
+        kept.insert("coverage".to_owned(), cut(&report["coverage"], 3));
+        kept.insert("facts".to_owned(), facts(&report["facts"]));
+        Self { format, verdict, coverage, body: Value::Object(kept) }
+    }
+
+    pub fn body(&self) -> String {
+        self.body.to_string()
+    }
+}
+
+fn findings(all: &Value) -> Value {
+    let all = all.as_array().map(Vec::as_slice).unwrap_or_default();
+    let kept: Vec<Value> = all.iter().take(MOST_FINDINGS).map(|one| cut(one, 2)).collect();
+    Value::Array(kept)
+}
+
+/// Lists are cut. Of tensors, which may be a million, a sum over all of them is kept and how many there are: files that
+/// hold the same tensors, in whatever order and however they are spread over files, come to the same sum.
+fn facts(all: &Value) -> Value {
+    let Some(all) = all.as_object() else { return json!({}) };
+    let mut kept = Map::new();
+    for (key, value) in all {
+        if key == "tensors" {
+            let tensors = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            let sum = tensors.iter().fold(0_u128, |sum, one| sum.wrapping_add(of_tensor(one)));
+            kept.insert(key.clone(), json!({"count": tensors.len(), "sum": format!("{sum:032x}")}));
+        } else {
+            kept.insert(key.clone(), cut(value, 4));
+        }
+    }
+    Value::Object(kept)
+}
+
+/// A tensor's name, type and shape in one number.
+fn of_tensor(one: &Value) -> u128 {
+    let text = json!([one["name"], one["dtype"], one["shape"]]).to_string();
+    let mut first = [0; 16];
+    let sum = digest::digest(&SHA256, text.as_bytes());
+    first.copy_from_slice(sum.as_ref().get(..16).unwrap_or(&[0; 16]));
+    u128::from_le_bytes(first)
+}
+
+fn cut(value: &Value, depth: usize) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.chars().take(LONGEST).collect()),
+        Value::Array(_) | Value::Object(_) if depth == 0 => Value::Null,
+        Value::Array(items) => items.iter().take(MOST_ITEMS).map(|item| cut(item, depth - 1)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .take(MOST_ITEMS)
+            .map(|(key, value)| (key.chars().take(80).collect::<String>(), cut(value, depth - 1)))
+            .collect(),
+        plain => plain.clone(),
+    }
+}
+
+const MOST_FINDINGS: usize = 100;
+const MOST_ITEMS: usize = 200;
+const LONGEST: usize = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_report_is_a_file_that_was_not_judged() {
+        for odd in [json!(null), json!([]), json!({"verdict": "fine", "coverage": {"state": "all"}})] {
+            let seen = Seen::of(&odd);
+            assert_eq!((seen.verdict.as_str(), seen.coverage.as_str()), ("unjudged", "incomplete"));
+        }
+        let seen = Seen::of(&json!({"verdict": "clean", "coverage": {"state": "incomplete"}, "format": "zip"}));
+        assert_eq!((seen.verdict.as_str(), seen.format.as_str()), ("unjudged", "zip"));
+    }
+
+    #[test]
+    fn a_report_is_cut_to_size() {
+        let tensors: Vec<Value> = (0..5000).map(|n| json!({"name": format!("t{n}"), "shape": [1]})).collect();
+        let findings: Vec<Value> = (0..900).map(|_| json!({"rule": "WB-X", "message": "m".repeat(9000)})).collect();
+        let seen = Seen::of(&json!({
+            "verdict": "malicious", "coverage": {"state": "complete"}, "findings": findings, "facts": {"tensors": tensors},
+        }));
+        assert!(seen.body().len() < 100_000, "{}", seen.body().len());
+        assert_eq!(seen.body["facts"]["tensors"]["count"], 5000);
+    }
+}

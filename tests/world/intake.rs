@@ -1,0 +1,190 @@
+//! From the first request to a verdict, with nobody touching the gateway: what rules let through, hide and refuse.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use weighbridge_simulator::{Content, Fault, Side};
+
+use crate::{
+    stock::{Desk, HUBS, TRANSFORMERS},
+    wire::patient,
+    world::{World, WorldOptions},
+};
+
+/// A pickle that runs a command, a harmless one.
+const EVIL: &[u8] = b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x09echo gone\x85R.";
+
+async fn guarded(sample: bool) -> World {
+    let settings = vec![("WEIGHBRIDGE_ADMISSION__PROFILE", "guarded".to_owned())];
+    World::start(WorldOptions { sample, settings, ..WorldOptions::default() }).await
+}
+
+#[tokio::test]
+async fn a_clean_model_works_at_the_first_download() {
+    for venv in HUBS {
+        let world = guarded(true).await;
+        let desk = Desk::new(&world).await;
+        let ran = desk.hf(venv, &["download", "gpt2"]).await.good();
+        assert!(!ran.all().contains("403"), "{venv}: {}", ran.all());
+        world.ledger_is_whole().await;
+        world.nothing_leaked();
+    }
+}
+
+#[tokio::test]
+async fn transformers_and_the_rust_client_wait_for_the_verdict_too() {
+    let world = guarded(true).await;
+    let code = "from transformers import AutoConfig\nprint(AutoConfig.from_pretrained('gpt2').model_type)";
+    let ran = Desk::new(&world).await.python(TRANSFORMERS, code).await.good();
+    assert!(ran.out.contains("gpt2"), "{}", ran.all());
+    let world = guarded(true).await;
+    Desk::new(&world).await.rust(&["tokio", "model", "gpt2", "main", "config.json"]).await.good();
+}
+
+/// One malicious file refuses everything beside it, in every client, with the rule in the terminal.
+#[tokio::test]
+async fn a_malicious_file_refuses_its_whole_revision() {
+    let world = guarded(false).await;
+    let push = world.hub.model("acme/both").commit("Add").file("config.json", "{}");
+    push.lfs("model.safetensors", Content::safetensors(1, 10_000)).lfs("model.pkl", EVIL).push();
+    for venv in HUBS {
+        let ran = Desk::new(&world).await.hf(venv, &["download", "acme/both"]).await;
+        assert!(ran.code != 0 && ran.all().contains("W-001"), "{venv}: {}", ran.all());
+    }
+    let token = world.developer().await;
+    for path in ["config.json", "model.safetensors", "model.pkl"] {
+        let reply = world.get(&format!("/acme/both/resolve/main/{path}"), &token).await;
+        assert_eq!((reply.status, reply.header("x-error-code")), (403, "GatedRepo"), "{path}: {}", reply.text());
+        assert!(reply.text().contains("W-001") && reply.text().contains("/-/r/"), "{path}: {}", reply.text());
+    }
+    let reviewer = world.token("reviewer", "").await;
+    let words = ["approve", "acme/both@main", "--reason", "please", "--env", "research", "--yes"];
+    let ran = world.api_command(&words, &reviewer).await;
+    assert!(ran.code == 1 && ran.all().contains("denies"), "{}", ran.all());
+}
+
+/// The pickle that safetensors stand for disappears from every listing, and says why when it is named.
+#[tokio::test]
+async fn a_pickle_with_a_safe_twin_is_hidden() {
+    let world = guarded(true).await;
+    for venv in HUBS {
+        let steps = json!([{ "do": "snapshot", "repo": "acme/twins" }]);
+        let seen = Desk::new(&world).await.steps(venv, &steps).await;
+        let files = seen[0]["value"]["files"].as_object().unwrap_or_else(|| panic!("{venv}: {}", seen[0]));
+        let names: Vec<_> = files.keys().map(String::as_str).collect();
+        assert_eq!(names, ["README.md", "config.json", "model.safetensors"], "{venv}");
+    }
+    let token = world.developer().await;
+    let listed = world.get("/api/models/acme/twins/tree/main?recursive=true", &token).await;
+    assert!(!listed.text().contains("pytorch_model.bin"), "{}", listed.text());
+    let info = world.get("/api/models/acme/twins", &token).await;
+    assert!(!info.text().contains("pytorch_model.bin"), "{}", info.text());
+    let named = world.get("/acme/twins/resolve/main/pytorch_model.bin", &token).await;
+    assert!(named.status == 403 && named.text().contains("W-005"), "{}: {}", named.status, named.text());
+    let raw = world.get("/acme/twins/raw/main/pytorch_model.bin", &token).await;
+    assert_eq!(raw.status, 403, "{}", raw.text());
+}
+
+#[tokio::test]
+async fn malware_pushed_to_an_approved_main_reaches_nobody() {
+    let world = guarded(false).await;
+    let model = world.hub.model("acme/moving");
+    let good =
+        model.commit("Add").file("config.json", "{}").lfs("model.safetensors", Content::safetensors(1, 9)).push();
+    let token = world.developer().await;
+    let main = |reply: crate::wire::Reply| reply.json()["sha"].as_str().map(str::to_owned);
+    assert_eq!(main(world.get("/api/models/acme/moving", &token).await), Some(good.clone()));
+    let bad = model.commit("Improve").lfs("model.pkl", EVIL).push();
+    assert_eq!(world.get(&format!("/api/models/acme/moving/revision/{bad}"), &token).await.status, 403);
+    let reply = world.get("/api/models/acme/moving", &token).await;
+    assert_eq!(main(reply), Some(good.clone()), "main stays where it was approved");
+    for venv in HUBS {
+        let seen = Desk::new(&world).await.steps(venv, &json!([{ "do": "snapshot", "repo": "acme/moving" }])).await;
+        let files = seen[0]["value"]["files"].as_object().unwrap_or_else(|| panic!("{venv}: {}", seen[0]));
+        assert!(!files.contains_key("model.pkl"), "{venv}: {}", seen[0]);
+    }
+}
+
+/// Ten gigabytes of which nobody has asked for a byte yet: judged by the header.
+#[tokio::test]
+async fn ten_gigabytes_have_their_verdict_after_a_hundredth_of_their_bytes() {
+    let world = guarded(false).await;
+    let weights = Content::safetensors(1, 10 << 30);
+    world
+        .hub
+        .model("acme/huge")
+        .commit("Add")
+        .file("config.json", "{}")
+        .lfs("model.safetensors", weights.clone())
+        .push();
+    let began = Instant::now();
+    let reply = world.get("/api/models/acme/huge/revision/main", &world.developer().await).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let took = began.elapsed();
+    let fetched = world.fetched("model.safetensors");
+    assert!(fetched < weights.len() / 100, "{fetched} bytes were fetched");
+    assert!(took < Duration::from_secs(30), "the verdict took {took:?}");
+}
+
+/// What was inspected and what is fetched afterwards must be the same bytes.
+#[tokio::test]
+async fn bytes_that_change_after_their_inspection_stop_the_revision() {
+    let world = guarded(false).await;
+    let weights = Content::safetensors(1, 3_000_000);
+    world.hub.model("acme/liar").commit("Add").lfs("model.safetensors", weights).push();
+    let token = world.developer().await;
+    assert_eq!(world.get("/api/models/acme/liar", &token).await.status, 200);
+    world.hub.fault(Fault::flip_byte(2_000_000).on("model.safetensors").side(Side::Cdn));
+    let url = format!("{}/acme/liar/resolve/main/model.safetensors", world.url());
+    let reply = patient(&url, &token, &[]).await.unwrap();
+    assert_eq!(reply.status, 403, "{}", reply.text());
+    assert_eq!(world.get("/api/models/acme/liar", &token).await.status, 404, "by name it is gone");
+    assert_eq!(world.query_text("SELECT state FROM standing WHERE environment = 'research'").await, ["suspended"]);
+    world.ledger_is_whole().await;
+}
+
+/// A review wants a person, and after that person nothing more: the same command then works.
+#[tokio::test]
+async fn what_waits_for_a_review_is_served_once_somebody_approved_it() {
+    let world = guarded(false).await;
+    let push = world.hub.model("acme/pickled").commit("Add").file("config.json", "{}");
+    push.lfs("weights.pkl", b"\x80\x04]\x94(K\x01K\x02e.".as_slice()).push();
+    let token = world.developer().await;
+    let reply = world.get("/api/models/acme/pickled", &token).await;
+    assert!(reply.status == 403 && reply.text().contains("W-005"), "{}: {}", reply.status, reply.text());
+    world.approve("acme/pickled@main").await;
+    Desk::new(&world).await.hf(HUBS[HUBS.len() - 1], &["download", "acme/pickled"]).await.good();
+}
+
+/// What people approved before there was a scan is looked at first, and then is a request.
+#[tokio::test]
+async fn an_approval_from_before_the_scan_becomes_a_request() {
+    let mut world = guarded(false).await;
+    let push = world.hub.model("acme/old").commit("Add").file("config.json", "{}");
+    push.lfs("weights.pkl", b"\x80\x04]\x94(K\x01K\x02e.".as_slice()).push();
+    world.approve("acme/old@main").await;
+    let token = world.developer().await;
+    assert_eq!(world.get("/api/models/acme/old", &token).await.status, 200);
+    // As the migration leaves it.
+    world.kill();
+    world.change_row("UPDATE standing SET state = 'undecided' WHERE environment = 'research'").await;
+    world.change_row("DELETE FROM report WHERE path = 'weights.pkl'").await;
+    world.change_row("DELETE FROM knowledge").await;
+    world.restart().await;
+    let reply = world.get("/api/models/acme/old", &token).await;
+    assert!(reply.status == 403 && reply.text().contains("W-005"), "{}: {}", reply.status, reply.text());
+    let requests = world.query_text("SELECT reason FROM request WHERE state = 'open'").await;
+    assert_eq!(requests, ["It was approved before files were scanned."]);
+}
+
+/// A hub that breaks off is tried again, and until then nothing is said that is not known.
+#[tokio::test]
+async fn what_cannot_be_inspected_is_not_judged_and_says_why() {
+    let world = guarded(false).await;
+    world.hub.model("acme/cut").commit("Add").lfs("model.safetensors", Content::safetensors(1, 5_000)).push();
+    world.hub.fault(Fault::status(404).on("model.safetensors"));
+    let token = world.developer().await;
+    let reply = world.get("/api/models/acme/cut", &token).await;
+    assert_eq!(reply.status, 403, "{}", reply.text());
+    assert!(reply.text().contains("could not be inspected"), "{}", reply.text());
+}
