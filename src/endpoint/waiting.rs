@@ -46,7 +46,10 @@ pub(super) async fn admit<A: Act>(
         let undecided = match answer {
             Err(refusal) if refusal.code == Code::Undecided => refusal,
             answer => {
-                freshen(app, &actor, &repo, &rev).await;
+                let known = answer.as_ref().map_or_else(|refusal| IS_KNOWN.contains(&refusal.code), |_| true);
+                if known {
+                    freshen(app, &actor, &repo, &rev).await;
+                }
                 return answer;
             }
         };
@@ -76,7 +79,10 @@ pub(super) async fn admit<A: Act>(
 /// Has the hub asked where a branch is now, in the background and not too often: a newer commit goes through intake, and
 /// until it is approved nobody sees any of it.
 async fn freshen(app: &App, actor: &Actor, repo: &RepoName, rev: &Rev) {
-    if rev.as_commit().is_some() || !app.recent.due(&format!("{repo}@{rev}")) || actor.is_system() {
+    if rev.as_commit().is_some() || !app.recent.due(&format!("{repo}@{rev}")) {
+        return;
+    }
+    if app.gate.may_ask_upstream(actor).is_err() {
         return;
     }
     if let Err(fault) = jobs::ask(app, &Work::examine(repo, rev, "a pull by name")).await {
@@ -115,6 +121,8 @@ fn patience<A: Act>(app: &App, call: &Call, headers: &HeaderMap) -> Duration {
     if agent.contains("llama") { Duration::from_secs(25) } else { Duration::from_secs(50) }
 }
 
+/// Refusals that say something about a revision we hold: then the hub may have moved on.
+const IS_KNOWN: [Code; 5] = [Code::Denied, Code::NotApproved, Code::Revoked, Code::RevokedByName, Code::Hidden];
 /// The acts of clients that want something of a revision.
 const PULLS: [&str; 3] = ["file.pull", "revision.view", "repository.view"];
 /// How often a waiting request looks by itself: other replicas' decisions may reach it late.

@@ -75,6 +75,9 @@ async fn is_verified(may: &Granted<PullFile>) -> Result<bool, Fault> {
 /// A small file of the served commit, if its bytes are here: what model info tells of configuration and card.
 pub async fn small_file<A: Act>(app: &App, may: &Granted<A>, at: &Revision, path: &str) -> Option<Vec<u8>> {
     let row = sql::find_file(may, at, path).await.ok()?.filter(|row| row.size <= 1 << 20)?;
+    if !sql::is_verified(may, &at.id, path).await.ok()? {
+        return None;
+    }
     let sha256 = row.sha256?.parse().ok()?;
     let blob = sql::find_blob(may, &sha256).await.ok()??;
     let seal = Seal::parse(&blob.seal)?;

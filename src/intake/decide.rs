@@ -39,7 +39,7 @@ use crate::{
         resolve::{now_of, pointer_fact, repo_of},
         tx::{Change, Tx},
     },
-    store::tables::{file, history, knowledge as row, repository, revision, standing as standing_row},
+    store::tables::{file, history, knowledge as row, pointer, report, repository, revision, standing as standing_row},
 };
 
 /// What one environment's rules said.
@@ -66,16 +66,50 @@ struct Matter {
     at: Micros,
 }
 
-/// Whether every environment has an answer that still stands: then nothing has to be decided, and nobody be told.
+/// Whether every environment has an answer that still stands, rests on the reports as they are now, and has moved every
+/// pointer it moves: then nothing has to be decided, and nobody be told.
 pub async fn is_decided(app: &App, wish: &Wish) -> Result<bool, Fault> {
     let may = grant(app, wish, "somebody asked for it again")?;
+    let db = may.reader();
+    let Some(revision) = sql::find_revision_by_id(db, &wish.revision_id).await? else { return Ok(false) };
+    let known = sql::find_knowledge(db, &wish.revision_id).await?;
+    let now = findings_digest(&sql::list_reports(db, &wish.revision_id).await?);
+    if !known.is_some_and(|known| known.scanner == *seen::SCANNER && known.findings_digest == now) {
+        return Ok(false);
+    }
+    let histories = sql::list_histories(db, &revision.repository_id).await?;
     for setting in app.gate.environments() {
-        let row = sql::look_at_standing(may.reader(), &wish.revision_id, &setting.name).await?;
-        if now_of(row.as_ref(), clock::now()) == Now::Undecided {
-            return Ok(false);
+        let row = sql::look_at_standing(db, &wish.revision_id, &setting.name).await?;
+        match now_of(row.as_ref(), clock::now()) {
+            Now::Undecided => return Ok(false),
+            Now::Approved => {
+                let there = sql::list_pointers(db, &revision.repository_id, &setting.name).await?;
+                if !moves_of(&revision.commit_id, &histories, &there).is_empty() {
+                    return Ok(false);
+                }
+            }
+            _ => {}
         }
     }
     Ok(true)
+}
+
+/// One hash over what the scanner said of every file.
+fn findings_digest(reports: &[report::Model]) -> String {
+    let all: Vec<Value> = reports
+        .iter()
+        .map(|row| {
+            let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
+            json!([row.path, row.bytes_id, row.verdict, row.coverage, body["findings"]])
+        })
+        .collect();
+    seen::hash(&canonical(&Value::Array(all)))
+}
+
+fn moves_of(commit: &str, histories: &[history::Model], there: &[pointer::Model]) -> Vec<Move> {
+    let there: Vec<_> = there.iter().map(|p| Pointer { name: &p.name, commit: &p.commit_id }).collect();
+    let walks = histories.iter().map(|h| Walk { name: &h.ref_name, kind: &h.ref_kind, commits: &h.commits });
+    pointers::moves(commit, walks, &there)
 }
 
 pub async fn decide(app: &App, wish: &Wish) -> Result<(), Fault> {
@@ -112,6 +146,10 @@ pub async fn not_judged(app: &App, wish: &Wish, why: &str) -> Result<(), Fault> 
             ..new_standing(&revision, &setting.name, state, at)
         };
         sql::save_standing(&tx, &may, row).await?;
+        if before.as_ref().is_some_and(|row| row.state == "undecided") {
+            let commit = &revision.commit_id;
+            sql::save_old_approval_as_request(&tx, &may, &wish.repo, commit, &setting.name, at).await?;
+        }
         decided.push(setting.name.to_string());
     }
     tx.commit(may, Change::new(json!({"not_judged": decided, "reason": headline}))).await
@@ -169,18 +207,14 @@ impl Matter {
             Some(crate::domain::facts::Value::Word(word)) => word,
             _ => "missing".to_owned(),
         };
-        let all: Vec<Value> = self
-            .reports
-            .iter()
-            .map(|one| json!([one.row.path, one.row.bytes_id, one.row.verdict, one.row.coverage, one.findings()]))
-            .collect();
+        let all: Vec<report::Model> = self.reports.iter().map(|one| one.row.clone()).collect();
         let row = row::Model {
             revision_id: self.revision.id.clone(),
             scanner: seen::SCANNER.clone(),
             verdict: word(Field::Verdict),
             coverage: word(Field::Coverage),
             facts: facts.to_json(),
-            findings_digest: seen::hash(&canonical(&Value::Array(all))),
+            findings_digest: findings_digest(&all),
             seen_at: self.at.0,
         };
         Ok(row)
@@ -207,7 +241,8 @@ async fn rule(
     let ancestors = ancestors(may, &matter.revision, &setting.name).await?;
     facts.set(Field::AncestorsApproved, ancestors, "catalogue", matter.at)?;
     facts.set(Field::ApprovedBefore, matches!(now, Now::Approved | Now::Expired), "here", matter.at)?;
-    facts.set(Field::ApprovalExpired, now == Now::Expired, "here", matter.at)?;
+    let over = before.as_ref().and_then(|row| row.expires_at).is_some_and(|end| end <= matter.at.0);
+    facts.set(Field::ApprovalExpired, over, "here", matter.at)?;
     facts.set(Field::OnlyProseChanged, false, "here", matter.at)?;
     // An answer holds as long as its rule reads the values that whoever answered it saw.
     let open = app.gate.admission().decide(&question(setting, &facts, &none, &waived, matter.at));
@@ -332,6 +367,10 @@ async fn write(may: Granted<DecideRevision>, matter: &Matter, known: row::Model,
     let repo = repo_of(matter.repository.clone())?;
     let tx = may.begin().await?;
     sql::lock_repository(&tx, &matter.repository.id).await?;
+    // Somebody else may have verified a file meanwhile: then what was decided here rests on what is no longer so.
+    if findings_digest(&sql::list_reports(&tx, &matter.revision.id).await?) != known.findings_digest {
+        return Err(Fault::new("deciding about a revision: its reports changed meanwhile").passing());
+    }
     sql::save_knowledge(&tx, &may, known.clone(), &tree_digest).await?;
     let mut change = Change::new(json!({
         "verdict": known.verdict, "coverage": known.coverage, "scanner": known.scanner, "evidence_digest": evidence_digest,
@@ -344,7 +383,14 @@ async fn write(may: Granted<DecideRevision>, matter: &Matter, known: row::Model,
         sql::replace_hidden(&tx, &may, &matter.revision.id, &one.environment, &one.hidden).await?;
         // What is served and may go on needs no new row, and what was stopped stays stopped.
         let Ok((state, kind)) = standing::step(now, Step::Rule(one.ruled)) else { continue };
-        if now == Now::Approved && state == State::Approved {
+        if let (Now::Approved, State::Approved, Some(row)) = (now, state, &before) {
+            let moves = moves(&tx, matter, &one.environment).await?;
+            sql::save_moves(&tx, &may, &standing_row::Model { changed_at: at.0, ..row.clone() }, &moves).await?;
+            for step in &moves {
+                let fact = pointer_fact(&repo, &step.name, &commit, &one.environment);
+                let detail = json!({"from": step.from, "to": step.to, "approval": row.approval_id});
+                change = change.and(Kind::PointerMoved, fact, detail);
+            }
             continue;
         }
         let moves = if state == State::Approved { moves(&tx, matter, &one.environment).await? } else { Vec::new() };
@@ -356,7 +402,11 @@ async fn write(may: Granted<DecideRevision>, matter: &Matter, known: row::Model,
                 until_at: one.until.map(|until| until.0),
                 approval_id: approval_id.clone(),
                 evidence_digest: Some(evidence_digest.clone()),
-                expires_at: approval_id.as_ref().map(|_| at.0 + LIFE),
+                // When an earlier approval ended is kept: a rule asks for it.
+                expires_at: match &approval_id {
+                    Some(_) => Some(at.0 + LIFE),
+                    None => before.as_ref().and_then(|row| row.expires_at),
+                },
                 ..new_standing(&matter.revision, &one.environment, state, at)
             },
             moves: &moves,
@@ -383,9 +433,7 @@ async fn write(may: Granted<DecideRevision>, matter: &Matter, known: row::Model,
 
 async fn moves(tx: &Tx, matter: &Matter, environment: &Environment) -> Result<Vec<Move>, Fault> {
     let there = sql::list_pointers(tx, &matter.repository.id, environment).await?;
-    let there: Vec<_> = there.iter().map(|p| Pointer { name: &p.name, commit: &p.commit_id }).collect();
-    let walks = matter.histories.iter().map(|h| Walk { name: &h.ref_name, kind: &h.ref_kind, commits: &h.commits });
-    Ok(pointers::moves(&matter.revision.commit_id, walks, &there))
+    Ok(moves_of(&matter.revision.commit_id, &matter.histories, &there))
 }
 
 fn new_standing(

@@ -60,7 +60,10 @@ pub async fn inspect(app: &App, wish: &Wish, lease: &mut Lease) -> Result<Outcom
             None => {}
             Some(outcome) => {
                 if let Some(why) = outcome.gives_up(lease) {
-                    decide::not_judged(app, wish, why).await?;
+                    // What the other files turned out to be counts, also where one could not be had.
+                    if !decide::is_decided(app, wish).await? && decide::decide(app, wish).await.is_err() {
+                        decide::not_judged(app, wish, why).await?;
+                    }
                 }
                 return Ok(outcome);
             }

@@ -45,6 +45,9 @@ impl Seen {
         let coverage = word(&report["coverage"]["state"], &["complete", "incomplete", "unsupported"], "incomplete");
         // Clean is a word for files of which every byte was looked at.
         let verdict = if verdict == "clean" && coverage != "complete" { "unjudged".to_owned() } else { verdict };
+        // Nobody imports so much; what is cut off would not be judged.
+        let many = report["facts"]["imports"].as_array().is_some_and(|imports| imports.len() > MOST_IMPORTS);
+        let coverage = if many { "incomplete".to_owned() } else { coverage };
         let format: String = report["format"].as_str().unwrap_or("unknown").chars().take(60).collect();
         let mut kept = Map::new();
         kept.insert("findings".to_owned(), findings(&report["findings"]));
@@ -74,6 +77,9 @@ fn facts(all: &Value) -> Value {
             let tensors = value.as_array().map(Vec::as_slice).unwrap_or_default();
             let sum = tensors.iter().fold(0_u128, |sum, one| sum.wrapping_add(of_tensor(one)));
             kept.insert(key.clone(), json!({"count": tensors.len(), "sum": format!("{sum:032x}")}));
+        } else if key == "imports" {
+            let all = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            kept.insert(key.clone(), all.iter().take(MOST_IMPORTS).map(|one| cut(one, 1)).collect());
         } else {
             kept.insert(key.clone(), cut(value, 4));
         }
@@ -105,6 +111,7 @@ fn cut(value: &Value, depth: usize) -> Value {
 }
 
 const MOST_FINDINGS: usize = 100;
+const MOST_IMPORTS: usize = 5000;
 const MOST_ITEMS: usize = 200;
 const LONGEST: usize = 600;
 

@@ -332,7 +332,7 @@ pub async fn list_same(
     Ok(found)
 }
 
-pub async fn list_reports(db: &Reader, revision_id: &str) -> Result<Vec<report::Model>, Fault> {
+pub async fn list_reports(db: &impl ConnectionTrait, revision_id: &str) -> Result<Vec<report::Model>, Fault> {
     let query =
         report::Entity::find().filter(report::Column::RevisionId.eq(revision_id)).order_by_asc(report::Column::Path);
     query.all(db).await.map_err(fault("reading reports"))
@@ -440,7 +440,7 @@ pub async fn lock_repository(db: &Tx, id: &str) -> Result<(), Fault> {
 }
 
 pub async fn list_pointers(
-    db: &Tx,
+    db: &impl ConnectionTrait,
     repository_id: &str,
     environment: &Environment,
 ) -> Result<Vec<pointer::Model>, Fault> {
@@ -448,6 +448,10 @@ pub async fn list_pointers(
         .filter(pointer::Column::RepositoryId.eq(repository_id))
         .filter(pointer::Column::Environment.eq(environment.as_str()));
     query.all(db).await.map_err(fault("reading pointers"))
+}
+
+pub async fn find_knowledge(db: &Reader, revision_id: &str) -> Result<Option<knowledge::Model>, Fault> {
+    knowledge::Entity::find_by_id(revision_id).one(db).await.map_err(fault("reading what is known of a revision"))
 }
 
 pub async fn save_knowledge(
@@ -506,6 +510,33 @@ pub struct Decided<'a> {
     pub moves: &'a [Move],
 }
 
+/// Moves pointers, in the environment and at the time of a standing.
+pub async fn save_moves(
+    db: &Tx,
+    _: &Granted<DecideRevision>,
+    row: &standing::Model,
+    moves: &[Move],
+) -> Result<(), Fault> {
+    for step in moves {
+        let place = pointer::Model {
+            repository_id: row.repository_id.clone(),
+            environment: row.environment.clone(),
+            name: step.name.clone(),
+            kind: step.kind.clone(),
+            commit_id: step.to.clone(),
+            moved_at: row.changed_at,
+        };
+        let key = [pointer::Column::RepositoryId, pointer::Column::Environment, pointer::Column::Name];
+        let update = [pointer::Column::CommitId, pointer::Column::MovedAt, pointer::Column::Kind];
+        pointer::Entity::insert(all_set(place))
+            .on_conflict(OnConflict::columns(key).update_columns(update).to_owned())
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("moving a pointer"))?;
+    }
+    Ok(())
+}
+
 pub async fn save_decided(db: &Tx, may: &Granted<DecideRevision>, decided: &Decided<'_>) -> Result<(), Fault> {
     let row = &decided.standing;
     if let (Some(id), Some(evidence_digest)) = (&row.approval_id, &row.evidence_digest) {
@@ -525,23 +556,7 @@ pub async fn save_decided(db: &Tx, may: &Granted<DecideRevision>, decided: &Deci
             .await
             .map_err(fault("writing an approval"))?;
     }
-    for step in decided.moves {
-        let moved = pointer::Model {
-            repository_id: row.repository_id.clone(),
-            environment: row.environment.clone(),
-            name: step.name.clone(),
-            kind: step.kind.clone(),
-            commit_id: step.to.clone(),
-            moved_at: row.changed_at,
-        };
-        let key = [pointer::Column::RepositoryId, pointer::Column::Environment, pointer::Column::Name];
-        let update = [pointer::Column::CommitId, pointer::Column::MovedAt, pointer::Column::Kind];
-        pointer::Entity::insert(all_set(moved))
-            .on_conflict(OnConflict::columns(key).update_columns(update).to_owned())
-            .exec_without_returning(db)
-            .await
-            .map_err(fault("moving a pointer"))?;
-    }
+    save_moves(db, may, row, decided.moves).await?;
     save_standing(db, may, row.clone()).await
 }
 

@@ -8,8 +8,8 @@ use super::{
     decide,
     digests::Wish,
     fetch, inspect,
-    inspect::{Files, VERIFIED},
-    seen, sql,
+    inspect::Files,
+    sql,
     worker::Outcome,
 };
 use crate::{app::App, domain::refusal::Fault, gate::act::InspectRevision, gate::grant::Granted};
@@ -25,11 +25,10 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     };
     let wanted = inspect::wanted(wish, row)?;
     let before = sql::find_report(may.reader(), &wish.revision_id, path).await?;
-    if let Some(before) = &before {
-        let kept: Vec<Kept> = serde_json::from_str(&before.ranges).unwrap_or_default();
-        if let Some(what) = differs(app, sha256, &seal, &kept).await? {
-            return fetch::mismatch(app, &wanted, &what).await;
-        }
+    let ranges = before.as_ref().map(|before| before.ranges.as_str()).unwrap_or_default();
+    let kept: Vec<Kept> = serde_json::from_str(ranges).unwrap_or_default();
+    if let Some(what) = differs(app, sha256, &seal, &kept).await? {
+        return fetch::mismatch(app, &wanted, &what).await;
     }
     let mut bytes = FileBytes::stored(app, sha256, seal);
     let seen = match inspect::scan(app, &all, &wanted, &mut None, &mut bytes).await? {
@@ -39,14 +38,11 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
             return Err(Fault::new("verifying a stored file: its bytes did not come").passing());
         }
     };
-    let after = inspect::row_of(wish, &all, row, &seen, &[], true);
-    debug_assert_eq!(after.stage, VERIFIED);
-    let current = before.as_ref().is_some_and(|before| before.scanner == seen::SCANNER.as_str());
-    let same =
-        before.as_ref().is_some_and(|before| before.verdict == after.verdict && before.coverage == after.coverage);
-    inspect::save(app, wish, vec![after]).await?;
-    if !(current && same) {
+    // What was seen is written down and decided about first; only then does the row say that the file may be served.
+    inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &kept, false)]).await?;
+    if !decide::is_decided(app, wish).await? {
         decide::decide(app, wish).await?;
     }
+    inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &[], true)]).await?;
     Ok(Outcome::Done)
 }

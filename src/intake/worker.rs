@@ -198,7 +198,14 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
             _ => Ok(unreadable()),
         },
         Work::Inspect { repo, revision_id, commit } => match (RepoName::parse(&repo), commit.parse()) {
-            (Some(repo), Ok(commit)) => inspect::inspect(app, &Wish { repo, revision_id, commit }, lease).await,
+            (Some(repo), Ok(commit)) => {
+                let wish = Wish { repo, revision_id, commit };
+                let outcome = inspect::inspect(app, &wish, lease).await;
+                if outcome.is_err() && lease.is_last_try() {
+                    decide::not_judged(app, &wish, "something broke inside; see the log").await?;
+                }
+                outcome
+            }
             _ => Ok(unreadable()),
         },
         Work::Verify { repo, revision_id, commit, path } => match (RepoName::parse(&repo), commit.parse()) {

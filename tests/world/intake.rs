@@ -188,3 +188,38 @@ async fn what_cannot_be_inspected_is_not_judged_and_says_why() {
     assert_eq!(reply.status, 403, "{}", reply.text());
     assert!(reply.text().contains("could not be inspected"), "{}", reply.text());
 }
+
+/// A tag that is put on what is approved already means it as soon as somebody asks for the tag.
+#[tokio::test]
+async fn a_new_name_of_an_approved_commit_is_served() {
+    let world = guarded(false).await;
+    let model = world.hub.model("acme/tagged");
+    let commit = model.commit("Add").file("config.json", "{}").push();
+    let token = world.developer().await;
+    assert_eq!(world.get("/api/models/acme/tagged", &token).await.status, 200);
+    model.tag("v1.0", &commit);
+    let began = Instant::now();
+    let reply = world.get("/api/models/acme/tagged/revision/v1.0", &token).await;
+    assert_eq!((reply.status, reply.json()["sha"].as_str()), (200, Some(commit.as_str())), "{}", reply.text());
+    assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
+}
+
+/// A verdict that was written down and not decided about, because the process died in between, is decided about before
+/// anything of the file leaves.
+#[tokio::test]
+async fn a_verdict_without_its_decision_serves_nothing() {
+    let mut world = guarded(false).await;
+    let push = world.hub.model("acme/torn").commit("Add").file("config.json", "{}");
+    push.lfs("model.safetensors", Content::safetensors(1, 9_000)).push();
+    let token = world.developer().await;
+    assert_eq!(world.get("/api/models/acme/torn", &token).await.status, 200);
+    world.kill();
+    world.change_row("UPDATE report SET verdict = 'malicious', stage = 'inspected' WHERE path = 'config.json'").await;
+    world.restart().await;
+    // It is decided while somebody waits: that answer is a refusal, or a connection that is cut.
+    let url = format!("{}/acme/torn/resolve/main/model.safetensors", world.url());
+    let reply = crate::wire::ask("GET", &url, &token, &[]).await;
+    assert!(reply.as_ref().map_or(true, |reply| reply.status >= 400), "{:?}", reply.map(|reply| reply.status));
+    assert!(world.get("/acme/torn/resolve/main/model.safetensors", &token).await.status >= 400);
+    assert!(world.get("/acme/torn/resolve/main/config.json", &token).await.status >= 400);
+}
