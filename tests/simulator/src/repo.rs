@@ -262,7 +262,11 @@ impl Push {
                 None => drop(files.remove(&path)),
             }
         }
-        let parent = parent.map(|parent| parent.sha.clone());
+        // A commit that is pushed again under its own name takes its old place: a history must not lead into itself.
+        let parent = match parent {
+            Some(old) if old.sha == sha => old.parent.clone(),
+            parent => parent.map(|parent| parent.sha.clone()),
+        };
         let commit = Commit { sha: sha.clone(), parent, title, date, author, files };
         state.commits.insert(sha.clone(), Arc::new(commit));
         state.refs.insert(full_ref, sha.clone());

@@ -40,6 +40,19 @@ async fn lfs_files_are_found_on_the_content_host() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_commit_pushed_again_under_its_own_name_keeps_its_place_in_history() -> Outcome {
+    let hub = Hub::start(Options::default())?;
+    let repo = hub.model("acme/again");
+    let first = repo.push_file("a.txt", "1");
+    let second = repo.commit("Two").file("a.txt", "2").push();
+    repo.commit("Two").sha(&second).file("a.txt", "changed").push();
+    let told: Value = ask(&hub, "GET", "/api/models/acme/again/commits/main").await?.json().await?;
+    let ids: Vec<_> = told.as_array().into_iter().flatten().map(|commit| commit["id"].as_str()).collect();
+    assert_eq!(ids, [Some(second.as_str()), Some(first.as_str())]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn plain_files_are_a_relative_redirect_away() -> Outcome {
     let hub = Hub::start(Options::default())?;
     let name = "naïve/100% +#.txt";
