@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use fields::{Field, Group, Kind};
+pub use fields::{Field, Group, Kind, is_name};
 
 use super::{refusal::Fault, time::Micros};
 
@@ -21,8 +21,9 @@ pub enum Value {
     Bool(bool),
     /// Fits into 32 bits with its sign once it is in `Facts`: Casbin knows no others.
     Int(i64),
+    /// A word of the field's list, or a name.
     Word(String),
-    /// Any number of words of the field's list.
+    /// Any number of them.
     Words(BTreeSet<String>),
     Moment(Micros),
 }
@@ -124,6 +125,10 @@ fn fits(field: Field, value: &Value) -> Result<(), String> {
         (Kind::Bool, Value::Bool(_)) | (Kind::Moment, Value::Moment(_)) => Ok(()),
         (Kind::Word(words), Value::Word(word)) => in_list(words, word),
         (Kind::Words(words), Value::Words(given)) => given.iter().try_for_each(|word| in_list(words, word)),
+        (Kind::Name, Value::Word(name)) if is_name(name) => Ok(()),
+        (Kind::Names, Value::Words(given)) if given.len() <= fields::MOST_NAMES && given.iter().all(|n| is_name(n)) => {
+            Ok(())
+        }
         (kind, _) => Err(format!("it is {}", kind.sentence())),
     }
 }

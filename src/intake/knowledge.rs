@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::twins::Tensors;
+use super::{
+    described::{declared, describe, named},
+    twins::Tensors,
+};
 use crate::{
     domain::{
         facts::{Facts, Field, Group},
@@ -41,7 +44,7 @@ impl Report {
         Self { row, size, body }
     }
 
-    fn list(&self, fact: &str) -> &[Value] {
+    pub fn list(&self, fact: &str) -> &[Value] {
         self.body["facts"][fact].as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -94,6 +97,7 @@ pub fn of_revision(from: &Sources<'_>, hidden: &BTreeSet<String>) -> Result<Fact
     let mut facts = Facts::of(Group::Revision);
     scanned(&mut facts, from, hidden)?;
     told(&mut facts, from)?;
+    describe(&mut facts, from)?;
     Ok(facts)
 }
 
@@ -156,8 +160,8 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     let at = from.at;
     let said: Value = serde_json::from_str(&from.revision.facts).unwrap_or_default();
     let card = &said["hub"]["card"];
-    facts.set(Field::LicenseFamily, licence(card, &said["hub"]["tags"]), "card", at)?;
-    facts.set(Field::LicenseConflict, false, "card", at)?;
+    let (family, source) = licence(card, &said["hub"]["tags"], from.reports);
+    facts.set(Field::LicenseFamily, family, source, at)?;
     facts.set(Field::PublisherTier, from.publisher_tier, "policy", at)?;
     facts.set(Field::ProhibitedSupplier, from.publisher_tier == "prohibited", "policy", at)?;
     facts.set(Field::TyposquatDistance, from.nearest_name, "catalogue", at)?;
@@ -165,7 +169,6 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     facts.set(Field::NamespaceReused, false, "hub", at)?;
     facts.set(Field::PullRequestOnly, from.pull_request_only, "hub", at)?;
     facts.set(Field::Internal, from.publisher_tier == "own", "policy", at)?;
-    facts.set(Field::SignedByUs, false, "policy", at)?;
     if let Some(date) = from.revision.committed_at {
         facts.set(Field::PublishedAt, Micros(date), "hub", at)?;
     }
@@ -177,10 +180,8 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
         Some(_) => "manual",
     };
     facts.set(Field::Gated, gated, "hub", at)?;
-    facts.set(Field::TermsAccepted, false, "here", at)?;
     let (private, disabled) = (said["private"] == true, said["disabled"] == true);
     facts.set(Field::Private, private, "hub", at)?;
-    facts.set(Field::PrivateMapped, false, "here", at)?;
     facts.set(
         Field::UpstreamState,
         if disabled {
@@ -193,7 +194,6 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
         "hub",
         at,
     )?;
-    facts.set(Field::Advisory, false, "here", at)?;
     facts.set(Field::EnginesDisagree, disagree(&said["hub"]["security_repo_status"], from.reports), "hub", at)?;
     Ok(())
 }
@@ -235,19 +235,22 @@ fn disagree(status: &Value, reports: &[Report]) -> bool {
     })
 }
 
-fn licence(card: &Value, tags: &Value) -> &'static str {
-    let tagged = || tags.as_array()?.iter().filter_map(Value::as_str).find_map(|tag| tag.strip_prefix("license:"));
-    let declared = match &card["license"] {
-        Value::String(one) => Some(one.as_str()),
-        Value::Array(all) if all.len() == 1 => all.first().and_then(Value::as_str),
-        // More than one: which one counts for which file is a question for a person.
-        Value::Array(_) => None,
-        _ => tagged(),
-    };
-    let Some(id) = declared.map(str::to_ascii_lowercase) else { return "unknown" };
-    let line = LICENCES.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == id);
-    let family = line.map_or("unknown", |(_, family)| family);
-    FAMILIES.iter().find(|known| **known == family).copied().unwrap_or("unknown")
+/// The family of the licence that the card declares; where it declares none at all, of the only one that files name.
+fn licence(card: &Value, tags: &Value, reports: &[Report]) -> (&'static str, &'static str) {
+    if let Some(id) = declared(card, tags) {
+        return (family_of(&id).unwrap_or("unknown"), "card");
+    }
+    let in_files: Vec<_> = named(reports).iter().filter_map(|id| family_of(id)).collect();
+    match in_files[..] {
+        [family] if card["license"].is_null() => (family, "scan"),
+        _ => ("unknown", "card"),
+    }
+}
+
+/// The family of a licence that is in the list.
+pub fn family_of(id: &str) -> Option<&'static str> {
+    let (_, family) = LICENCES.lines().filter_map(|line| line.split_once(' ')).find(|(known, _)| *known == id)?;
+    FAMILIES.iter().find(|known| **known == family).copied()
 }
 
 fn flags(tags: &Value, name: &str) -> BTreeSet<String> {
@@ -347,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_licence_has_a_family_or_is_unknown() {
-        let of = |card: Value| licence(&card, &json!(["license:mit"]));
+        let of = |card: Value| licence(&card, &json!(["license:mit"]), &[]).0;
         assert_eq!(of(json!({"license": "Apache-2.0"})), "permissive");
         assert_eq!(of(json!({"license": "cc-by-nc-4.0"})), "non-commercial");
         assert_eq!(of(json!({"license": "gpl-3.0"})), "strong-copyleft");

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{sql, worker::Outcome};
 use crate::{
@@ -57,7 +57,8 @@ pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<
         Ok(branches) => branches,
         Err(trouble) => return Ok(Outcome::of(&trouble)),
     };
-    let listing = compose(&may, name, &facts, &commit, repository_id, files, branches).await?;
+    let owner = owner(app, &facts.name).await;
+    let listing = compose(&may, name, &facts, owner, &commit, repository_id, files, branches).await?;
     let Some(ids) = save(app, &cause, &facts, &commit, listing).await? else {
         return Ok(Outcome::Failed(another_repository(name)));
     };
@@ -65,6 +66,22 @@ pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<
     let next = if unknown { Work::digests } else { Work::inspect };
     jobs::ask(app, &next(&facts.name, &ids.revision, &commit)).await?;
     Ok(Outcome::Done)
+}
+
+/// Who owns it, as far as the hub says: nothing waits for this, and what is not said is missing.
+async fn owner(app: &App, name: &RepoName) -> Value {
+    let Some(owner) = name.owner() else { return Value::Null };
+    match app.upstream.owner(owner).await {
+        Ok(Some(owner)) => json!({
+            "organisation": owner.is_organisation, "id": owner.upstream_id, "verified": owner.verified,
+            "models": owner.models, "created_at": owner.created_at.map(|at| at.0),
+        }),
+        Ok(None) => Value::Null,
+        Err(trouble) => {
+            tracing::info!(%name, %trouble, "the hub does not say who owns it");
+            Value::Null
+        }
+    }
 }
 
 /// What a trouble with a revision means. A repository that nobody has put anything into has no `main`; the hub says so
@@ -223,6 +240,7 @@ async fn compose(
     may: &Granted<ListRevision>,
     asked: &RepoName,
     facts: &RepoFacts,
+    owner: Value,
     commit: &Commit,
     repository_id: String,
     files: Vec<TreeFile>,
@@ -245,7 +263,7 @@ async fn compose(
     let what = json!({
         "private": facts.private, "gated": facts.gated, "disabled": facts.disabled, "author": facts.author,
         "created_at": facts.created_at.map(|at| at.0), "last_modified": facts.last_modified.map(|at| at.0),
-        "hub": facts.facts,
+        "hub": facts.facts, "owner": owner,
     });
     Ok(sql::Listing {
         repository: repository::Model {

@@ -5,6 +5,7 @@
 
 pub mod bytes;
 pub mod decide;
+mod described;
 pub mod digests;
 pub mod fetch;
 pub mod inspect;

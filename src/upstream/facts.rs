@@ -116,6 +116,11 @@ pub(super) struct RawRepo {
     sdk: Option<Value>,
     card_data: Option<Value>,
     security_repo_status: Option<Value>,
+    /// What the hub itself has read in the headers of files.
+    #[serde(default)]
+    safetensors: Value,
+    #[serde(default)]
+    gguf: Value,
 }
 
 impl RawRepo {
@@ -146,6 +151,9 @@ impl RawRepo {
 
     fn facts(self) -> Value {
         let count = |n: Option<u64>| n.map(Value::from);
+        let total = |header: &Value| header["total"].as_u64();
+        let parameters = total(&self.safetensors).or_else(|| total(&self.gguf));
+        let architecture = self.gguf["architecture"].as_str().map(Value::from);
         let said = [
             ("downloads", count(self.downloads)),
             ("downloads_all_time", count(self.downloads_all_time)),
@@ -156,6 +164,9 @@ impl RawRepo {
             ("sdk", self.sdk),
             ("tags", self.tags),
             ("security_repo_status", self.security_repo_status),
+            ("parameters", count(parameters)),
+            ("context_length", count(self.gguf["context_length"].as_u64())),
+            ("architecture", architecture),
             ("card", self.card_data),
         ];
         let mut room = Room { left: FACTS_ROOM, cut: false };
@@ -307,7 +318,7 @@ fn moment(text: Option<&str>) -> Option<Micros> {
 }
 
 /// One line in its own script, without what would make it read as another.
-fn line(text: &str, most: usize) -> String {
+pub(super) fn line(text: &str, most: usize) -> String {
     text.chars().map(|c| if c.is_control() || deceptive(c) { ' ' } else { c }).take(most).collect()
 }
 

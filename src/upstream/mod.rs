@@ -22,6 +22,7 @@ mod budget;
 mod download;
 mod facts;
 mod hosts;
+mod owners;
 mod probe;
 mod recall;
 mod repository;
@@ -40,6 +41,7 @@ use self::{address::Resolver, budget::Budget, hosts::Hosts, recall::Recall};
 pub use self::{
     download::Download,
     facts::{CommitFact, RefFact, RefKind, RepoFacts, SearchHit, TreeFile},
+    owners::OwnerFacts,
     probe::{HostAnswer, HostProbe},
     trouble::Trouble,
 };

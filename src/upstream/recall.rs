@@ -3,11 +3,11 @@
 //! Found things are kept a few seconds, absences a little longer. Never kept longer than that, never written down:
 //! what is known for good is in the store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use moka::{future, sync};
 
-use super::{Limits, RepoFacts, Trouble};
+use super::{Limits, OwnerFacts, RepoFacts, Trouble};
 use crate::domain::{
     file::FilePath,
     name::RepoName,
@@ -17,6 +17,8 @@ use crate::domain::{
 pub(super) struct Recall {
     /// Answers about a repository, or about one of its revisions.
     pub(super) found: future::Cache<(RepoName, Option<Rev>), Arc<RepoFacts>>,
+    /// Who owns repositories, which changes seldom.
+    pub(super) owners: future::Cache<String, Arc<Option<OwnerFacts>>>,
     absent: sync::Cache<Absent, Trouble>,
 }
 
@@ -31,6 +33,7 @@ impl Recall {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             found: future::Cache::builder().max_capacity(500).time_to_live(limits.positive).build(),
+            owners: future::Cache::builder().max_capacity(2000).time_to_live(OWNERS).build(),
             absent: sync::Cache::builder().max_capacity(10_000).time_to_live(limits.negative).build(),
         }
     }
@@ -51,3 +54,5 @@ impl Recall {
         }
     }
 }
+
+const OWNERS: Duration = Duration::from_secs(600);

@@ -129,7 +129,8 @@ impl Inner {
 
     async fn ask_facts(&self, name: &RepoName, rev: Option<&Rev>) -> Result<Arc<RepoFacts>, Trouble> {
         let tail = rev.map(|rev| format!("/revision/{}", encode_segment(rev.as_str()))).unwrap_or_default();
-        let (asked, page) = self.named::<RawRepo>(name, &tail, None).await?;
+        // With what the hub's own scanners say.
+        let (asked, page) = self.named::<RawRepo>(name, &tail, Some("securityStatus=true")).await?;
         let facts = page.value.read(name.kind())?;
         self.refuse_reserved(&facts.name)?;
         if facts.name.key() != asked.key() {

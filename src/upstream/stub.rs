@@ -15,10 +15,12 @@ use tokio::{
     time::sleep,
 };
 
-/// A request as it came: `target` is the raw path with its query.
+/// A request as it came: `target` is the raw path with its query, but for the word that every question about a repository
+/// carries.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) target: String,
+    pub(super) asks_for_scans: bool,
     headers: Vec<(String, String)>,
 }
 
@@ -132,9 +134,11 @@ async fn read(mut stream: TcpStream) -> Option<(TcpStream, Seen)> {
     }
     let text = String::from_utf8(text).ok()?;
     let mut lines = text.lines();
-    let target = lines.next()?.split(' ').nth(1)?.to_owned();
+    let target = lines.next()?.split(' ').nth(1)?;
+    let (target, asks_for_scans) = target.strip_suffix("?securityStatus=true").map_or((target, false), |t| (t, true));
+    let target = target.to_owned();
     let header = |line: &str| line.split_once(':').map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned()));
-    Some((stream, Seen { target, headers: lines.filter_map(header).collect() }))
+    Some((stream, Seen { target, asks_for_scans, headers: lines.filter_map(header).collect() }))
 }
 
 async fn write(mut stream: TcpStream, reply: Reply) {

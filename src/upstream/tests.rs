@@ -3,6 +3,7 @@
 mod budget;
 mod files;
 mod lists;
+mod owners;
 mod places;
 mod walk;
 

@@ -4,6 +4,7 @@
 //! loader runs, is inert. Nothing here judges what a text says.
 
 mod decode;
+mod licence;
 pub(crate) mod notebook;
 pub(crate) mod page;
 pub(crate) mod python;
@@ -99,6 +100,9 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let kind = by_name.or_else(|| kind_by_content(&text)).unwrap_or(Kind::Plain);
     if text.len() <= SECRETS && !matches!(name.as_str(), "tokenizer.json" | "vocab.json" | "vocab.txt" | "merges.txt") {
         secrets::inspect(scan, source, &text)?;
+    }
+    if matches!(kind, Kind::Plain | Kind::Markdown) {
+        licence::note(scan, &name, &text);
     }
     read_as(scan, source, kind, &text)
 }

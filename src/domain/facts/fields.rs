@@ -43,6 +43,10 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// Any number of words of a closed list.
     Words(&'static [&'static str]),
+    /// One name that others gave: up to 100 of the characters that names are made of.
+    Name,
+    /// Any number of such names.
+    Names,
     /// A point in time. Rules never read it: they read its age.
     Moment,
     /// Whole hours since a moment, worked out when somebody asks.
@@ -58,12 +62,24 @@ impl Kind {
             Self::Int => "a number of 32 bits".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Words(words) => format!("some of {}", words.join(", ")),
+            Self::Name => format!("a name of up to {LONGEST_NAME} letters, digits and any of {NAME_SIGNS:?}"),
+            Self::Names => format!("up to {MOST_NAMES} names, each of letters, digits and any of {NAME_SIGNS:?}"),
             Self::Moment => "a point in time".to_owned(),
             Self::Hours(date) => format!("the hours since `{}`", date.word()),
             Self::Days(date) => format!("the days since `{}`", date.word()),
         }
     }
 }
+
+/// Whether this can be a name in a fact, and in a rule. Nothing in it means anything to whoever evaluates rules.
+pub fn is_name(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || NAME_SIGNS.as_bytes().contains(&b))
+}
+
+const NAME_SIGNS: &str = "._-/+: @";
+pub(super) const LONGEST_NAME: usize = 100;
+pub(super) const MOST_NAMES: usize = 100;
 
 macro_rules! fields {
     ($($name:ident = $group:ident $word:literal $kind:expr, $sentence:literal;)+) => {
@@ -75,7 +91,7 @@ macro_rules! fields {
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             fn row(self) -> (Group, &'static str, Kind, &'static str) {
-                use Kind::{Bool, Days, Hours, Int, Moment, Word, Words};
+                use Kind::{Bool, Days, Hours, Int, Moment, Name, Names, Word, Words};
                 match self { $(Self::$name => (Group::$group, $word, $kind, $sentence)),+ }
             }
         }
@@ -122,7 +138,10 @@ fields! {
     MaxSeverity = Revision "max_severity" Word(&["none", "info", "low", "medium", "high", "critical"]), "the severity of the worst finding";
     EnginesDisagree = Revision "engines_disagree" Bool, "two scanners come to different verdicts";
 
+    UnknownGlobals = Revision "unknown_globals" Int, "names in pickles that belong to no package we know";
+
     // Formats.
+    Formats = Revision "formats" Names, "what the files are by their content";
     HasPickle = Revision "has_pickle" Bool, "a file holds a pickle";
     PicklesLeft = Revision "pickles_left" Int, "files with a pickle that are not hidden";
     SafetensorsOnly = Revision "safetensors_only" Bool, "every file of weights that is not hidden is safetensors or GGUF";
@@ -144,10 +163,26 @@ fields! {
     // Size.
     SizeMib = Revision "size_mib" Int, "all files together, in MiB";
     FileCount = Revision "file_count" Int, "files";
+    LargestMib = Revision "largest_mib" Int, "the largest file, in MiB";
+    ParametersMillions = Revision "parameters_millions" Int, "parameters in millions, as the hub counts them";
+    ContextLength = Revision "context_length" Int, "tokens that the model reads at once, as the hub says";
+    Architecture = Revision "architecture" Name, "the architecture, as the hub says";
 
     // Licence.
+    LicenseDeclared = Revision "license_declared" Name, "the licence that the card declares, in the hub's word for it";
+    LicensesFound = Revision "licenses_found" Names, "licences that files of the revision name";
     LicenseFamily = Revision "license_family" Word(&["permissive", "weak-copyleft", "strong-copyleft", "rail", "community", "non-commercial", "research", "proprietary", "unknown"]), "the kind of licence";
     LicenseConflict = Revision "license_conflict" Bool, "the card and the licence file name different licences";
+
+    // What and whose it is.
+    RepoKind = Revision "repo_kind" Word(&["model", "dataset", "space"]), "what kind of repository it is";
+    RepoName = Revision "repo_name" Name, "its name at the hub, in lower case";
+    RepoId = Revision "repo_id" Name, "the hub's own id of the repository, which a name registered anew does not have";
+    Owner = Revision "owner" Name, "the owner's name at the hub, in lower case";
+    OwnerKind = Revision "owner_kind" Word(&["user", "organisation"]), "whether the owner is a person or an organisation";
+    OwnerId = Revision "owner_id" Name, "the hub's own id of the owner";
+    OwnerVerified = Revision "owner_verified" Bool, "the hub has verified the organisation";
+    OwnerModels = Revision "owner_models" Int, "models that the owner has published";
 
     // Who published it.
     PublisherTier = Revision "publisher_tier" Word(&["own", "strategic", "verified", "known", "unknown", "prohibited"]), "how well the publisher is known; of a commit that stands in pull requests only, unknown";
@@ -166,7 +201,26 @@ fields! {
     FirstSeenAt = Revision "first_seen_at" Moment, "when we first saw the revision";
     FirstSeenHours = Revision "first_seen_hours" Hours(Self::FirstSeenAt), "hours since we first saw it";
 
+    RepoSince = Revision "repo_since" Moment, "when the repository was made at the hub";
+    RepoAgeDays = Revision "repo_age_days" Days(Self::RepoSince), "the age of the repository";
+    ChangedAt = Revision "changed_at" Moment, "when the repository was last changed at the hub";
+    ChangedDays = Revision "changed_days" Days(Self::ChangedAt), "days since it was last changed";
+    ScannedAt = Revision "scanned_at" Moment, "when the oldest report on one of its files was made";
+    ScanAgeHours = Revision "scan_age_hours" Hours(Self::ScannedAt), "the age of that report";
+
+    // How known it is.
+    Downloads = Revision "downloads" Int, "downloads at the hub in thirty days";
+    Likes = Revision "likes" Int, "likes at the hub";
+
     // Where it comes from and what it can do.
+    BaseModels = Revision "base_models" Names, "models that it is made from, as the card says";
+    BaseRelation = Revision "base_relation" Word(&["finetune", "adapter", "quantized", "merge"]), "how it was made from them";
+    Datasets = Revision "datasets" Names, "datasets that it was made with, as the card says";
+    Task = Revision "task" Name, "what it is for, in the hub's word";
+    Library = Revision "library" Name, "the library that loads it, as the hub says";
+    Languages = Revision "languages" Names, "the languages that the card names";
+    SignatureFile = Revision "signature_file" Bool, "a file that looks like a signature lies in it; nobody has checked it";
+    BillOfMaterials = Revision "bill_of_materials" Bool, "a bill of materials lies in it";
     AncestorsApproved = Revision "ancestors_approved" Word(&["all", "some", "none", "unknown"]), "whether the models it is made from are approved; all, when it is made from none";
     CapabilityFlags = Revision "capability_flags" Words(&["biometric", "bio-chem", "uncensored"]), "capabilities that somebody should think about";
     RatedFor = Revision "data_class" Word(&["unstated", "public", "internal", "confidential", "restricted"]), "the most sensitive data that the model is rated for";

@@ -86,8 +86,8 @@ fn read(field: Field, value: Json) -> Option<Value> {
         (Kind::Bool, Json::Bool(value)) => Some(Value::Bool(value)),
         (Kind::Int, Json::Number(value)) => value.as_i64().map(Value::Int),
         (Kind::Moment, Json::Number(value)) => value.as_i64().map(|at| Value::Moment(Micros(at))),
-        (Kind::Word(_), Json::String(value)) => Some(Value::Word(value)),
-        (Kind::Words(_), Json::Array(values)) => {
+        (Kind::Word(_) | Kind::Name, Json::String(value)) => Some(Value::Word(value)),
+        (Kind::Words(_) | Kind::Names, Json::Array(values)) => {
             let count = values.len();
             let words: BTreeSet<_> = values.into_iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
             (words.len() == count).then_some(Value::Words(words))

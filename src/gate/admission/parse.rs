@@ -3,7 +3,7 @@
 //! The text is read here and nowhere else: what Casbin gets is written anew from what was understood. Never guesses: an
 //! unknown field, a comparison of another type, or a text too long or too deep is an error that says where.
 
-use crate::domain::facts::{Field, Group, Kind};
+use crate::domain::facts::{Field, Group, Kind, is_name};
 
 use super::expr::{Expr, Literal, Op};
 use crate::{domain::refusal::ascii_line, gate::access::rows};
@@ -185,6 +185,7 @@ impl Reader<'_> {
         match field.kind() {
             Kind::Words(words) if words.contains(&word.as_str()) => Ok(Expr::Holds(field, word)),
             Kind::Words(words) => Err(unknown(&format!("word of `{name}`"), &word, words)),
+            Kind::Names if is_name(&word) => Ok(Expr::Holds(field, word)),
             kind => Err(format!("`{name}` is {}, and holds no words", kind.sentence())),
         }
     }
@@ -264,10 +265,12 @@ fn compare(field: Field, op: Op, literal: Literal) -> Result<Expr, String> {
     let name = format!("r.{}.{}", field.group().letter(), field.word());
     match (field.kind(), &literal) {
         (Kind::Int | Kind::Hours(_) | Kind::Days(_), Literal::Int(_)) => return Ok(Expr::Compare(field, op, literal)),
-        (Kind::Word(_) | Kind::Bool, _) if ordered => {
+        (Kind::Word(_) | Kind::Name | Kind::Bool, _) if ordered => {
             return Err(format!("`{name}` has no order: only == and != compare it"));
         }
         (Kind::Bool, Literal::Bool(_)) => {}
+        // It is written into what Casbin runs: a name has nothing in it that ends a text.
+        (Kind::Name, Literal::Word(word)) if is_name(word) => {}
         (Kind::Word(words), Literal::Word(word)) if words.contains(&word.as_str()) => {}
         (Kind::Word(words), Literal::Word(word)) => return Err(unknown(&format!("word of `{name}`"), word, words)),
         (kind, _) => return Err(format!("`{name}` is {}, and is compared with something else", kind.sentence())),

@@ -32,6 +32,7 @@ async fn a_path_prefix_and_a_kind_are_part_of_every_question() {
     let upstream = upstream_with(&settings(&hub, "/hf/"), limits());
     upstream.repository(&name("datasets/a/b")).await.unwrap();
     assert_eq!(hub.targets(), ["/hf/api/datasets/a/b"]);
+    assert!(hub.seen()[0].asks_for_scans, "what the hub's own scanners say is asked for");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::dates;
 use crate::grants::disposition;
 use crate::hub::Shared;
 use crate::info::{gated, repo_info, summary};
+use crate::owner::Owner;
 use crate::reply::{Refusal, Reply, Wording};
 use crate::route::{self, Ask, FileAt, Named, Route, flag, pairs, quote_whole, value};
 use crate::store::{Commit, FileEntry, Found, Kind, RepoState};
@@ -54,6 +55,7 @@ impl Desk<'_> {
         match route {
             Route::WhoAmI => self.who_am_i(),
             Route::Harnesses => Ok(Reply::json(&json!({ "harnesses": {} }))),
+            Route::Overview { person, name } => self.overview(person, &name),
             Route::Listing(kind) => Ok(self.listing(kind)),
             Route::Api(named, ask) => self.api(&named, ask),
             Route::Resolve(named, at) => self.resolve(&named, &at),
@@ -226,6 +228,15 @@ impl Desk<'_> {
             told
         });
         linked(Reply::json(&told.collect()), link)
+    }
+
+    fn overview(&self, person: bool, name: &str) -> Result<Reply, Refusal> {
+        let models = self.shared.store().list(Kind::Models);
+        let models =
+            models.iter().filter(|repo| repo.owner().is_some_and(|owner| owner.eq_ignore_ascii_case(name))).count();
+        let known = self.shared.owners.find(name);
+        let owner = known.or_else(|| (models > 0).then(|| Owner::organisation(name))).ok_or(Refusal::NoSuchPage)?;
+        if owner.is_person() == person { Ok(Reply::json(&owner.overview(models))) } else { Err(Refusal::NoSuchPage) }
     }
 
     fn commits(&self, repo: &RepoState, from: &Arc<Commit>) -> Reply {

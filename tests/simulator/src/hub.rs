@@ -16,6 +16,7 @@ use crate::access::{Token, Tokens};
 use crate::counters::{Count, Counters, RequestSeen, Side};
 use crate::fault::{Fault, Faults};
 use crate::grants::Grants;
+use crate::owner::{Owner, Owners};
 use crate::repo::Repo;
 use crate::server;
 use crate::store::{Kind, Store};
@@ -71,6 +72,7 @@ impl Hub {
             cdn_url: url(&options.public_cdn_url, &cdn)?,
             store: Mutex::default(),
             tokens: Tokens::default(),
+            owners: Owners::default(),
             faults: Faults::default(),
             counters: Counters::default(),
             grants: Grants::default(),
@@ -154,6 +156,11 @@ impl Handle {
     pub fn find_repo(&self, kind: Kind, id: &str) -> Option<Repo> {
         let cell = self.store().cell(kind, id)?;
         Some(Repo { hub: self.clone(), cell })
+    }
+
+    /// What the overview pages say of an owner; of others they say that it is an organisation nobody has verified.
+    pub fn owner(&self, owner: Owner) {
+        self.shared.owners.put(owner);
     }
 
     pub fn add_token(&self, token: Token) {
@@ -248,6 +255,7 @@ pub(crate) struct Shared {
     pub(crate) hub_url: String,
     pub(crate) cdn_url: String,
     pub(crate) tokens: Tokens,
+    pub(crate) owners: Owners,
     pub(crate) faults: Faults,
     pub(crate) counters: Counters,
     pub(crate) grants: Grants,

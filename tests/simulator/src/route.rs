@@ -11,6 +11,11 @@ use crate::store::Kind;
 pub(crate) enum Route {
     WhoAmI,
     Harnesses,
+    /// `/api/organizations/{name}/overview`, or of a person.
+    Overview {
+        person: bool,
+        name: String,
+    },
     Listing(Kind),
     /// `/api/{kind}/{id}`, and what is asked of the repository.
     Api(Named, Ask),
@@ -65,6 +70,8 @@ pub(crate) fn parse(raw_path: &str) -> Route {
         ["cas", ..] => Route::Cas,
         ["api", "whoami-v2"] => Route::WhoAmI,
         ["api", "agent-harnesses"] => Route::Harnesses,
+        ["api", "organizations", name, "overview"] => Route::Overview { person: false, name: decode(name) },
+        ["api", "users", name, "overview"] => Route::Overview { person: true, name: decode(name) },
         ["api", "resolve-cache", kind, rest @ ..] => match Kind::parse(kind) {
             Some(kind) => resolve_cache(kind, rest, &format!("/api/resolve-cache/{}/", kind.as_str())),
             None => Route::Unknown,

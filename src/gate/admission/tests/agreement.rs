@@ -66,6 +66,18 @@ fn a_comparison(field: Field) -> BoxedStrategy<Expr> {
             ]
             .boxed()
         }
+        FieldKind::Name => {
+            let name = prop::sample::select(NAMES).prop_map(|name| Literal::Word(name.to_owned()));
+            prop_oneof![
+                (prop::sample::select(orders[..2].to_vec()), name.clone())
+                    .prop_map(move |(op, name)| Expr::Compare(field, op, name)),
+                prop::collection::vec(name, 1..3).prop_map(move |names| Expr::OneOf(field, names)),
+            ]
+            .boxed()
+        }
+        FieldKind::Names => {
+            prop::sample::select(NAMES).prop_map(move |name| Expr::Holds(field, name.to_owned())).boxed()
+        }
         FieldKind::Words(words) => {
             prop::sample::select(words).prop_map(move |word| Expr::Holds(field, word.to_owned())).boxed()
         }
@@ -82,6 +94,9 @@ fn a_comparison(field: Field) -> BoxedStrategy<Expr> {
     }
 }
 
+/// Few enough that values and literals meet; some of them mean something to the language they are written into.
+const NAMES: &[&str] = &["llama-3", "true", "a+b", "acme/x y", "r_m.f_owner", "0", "-", "in"];
+
 /// Few enough that values and literals meet, and the ends of 32 bits.
 fn a_number() -> BoxedStrategy<i64> {
     prop_oneof![8 => -2_i64..3, 1 => Just(72), 1 => Just(i64::from(i32::MAX)), 1 => Just(i64::from(i32::MIN))].boxed()
@@ -91,6 +106,10 @@ pub(super) fn a_value(field: Field) -> BoxedStrategy<Value> {
     match field.kind() {
         FieldKind::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
         FieldKind::Word(words) => prop::sample::select(words).prop_map(Value::from).boxed(),
+        FieldKind::Name => prop::sample::select(NAMES).prop_map(Value::from).boxed(),
+        FieldKind::Names => prop::sample::subsequence(NAMES, 0..=NAMES.len())
+            .prop_map(|some| Value::Words(some.into_iter().map(str::to_owned).collect()))
+            .boxed(),
         FieldKind::Words(words) => prop::sample::subsequence(words, 0..=words.len())
             .prop_map(|some| Value::Words(some.into_iter().map(str::to_owned).collect()))
             .boxed(),
