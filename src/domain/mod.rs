@@ -2,6 +2,7 @@
 //!
 //! Every other floor stands on this one; this one imports nothing of ours.
 
+pub mod basis;
 pub mod digest;
 pub mod event;
 pub mod evidence;

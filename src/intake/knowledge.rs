@@ -2,19 +2,24 @@
 //!
 //! A thing nobody knows is left missing; the rules say what that means. Never decides.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::twins::Tensors;
 use crate::{
     domain::{
+        basis,
         facts::{Facts, Field, Group},
         refusal::Fault,
         time::Micros,
     },
     store::tables::{report, repository, revision},
 };
+
+/// What facts are drawn with: this program, and the lists that it knows. When it changes, so may every fact.
+pub static VERSION: LazyLock<String> =
+    LazyLock::new(|| basis::hash(&json!([env!("CARGO_PKG_VERSION"), PACKAGES, LICENCES])));
 
 /// Everything that facts are drawn from.
 pub struct Sources<'a> {
@@ -25,6 +30,8 @@ pub struct Sources<'a> {
     pub pull_request_only: bool,
     pub publisher_tier: &'a str,
     pub nearest_name: i64,
+    /// How the repository stands at the hub now, when it is not simply there.
+    pub hub: Option<&'a str>,
     pub at: Micros,
 }
 
@@ -178,7 +185,10 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     };
     facts.set(Field::Gated, gated, "hub", at)?;
     facts.set(Field::TermsAccepted, false, "here", at)?;
-    let (private, disabled) = (said["private"] == true, said["disabled"] == true);
+    let private = said["private"] == true || from.hub == Some("private");
+    let disabled = said["disabled"] == true || from.hub == Some("disabled");
+    // Gone, or gone under this name because somebody else has it now.
+    let gone = matches!(from.hub, Some("gone" | "taken"));
     facts.set(Field::Private, private, "hub", at)?;
     facts.set(Field::PrivateMapped, false, "here", at)?;
     facts.set(
@@ -187,6 +197,8 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
             "disabled"
         } else if private {
             "private"
+        } else if gone {
+            "gone"
         } else {
             "live"
         },
@@ -341,8 +353,6 @@ const LICENCES: &str = include_str!("../../policies/licences.txt");
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use weighbridge_simulator::{Hub, Options};
 
-use super::worker;
+use super::{change, worker};
 use crate::{
     accounts,
-    app::{Answers, App, Bells, Face, Recent, Stopping},
+    app::{Answers, App, Basis, Bells, Face, Following, Recent, Stopping},
     blobs::Blobs,
     clock,
     domain::{
@@ -223,6 +223,7 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
     let blobs = Blobs::open(&format!("file://{}/blobs", folder.display()), &folder).await.unwrap();
     let face =
         Face { public_url: "http://gateway.test".to_owned(), prefix: String::new(), hold: Duration::from_secs(8) };
+    let words = change::basis::words(&gate, &crate::app::Publishers::default());
     let app = App {
         gate,
         blobs,
@@ -235,6 +236,9 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
         recent: Recent::default(),
         sandbox: crate::sandbox::testing::sandbox(crate::sandbox::Limits::default()),
         publishers: Arc::default(),
+        basis: Basis::of(words),
+        following: Arc::new(Following::default()),
     };
+    change::basis::settle(&app, name).await.unwrap();
     (app, ledger)
 }
