@@ -287,6 +287,7 @@ pub async fn suspend(
     let mut environments = Vec::new();
     for row in rows {
         environments.push(row.environment.clone());
+        end_approval(db, row.approval_id.as_deref(), at).await?;
         let mut row = row.into_active_model();
         row.state = Set("suspended".to_owned());
         row.reason = Set(reason.to_owned());
@@ -613,17 +614,21 @@ pub async fn save_decided(db: &Tx, may: &Granted<DecideRevision>, decided: &Deci
             .await
             .map_err(fault("writing an approval"))?;
     }
-    if let Some(id) = decided.ends {
-        approval::Entity::update_many()
-            .col_expr(approval::Column::EndedAt, Expr::value(decided.at.0))
-            .filter(approval::Column::Id.eq(id))
-            .filter(approval::Column::EndedAt.is_null())
-            .exec(db)
-            .await
-            .map_err(fault("ending an approval"))?;
-    }
+    end_approval(db, decided.ends, decided.at).await?;
     save_moves(db, may, row, decided.at, decided.moves).await?;
     save_standing(db, may, row.clone()).await
+}
+
+async fn end_approval(db: &Tx, id: Option<&str>, at: Micros) -> Result<(), Fault> {
+    let Some(id) = id else { return Ok(()) };
+    approval::Entity::update_many()
+        .col_expr(approval::Column::EndedAt, Expr::value(at.0))
+        .filter(approval::Column::Id.eq(id))
+        .filter(approval::Column::EndedAt.is_null())
+        .exec(db)
+        .await
+        .map_err(fault("ending an approval"))?;
+    Ok(())
 }
 
 pub async fn save_standing(db: &Tx, _: &Granted<DecideRevision>, row: standing::Model) -> Result<(), Fault> {
