@@ -4,16 +4,27 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
+use aws_lc_rs::{constant_time, digest};
 use bytes::Bytes;
 use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::{blobs::Blobs, gate::Gate, sandbox::Sandbox, store::chores::Chores, upstream::Upstream};
+use crate::{
+    blobs::Blobs,
+    domain::basis::{self, Words},
+    gate::Gate,
+    sandbox::Sandbox,
+    store::chores::Chores,
+    upstream::Upstream,
+};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +40,64 @@ pub struct App {
     pub recent: Recent,
     pub sandbox: Sandbox,
     pub publishers: Arc<Publishers>,
+    pub basis: Basis,
+    pub following: Arc<Following>,
+}
+
+/// What this process decides on, and where that stands among what others decide on. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Basis(Arc<BasisNow>);
+
+#[derive(Debug, Default)]
+struct BasisNow {
+    words: Words,
+    number: AtomicI64,
+    behind: AtomicBool,
+}
+
+impl Basis {
+    pub fn of(words: Words) -> Self {
+        Self(Arc::new(BasisNow { words, ..BasisNow::default() }))
+    }
+
+    pub fn words(&self) -> &Words {
+        &self.0.words
+    }
+
+    /// What is written beside each decision. 0 until it is settled.
+    pub fn number(&self) -> i64 {
+        self.0.number.load(Ordering::Relaxed)
+    }
+
+    /// Whether others work on a basis that replaces ours: then we decide what nobody has decided, and nothing anew.
+    pub fn is_behind(&self) -> bool {
+        self.0.behind.load(Ordering::Relaxed)
+    }
+
+    pub fn settle(&self, number: i64, behind: bool) {
+        self.0.number.store(number, Ordering::Relaxed);
+        self.0.behind.store(behind, Ordering::Relaxed);
+    }
+
+    /// Whether what this scanner reported is to be left as it is: it is ours, or replaces ours.
+    pub fn leaves(&self, scanner: &str) -> bool {
+        scanner == self.0.words.scanner || self.is_newer(scanner)
+    }
+
+    /// Whether a scanner replaces ours. Two builds of one version: the one that others work with while we are behind.
+    pub fn is_newer(&self, scanner: &str) -> bool {
+        let ours = self.0.words.scanner.as_str();
+        basis::is_newer(scanner, ours) || (self.is_behind() && scanner != ours && !basis::is_newer(ours, scanner))
+    }
+}
+
+/// How closely the hub is followed.
+#[derive(Clone, Debug, Default)]
+pub struct Following {
+    /// How often each repository is looked up; zero is never.
+    pub every: Duration,
+    /// The hash of what a webhook must say to be heard. None: there is no webhook.
+    pub secret: Option<[u8; 32]>,
 }
 
 /// How well publishers are known, by the name of the repository's owner. Who stands nowhere is unknown.
@@ -42,6 +111,11 @@ pub struct Publishers {
 }
 
 impl Publishers {
+    /// One hash over all lists.
+    pub fn digest(&self) -> String {
+        basis::hash(&serde_json::json!([self.strategic, self.verified, self.known, self.prohibited]))
+    }
+
     pub fn tier(&self, owner: &str) -> &'static str {
         let lists = [
             ("prohibited", &self.prohibited),
@@ -51,6 +125,20 @@ impl Publishers {
         ];
         let listed = |names: &Vec<String>| names.iter().any(|name| name.eq_ignore_ascii_case(owner));
         lists.into_iter().find(|(_, names)| listed(names)).map_or("unknown", |(tier, _)| tier)
+    }
+}
+
+impl Following {
+    pub fn hash(secret: &str) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+        bytes
+    }
+
+    /// Whether a webhook's secret is ours, in the same time whatever it is. `None` when there is none.
+    pub fn hears(&self, secret: &str) -> Option<bool> {
+        let ours = self.secret?;
+        Some(constant_time::verify_slices_are_equal(&ours, &Self::hash(secret)).is_ok())
     }
 }
 

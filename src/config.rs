@@ -30,7 +30,7 @@ pub use self::{
     sources::{Origin, Variables, log_filter, variables},
 };
 use crate::{
-    app::Publishers,
+    app::{Following, Publishers},
     domain::{name::RepoName, role::Environment},
     gate::{
         EnvironmentSetting,
@@ -70,6 +70,11 @@ pub struct Upstream {
     pub token_file: Option<PathBuf>,
     pub allow_hosts: Vec<String>,
     pub allow_private_addresses: bool,
+    /// How often each repository is looked up again; zero is never.
+    pub poll: Duration,
+    /// What the hub's webhook says to be heard.
+    pub webhook_secret: Option<Secret>,
+    pub webhook_secret_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -122,6 +127,11 @@ impl Config {
             allow_private_addresses: self.upstream.allow_private_addresses,
             reserved_namespaces: self.reserved_namespaces.clone(),
         }
+    }
+
+    pub fn following(&self) -> Following {
+        let secret = self.upstream.webhook_secret.as_ref();
+        Following { every: self.upstream.poll, secret: secret.map(|secret| Following::hash(secret.expose())) }
     }
 
     /// The whole effective configuration as TOML, secrets hidden, each line that is not a default with its origin.
@@ -190,6 +200,9 @@ struct RawUpstream {
     token_file: Option<PathBuf>,
     allow_hosts: Option<Vec<String>>,
     allow_private_addresses: bool,
+    poll: Option<String>,
+    webhook_secret: Option<Secret>,
+    webhook_secret_file: Option<PathBuf>,
 }
 
 impl Raw {
@@ -358,7 +371,42 @@ fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upst
         token_file: raw.token_file,
         allow_hosts,
         allow_private_addresses: raw.allow_private_addresses,
+        poll: poll(raw.poll.as_deref().unwrap_or("1h"))?,
+        webhook_secret: webhook_secret(raw.webhook_secret, raw.webhook_secret_file.as_deref())?,
+        webhook_secret_file: raw.webhook_secret_file,
     })
+}
+
+/// `1h`, `30m`, `2d`, or `0` for never.
+fn poll(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`upstream.poll` is `{text}`: write 1h, 30m or 2d, at least 1m, or 0 for never");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let each = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let digits = text.get(..text.len() - 1).unwrap_or_default();
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = number.checked_mul(each).filter(|span| (60..=30 * 86_400).contains(span)).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Anybody may knock at the webhook, so its secret is no word to be guessed.
+fn webhook_secret(secret: Option<Secret>, file: Option<&Path>) -> Result<Option<Secret>, String> {
+    let secret = match file {
+        Some(file) => Some(read_secret_file(file).map_err(|why| format!("`upstream.webhook_secret_file`: {why}"))?),
+        None => secret.filter(|secret| !secret.expose().is_empty()),
+    };
+    if secret.as_ref().is_some_and(|secret| secret.expose().len() < SHORTEST_SECRET) {
+        return Err(format!("`upstream.webhook_secret` has fewer than {SHORTEST_SECRET} characters"));
+    }
+    Ok(secret)
 }
 
 fn seconds(key: &str, seconds: u64) -> Result<Duration, String> {
@@ -391,5 +439,6 @@ fn yes() -> bool {
     true
 }
 
+const SHORTEST_SECRET: usize = 16;
 const HUB: &str = "https://huggingface.co";
 const HUB_HOSTS: [&str; 2] = ["huggingface.co", "*.hf.co"];

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{Answers, App, Bells, Face, Recent, Stopping},
+    app::{Answers, App, Basis, Bells, Face, Recent, Stopping},
     blobs::Blobs,
     config::Config,
     domain::refusal::Fault,
     gate::{Gate, Parts, access::Access, admission::Admission},
+    intake::change,
     ledger::{self, Ledger},
     sandbox::{self, Sandbox},
     store::{Store, sqlite_file},
@@ -77,6 +78,8 @@ impl Host {
             recent: Recent::default(),
             sandbox,
             publishers: Arc::new(config.admission.publishers.clone()),
+            basis: Basis::of(change::basis::words(&self.gate, &config.admission.publishers)),
+            following: Arc::new(config.following()),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `doctor`: why does it not work? One line a question, and after every FAIL what to do next.
 
+mod behind;
 mod checks;
 mod pull;
 
@@ -64,6 +65,7 @@ async fn gateway(api: &Api, pull: Option<&str>, report: &mut Report) {
     if sign_in.token.is_some() {
         report.good("token", format!("from {}", sign_in.token_from));
         checks::who(api, report).await;
+        behind::pointers(api, report).await;
     } else {
         report.skip("sign-in", "not tried; set HF_ENDPOINT and HF_TOKEN to try a token");
     }

@@ -29,7 +29,7 @@ use crate::{
         object::Gateway,
         tx::Change,
     },
-    intake::worker,
+    intake::{change, worker},
     routes,
     serve::{Limits, listen},
     tasks,
@@ -51,6 +51,8 @@ pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
     let app = host.app(config, &public_url).await?;
     let _sequencer = host.ledger.start()?;
     note::<StartGateway>(&host).await?;
+    change::basis::settle(&app, &config.replica).await?;
+    tasks::spawn(change::watch::run(app.clone(), config.replica.clone()));
     tasks::spawn(gate::record::keep(host.gate.clone(), app.stopping.begun()));
     if parts.work {
         tasks::spawn(worker::run(app.clone(), config.replica.clone()));

@@ -78,6 +78,12 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
     }
     lines.push(line("upstream.allow_hosts", list(&upstream.allow_hosts)));
     lines.push(line("upstream.allow_private_addresses", Value::Boolean(upstream.allow_private_addresses)));
+    lines.push(line("upstream.poll", text(&poll(upstream.poll.as_secs()))));
+    match (&upstream.webhook_secret_file, &upstream.webhook_secret) {
+        (Some(file), _) => lines.push(line("upstream.webhook_secret_file", text(&file.to_string_lossy()))),
+        (None, Some(_)) => lines.push(line("upstream.webhook_secret", text(HIDDEN))),
+        (None, None) => {}
+    }
     all.push(("[upstream]".to_owned(), lines));
     let admission = &config.admission;
     all.push(("[admission]".to_owned(), vec![line("admission.profile", text(&admission.profile))]));
@@ -91,4 +97,15 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
     let lines = tiers.map(|(tier, names)| line(&format!("admission.publishers.{tier}"), list(names)));
     all.push(("[admission.publishers]".to_owned(), lines.into()));
     all
+}
+
+/// A span of time as it is written in the file.
+fn poll(seconds: u64) -> String {
+    match seconds {
+        0 => "0".to_owned(),
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
 }

@@ -36,6 +36,9 @@ kinds! {
     TokenRevoked = "token.revoked",
     TokensListed = "token.listed",
     RepositoryNamed = "repository.named",
+    RepositoryChanged = "repository.changed",
+    BasisChanged = "basis.changed",
+    BasisConfirmed = "basis.confirmed",
     RevisionExamined = "revision.examined",
     RevisionListed = "revision.listed",
     RevisionRequested = "revision.requested",
@@ -69,6 +72,7 @@ impl Kind {
             Self::TokenCreated
                 | Self::TokenRevoked
                 | Self::RepositoryNamed
+                | Self::RepositoryChanged
                 | Self::RevisionListed
                 | Self::RevisionDecided
                 | Self::RevisionApproved

@@ -2,6 +2,7 @@
 //!
 //! Every other floor stands on this one; this one imports nothing of ours.
 
+pub mod basis;
 pub mod digest;
 pub mod event;
 pub mod evidence;
@@ -14,6 +15,9 @@ pub mod range;
 pub mod refusal;
 pub mod rev;
 pub mod role;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod sequences;
 pub mod spelling;
 pub mod standing;
 pub mod time;

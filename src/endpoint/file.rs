@@ -158,8 +158,8 @@ fn headers(file: &File, length: u64) -> Response<Body> {
     set(&mut response, header::CONTENT_DISPOSITION, &disposition);
     set(&mut response, header::CACHE_CONTROL, "private, no-cache");
     set(&mut response, header::HeaderName::from_static("x-accel-buffering"), "no");
-    if let Some(newer) = &file.revision.upstream_commit {
-        set(&mut response, header::HeaderName::from_static("x-weighbridge-upstream-commit"), newer.as_str());
+    for (name, value) in file.revision.upstream() {
+        set(&mut response, header::HeaderName::from_static(name), &value);
     }
     response
 }

@@ -14,7 +14,7 @@ use crate::domain::refusal::{Code, Refusal};
 /// Something that can be read from a request.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}`",
-    note = "inputs are `()`, `Asked`, `Query<T>`, `Json<T>` and `Form`, in src/endpoint/input.rs"
+    note = "inputs are `()`, `Asked`, `Sealed`, `Json<T>` and `Form`, in src/endpoint/input.rs"
 )]
 pub trait Input: Sized + Send + 'static {
     fn parse(parts: &Parts, body: Body) -> impl Future<Output = Result<Self, Refusal>> + Send;
@@ -66,6 +66,27 @@ impl Input for Asked {
             cut: parts.extensions.get::<Cut>().cloned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
         })
+    }
+}
+
+/// A message with a secret in its head. Nothing of its body is read before somebody says that the secret is right.
+pub struct Sealed {
+    pub secret: String,
+    body: Body,
+}
+
+impl Input for Sealed {
+    async fn parse(parts: &Parts, body: Body) -> Result<Self, Refusal> {
+        let secret = parts.headers.get("x-webhook-secret").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        Ok(Self { secret: secret.to_owned(), body })
+    }
+}
+
+impl Sealed {
+    pub async fn open(self) -> Result<serde_json::Value, Refusal> {
+        let bytes = read(self.body, 1 << 20).await?;
+        let value = serde_json::from_slice(&bytes);
+        value.map_err(|error| Refusal::bad_input(format!("The JSON body cannot be read: {error}.")))
     }
 }
 

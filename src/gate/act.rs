@@ -101,6 +101,12 @@ acts! {
     DecideRevision = "revision.decide" on RevisionNamed => RevisionNamed, WithChange, RevisionDecided;
     /// Work: learning that another name means a repository we know.
     NameRepository = "revision.list" on RepoNamed => RepoNamed, WithChange, RepositoryNamed;
+    /// Work: writing down that a repository stands otherwise at the hub than it did.
+    NoteRepository = "revision.list" on RepoNamed => RepoNamed, WithChange, RepositoryChanged;
+    /// Work: from now on decisions rest on another scanner, policy or configuration.
+    ChangeBasis = "basis.change" on Gateway => Gateway, WithChange, BasisChanged;
+    /// Work: the rules were asked again on a new basis about some revisions, and said the same.
+    ConfirmBasis = "basis.change" on Gateway => Gateway, WithChange, BasisConfirmed;
     /// Work: taking verified bytes into the store.
     StoreBlob = "blob.store" on BlobObject => BlobObject, WithChange, BlobStored;
     /// Work: stopping a revision whose bytes were not what was listed.

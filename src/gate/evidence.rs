@@ -4,11 +4,12 @@
 
 use crate::{
     domain::{
+        basis,
         evidence::{Evidence, EvidenceFile, Scanned, tree_digest},
         refusal::Fault,
         rev::Commit,
     },
-    store::tables::{file, knowledge, revision},
+    store::tables::{file, knowledge, revision, standing},
 };
 
 /// The evidence digest and the tree digest of a revision whose files are all known.
@@ -38,4 +39,11 @@ pub fn digest(
     let tree = tree_digest(&evidence).to_string();
     let all = Evidence { repository_id: &row.repository_id, commit, files: &evidence, policy_version: policy, scan };
     Ok((all.digest().to_string(), tree))
+}
+
+/// What a person who approves was shown: the evidence, and the review rules that an approval answers, each with what it
+/// read. When either changes, the answer is no longer one to what it was given for.
+pub fn shown(evidence: &str, standing: Option<&standing::Model>) -> String {
+    let rules = standing.map(|row| row.rules.as_str()).unwrap_or_default();
+    basis::hash(&serde_json::json!([evidence, rules]))
 }

@@ -108,6 +108,8 @@ struct Inner {
     full: Notify,
     /// When each token was last used, until it is written down.
     used: Mutex<HashMap<String, Micros>>,
+    /// The same of each revision, by its repository's id and its commit.
+    used_revisions: Mutex<HashMap<(String, String), Micros>>,
 }
 
 /// The circumstances of one request.
@@ -137,6 +139,7 @@ impl Gate {
             leaving: tokio::sync::Mutex::default(),
             full: Notify::new(),
             used: Mutex::default(),
+            used_revisions: Mutex::default(),
             parts,
         }))
     }
@@ -406,7 +409,11 @@ impl Gate {
         let context =
             Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
         let durable = A::RECORD == Record::Durable && !call.head;
-        let lease = durable.then(|| self.lease(&actor, &object.fact(), &environment, &context));
+        let fact = object.fact();
+        if A::RECORD != Record::WithChange {
+            self.note_use(&fact);
+        }
+        let lease = durable.then(|| self.lease(&actor, &fact, &environment, &context));
         let yes = Yes { actor, object, environment, everywhere, context, lease, changes };
         let granted = Granted::new(self.clone(), yes);
         match A::RECORD {

@@ -111,6 +111,21 @@ pub struct Revision {
     pub expires_at: Option<Micros>,
     /// The newest commit that the hub had when we last looked, when it is another one.
     pub upstream_commit: Option<Commit>,
+    /// When we last looked, for a revision that was asked for by a branch or tag.
+    pub upstream_checked: Option<Micros>,
+    /// How the repository stands at the hub, when it is not simply there.
+    pub upstream_state: Option<String>,
+}
+
+impl Revision {
+    /// What answers say of the hub, as headers: the commit it has moved on to, when we last looked, and how the
+    /// repository stands there.
+    pub fn upstream(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let commit = self.upstream_commit.as_ref().map(|commit| ("x-weighbridge-upstream-commit", commit.to_string()));
+        let checked = self.upstream_checked.map(|at| ("x-weighbridge-upstream-checked", at.to_millis_text()));
+        let state = self.upstream_state.clone().map(|state| ("x-weighbridge-upstream-state", state));
+        [commit, checked, state].into_iter().flatten()
+    }
 }
 
 /// A file as named.

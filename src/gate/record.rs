@@ -68,8 +68,24 @@ impl Gate {
         leases.take_ended(all).into_iter().chain(counted.take(all)).chain(denials.take(all))
     }
 
-    /// Writes down when tokens were last used: bookkeeping, at most once a minute each.
+    /// A revision is used: what is in use is looked after first.
+    pub(super) fn note_use(&self, fact: &ObjectFact) {
+        if let (Some(repository), Some(commit)) = (&fact.repo_id, &fact.commit) {
+            let mut used = self.0.used_revisions.lock().unwrap_or_else(PoisonError::into_inner);
+            used.insert((repository.clone(), commit.clone()), clock::now());
+        }
+    }
+
+    /// Writes down when tokens and revisions were last used: bookkeeping, at most once a minute each.
     pub async fn write_use(&self) {
+        let used = std::mem::take(&mut *self.0.used_revisions.lock().unwrap_or_else(PoisonError::into_inner));
+        for ((repository, commit), at) in used {
+            let chores = self.parts().store.chores();
+            if let Err(fault) = sql::save_revision_use(&chores, &repository, &commit, at).await {
+                tracing::warn!(%fault, "when a revision was last used could not be written");
+                return;
+            }
+        }
         let used = std::mem::take(&mut *self.0.used.lock().unwrap_or_else(PoisonError::into_inner));
         for (id, at) in used {
             if let Err(fault) = sql::save_use(&self.parts().store.chores(), &id, at).await {

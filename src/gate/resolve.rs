@@ -109,13 +109,16 @@ async fn load_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<Unti
     let row = known_or_refused(by, name, rev).await?;
     let mut commit = rev.as_commit();
     let mut newest = None;
+    let mut read_at = None;
     for reference in full_names(rev) {
         if commit.is_some() {
             break;
         }
         let pointed = sql::find_pointer(db, &row.id, environment, &reference).await?;
         commit = pointed.and_then(|c| c.parse::<Commit>().ok());
-        let there = sql::find_newest(db, &row.id, &reference).await?.and_then(|c| c.parse::<Commit>().ok());
+        let there = sql::find_newest(db, &row.id, &reference).await?;
+        read_at = there.as_ref().map(|(_, at)| *at);
+        let there = there.and_then(|(c, _)| c.parse::<Commit>().ok());
         newest = if commit.is_some() { there } else { newest.or(there) };
     }
     // A branch that points nowhere here yet: what was decided about the commit that the hub has there is the answer.
@@ -136,7 +139,18 @@ async fn load_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<Unti
     }
     let approval = standing.and_then(|row| row.approval_id).unwrap_or_default();
     let upstream_commit = newest.filter(|newest| *newest != commit);
-    let found = Revision { repo: repo_of(row)?, id: revision.id, commit, approval, expires_at, upstream_commit };
+    let (looked_at, upstream_state) = sql::find_hub(db, &row.id).await?;
+    let upstream_checked = if rev.as_commit().is_some() { None } else { read_at.max(looked_at) };
+    let found = Revision {
+        repo: repo_of(row)?,
+        id: revision.id,
+        commit,
+        approval,
+        expires_at,
+        upstream_commit,
+        upstream_checked,
+        upstream_state,
+    };
     Ok(Until { found, expires_at })
 }
 
@@ -236,6 +250,10 @@ fn not_known(trouble: &Trouble, name: &RepoName, rev: &Rev, environment: &Enviro
         Trouble::Reserved => {
             let sentence = format!("{name} is in a namespace of this company, which is never fetched from the hub.");
             Refusal::new(Code::ReservedName, sentence).hint("Publish it to your own hub, or ask the name's owner.")
+        }
+        Trouble::Disabled => {
+            let sentence = format!("W-023: the hub has disabled {name}, and nothing of it was approved here before.");
+            Refusal::new(Code::Denied, sentence).hint("Use another model; the reviewers can tell you more.")
         }
         Trouble::Unreachable(_) | Trouble::Busy { .. } => {
             not_approved(name, rev, environment).hint("The hub cannot be reached, so its existence is not known.")

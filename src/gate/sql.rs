@@ -14,8 +14,8 @@ use crate::{
         chores::Chores,
         fault,
         tables::{
-            decision, denied_digest, file, hidden_file, history, pointer, repository, repository_name, revision,
-            revoked_file, standing, token, token_use,
+            decision, denied_digest, file, hidden_file, history, hub_look, hub_state, pointer, repository,
+            repository_name, revision, revision_use, revoked_file, standing, token, token_use,
         },
     },
 };
@@ -147,11 +147,25 @@ pub(super) async fn find_denied_digest(db: &Reader, revision_id: &str) -> Result
     Ok(Some((named.map(|f| f.path).unwrap_or_default(), denied.reason)))
 }
 
-/// The newest commit of a branch as the hub had it when we last looked.
-pub(super) async fn find_newest(db: &Reader, repository_id: &str, name: &str) -> Result<Option<String>, Fault> {
+/// The newest commit of a branch as the hub had it when we last looked, and when its history was read.
+pub(super) async fn find_newest(
+    db: &Reader,
+    repository_id: &str,
+    name: &str,
+) -> Result<Option<(String, Micros)>, Fault> {
     let id = (repository_id.to_owned(), name.to_owned());
     let row = history::Entity::find_by_id(id).one(db).await.map_err(fault("reading a branch's history"))?;
-    Ok(row.and_then(|row| row.commits.split_whitespace().next().map(str::to_owned)))
+    Ok(row.and_then(|row| Some((row.commits.split_whitespace().next()?.to_owned(), Micros(row.seen_at)))))
+}
+
+/// When the hub was last asked about a repository, and how it stands there when it is not simply there.
+pub(super) async fn find_hub(db: &Reader, repository_id: &str) -> Result<(Option<Micros>, Option<String>), Fault> {
+    let look = hub_look::Entity::find_by_id(repository_id).one(db).await;
+    let look = look.map_err(fault("reading when the hub was asked"))?;
+    let state = hub_state::Entity::find_by_id(repository_id).one(db).await;
+    let state = state.map_err(fault("reading how a repository stands"))?;
+    let state = state.map(|row| row.state).filter(|state| state != "live");
+    Ok((look.map(|row| Micros(row.looked_at)), state))
 }
 
 /// Keeps a denial, so that the id in somebody's terminal can be asked about.
@@ -169,6 +183,21 @@ pub(super) async fn save_use(db: &Chores, token_id: &str, at: Micros) -> Result<
         OnConflict::column(token_use::Column::TokenId).update_column(token_use::Column::LastUsedAt).to_owned();
     let insert = token_use::Entity::insert(row).on_conflict(conflict);
     insert.exec_without_returning(db).await.map_err(fault("writing when a token was last used"))?;
+    Ok(())
+}
+
+/// When a revision was last pulled or looked at.
+pub(super) async fn save_revision_use(db: &Chores, repository_id: &str, commit: &str, at: Micros) -> Result<(), Fault> {
+    let row = revision_use::ActiveModel {
+        repository_id: Set(repository_id.to_owned()),
+        commit_id: Set(commit.to_owned()),
+        used_at: Set(at.0),
+    };
+    let conflict = OnConflict::columns([revision_use::Column::RepositoryId, revision_use::Column::CommitId])
+        .update_column(revision_use::Column::UsedAt)
+        .to_owned();
+    let insert = revision_use::Entity::insert(row).on_conflict(conflict);
+    insert.exec_without_returning(db).await.map_err(fault("writing when a revision was last used"))?;
     Ok(())
 }
 

@@ -74,7 +74,7 @@ impl Bench {
                 "INSERT INTO repository_name VALUES ('models', 'acme/tiny', 'R', 0)",
                 &format!("INSERT INTO revision VALUES ('V', 'R', '{COMMIT}', '', 0, '{{}}', NULL, 0)"),
                 &format!("INSERT INTO file VALUES ('V', 'a.bin', 10, '{COMMIT}', NULL, '{digest}')"),
-                "INSERT INTO standing VALUES ('V', 'research', 'R', 'approved', '', 'A', 'E', NULL, 0, 'person', '', NULL)",
+                "INSERT INTO standing VALUES ('V', 'research', 'R', 'approved', '', 'A', 'E', NULL, 0, 'person', '', NULL, 0)",
             ])
             .await;
         bench

@@ -288,13 +288,9 @@ async fn search_upstream(app: App, may: Granted<SearchUpstream>, asked: Asked) -
     Ok(Json::new(&values).header("x-weighbridge-source", "upstream".to_owned()))
 }
 
-/// Every answer about a revision says which commit, and which one the hub has moved on to.
+/// Every answer about a revision says which commit, and what is known of the hub's.
 fn about(answer: Json, at: &Revision) -> Json {
-    let answer = answer.commit(&at.commit);
-    match &at.upstream_commit {
-        Some(newer) => answer.header("x-weighbridge-upstream-commit", newer.to_string()),
-        None => answer,
-    }
+    at.upstream().fold(answer.commit(&at.commit), |answer, (name, value)| answer.header(name, value))
 }
 
 /// More than this in one answer is given out in pages. Some clients never ask for the second page, so it is large.

@@ -43,7 +43,7 @@ pub async fn inspect(app: &App, wish: &Wish, lease: &mut Lease) -> Result<Outcom
     let may = grant(app, wish)?;
     let files = sql::list_all_files(may.reader(), &wish.revision_id).await?;
     let all = Files::new(files);
-    let known = sql::list_reported(may.reader(), &wish.revision_id, seen::SCANNER.as_str(), &all.digest).await?;
+    let known = sql::list_reported(may.reader(), &wish.revision_id, &app.basis, &all.digest).await?;
     let mut left: Vec<&file::Model> = all.rows.iter().filter(|row| !known.contains(&row.path)).collect();
     if left.is_empty() && decide::is_decided(app, wish).await? {
         return Ok(Outcome::Done);
@@ -280,7 +280,7 @@ pub(super) async fn save(app: &App, wish: &Wish, reports: Vec<report::Model>) ->
         "reports": Sha256(bytes).to_string(),
     });
     let tx = may.begin().await?;
-    sql::save_reports(&tx, &may, reports).await?;
+    sql::save_reports(&tx, &may, &app.basis, reports).await?;
     tx.commit(may, Change::new(detail)).await
 }
 

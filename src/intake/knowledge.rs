@@ -2,9 +2,9 @@
 //!
 //! A thing nobody knows is left missing; the rules say what that means. Never decides.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     described::{declared, describe, named},
@@ -12,12 +12,17 @@ use super::{
 };
 use crate::{
     domain::{
+        basis,
         facts::{Facts, Field, Group},
         refusal::Fault,
         time::Micros,
     },
     store::tables::{report, repository, revision},
 };
+
+/// What facts are drawn with: this program, and the lists that it knows. When it changes, so may every fact.
+pub static VERSION: LazyLock<String> =
+    LazyLock::new(|| basis::hash(&json!([env!("CARGO_PKG_VERSION"), PACKAGES, LICENCES])));
 
 /// Everything that facts are drawn from.
 pub struct Sources<'a> {
@@ -28,6 +33,8 @@ pub struct Sources<'a> {
     pub pull_request_only: bool,
     pub publisher_tier: &'a str,
     pub nearest_name: i64,
+    /// How the repository stands at the hub now, when it is not simply there.
+    pub hub: Option<&'a str>,
     pub at: Micros,
 }
 
@@ -180,7 +187,10 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
         Some(_) => "manual",
     };
     facts.set(Field::Gated, gated, "hub", at)?;
-    let (private, disabled) = (said["private"] == true, said["disabled"] == true);
+    let private = said["private"] == true || from.hub == Some("private");
+    let disabled = said["disabled"] == true || from.hub == Some("disabled");
+    // Gone, or gone under this name because somebody else has it now.
+    let gone = matches!(from.hub, Some("gone" | "taken"));
     facts.set(Field::Private, private, "hub", at)?;
     facts.set(
         Field::UpstreamState,
@@ -188,6 +198,8 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
             "disabled"
         } else if private {
             "private"
+        } else if gone {
+            "gone"
         } else {
             "live"
         },
@@ -344,8 +356,6 @@ const LICENCES: &str = include_str!("../../policies/licences.txt");
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

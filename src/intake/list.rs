@@ -7,7 +7,11 @@ use std::collections::BTreeSet;
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Value, json};
 
-use super::{sql, worker::Outcome};
+use super::{
+    change::follow::{self, AtHub},
+    sql,
+    worker::Outcome,
+};
 use crate::{
     app::App,
     clock,
@@ -16,6 +20,7 @@ use crate::{
         name::RepoName,
         refusal::Fault,
         rev::{Commit, Rev},
+        time::Micros,
     },
     gate::{act::ListRevision, grant::Granted, object::RevisionNamed, resolve::full_names, tx::Change},
     jobs::{self, Work},
@@ -25,11 +30,18 @@ use crate::{
 
 /// Lists `name@rev` and asks for the bytes of every file whose sha256 nobody knows yet.
 pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<Outcome, Fault> {
+    let asked_at = clock::now();
     let facts = match app.upstream.revision(name, rev).await {
         Ok(facts) => facts,
-        Err(trouble) => return Ok(not_there(app, name, &trouble).await),
+        Err(trouble) => {
+            if let Some(stands) = AtHub::of(&trouble) {
+                follow::note_name(app, name, stands).await?;
+            }
+            return Ok(not_there(app, name, &trouble).await);
+        }
     };
     if facts.private {
+        follow::note_name(app, name, AtHub::Private).await?;
         return Ok(Outcome::Failed(format!(
             "{name} is private at the hub; private repositories are not taken until their namespace is mapped to a group"
         )));
@@ -41,7 +53,10 @@ pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<
     let may = grant(app, &cause, &facts.name, &commit)?;
     let repository_id = match repository_id(&may, name, &facts).await? {
         Ok(id) => id,
-        Err(why) => return Ok(Outcome::Failed(why)),
+        Err(why) => {
+            follow::note_name(app, name, AtHub::Taken).await?;
+            return Ok(Outcome::Failed(why));
+        }
     };
     let known = sql::find_revision(may.reader(), &repository_id, commit.as_str()).await?.is_some();
     // A commit does not change: what is listed is listed, and only the branches may have moved.
@@ -58,10 +73,11 @@ pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<
         Err(trouble) => return Ok(Outcome::of(&trouble)),
     };
     let owner = owner(app, &facts.name).await;
-    let listing = compose(&may, name, &facts, owner, &commit, repository_id, files, branches).await?;
+    let listing = compose(&may, name, (&facts, owner), &commit, repository_id, files, (branches, asked_at)).await?;
     let Some(ids) = save(app, &cause, &facts, &commit, listing).await? else {
         return Ok(Outcome::Failed(another_repository(name)));
     };
+    follow::note_name(app, &facts.name, AtHub::Live).await?;
     let unknown = !sql::list_unknown(may.reader(), &ids.revision, "", 1).await?.is_empty();
     let next = if unknown { Work::digests } else { Work::inspect };
     jobs::ask(app, &next(&facts.name, &ids.revision, &commit)).await?;
@@ -195,12 +211,12 @@ async fn repository_id(
 
 fn another_repository(name: &RepoName) -> String {
     format!(
-        "the name {name} now belongs to another repository at the hub than the one known here; nothing of it is taken"
+        "W-003: the name {name} now belongs to another repository at the hub than the one known here; nothing of it is taken"
     )
 }
 
 /// The hub's own id of a repository. A hub that gives none is taken at its word about names.
-fn upstream_id(facts: &RepoFacts) -> String {
+pub(super) fn upstream_id(facts: &RepoFacts) -> String {
     facts.upstream_id.clone().unwrap_or_else(|| format!("name:{}", facts.name.key()))
 }
 
@@ -239,12 +255,11 @@ async fn branches(app: &App, name: &RepoName, rev: &Rev, commit: &Commit) -> Res
 async fn compose(
     may: &Granted<ListRevision>,
     asked: &RepoName,
-    facts: &RepoFacts,
-    owner: Value,
+    (facts, owner): (&RepoFacts, Value),
     commit: &Commit,
     repository_id: String,
     files: Vec<TreeFile>,
-    branches: Vec<Branch>,
+    (branches, asked_at): (Vec<Branch>, Micros),
 ) -> Result<sql::Listing, Fault> {
     let at = clock::now().0;
     let revision_id = clock::new_id();
@@ -255,7 +270,7 @@ async fn compose(
         ref_name: b.name.clone(),
         ref_kind: b.kind.word().to_owned(),
         commits: b.commits.iter().map(Commit::as_str).collect::<Vec<_>>().join(" "),
-        seen_at: at,
+        seen_at: asked_at.0,
     });
     let histories = histories.collect();
     let mut names = vec![asked.key(), facts.name.key()];

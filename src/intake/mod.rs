@@ -4,11 +4,13 @@
 //! features ask for work and look at its outcome; they never call it. Never decides whether anything is served.
 
 pub mod bytes;
+pub mod change;
 pub mod decide;
 mod described;
 pub mod digests;
 pub mod fetch;
 pub mod inspect;
+mod judge;
 pub mod knowledge;
 pub mod list;
 pub mod seen;

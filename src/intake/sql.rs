@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+    sea_query::{Alias, Expr, ExprTrait, OnConflict},
 };
 
 use crate::{
+    app::Basis,
     clock,
     domain::{digest::Sha256, name::RepoName, pointers::Move, refusal::Fault, role::Environment, time::Micros},
     gate::{
@@ -204,6 +206,11 @@ pub async fn end_listing(
             .on_conflict(
                 OnConflict::columns([history::Column::RepositoryId, history::Column::RefName])
                     .update_columns(update)
+                    // Of two that asked the hub at once, the one that asked first may write last.
+                    .action_and_where(
+                        Expr::col((history::Entity, history::Column::SeenAt))
+                            .lte(Expr::col((Alias::new("excluded"), history::Column::SeenAt))),
+                    )
                     .to_owned(),
             )
             .exec_without_returning(db)
@@ -280,6 +287,7 @@ pub async fn suspend(
     let mut environments = Vec::new();
     for row in rows {
         environments.push(row.environment.clone());
+        end_approval(db, row.approval_id.as_deref(), at).await?;
         let mut row = row.into_active_model();
         row.state = Set("suspended".to_owned());
         row.reason = Set(reason.to_owned());
@@ -295,21 +303,20 @@ pub async fn list_all_files(db: &Reader, revision_id: &str) -> Result<Vec<file::
     query.all(db).await.map_err(fault("reading a revision's files"))
 }
 
-/// The files of a revision that this scanner has reported on.
+/// The files of a revision that this scanner, or one that replaces it, has reported on.
 pub async fn list_reported(
     db: &Reader,
     revision_id: &str,
-    scanner: &str,
+    basis: &Basis,
     siblings: &str,
 ) -> Result<HashSet<String>, Fault> {
     let query = report::Entity::find()
         .select_only()
-        .column(report::Column::Path)
+        .columns([report::Column::Path, report::Column::Scanner])
         .filter(report::Column::RevisionId.eq(revision_id))
-        .filter(report::Column::Scanner.eq(scanner))
         .filter(report::Column::Siblings.eq(siblings));
-    let paths: Vec<String> = query.into_tuple().all(db).await.map_err(fault("reading reports"))?;
-    Ok(paths.into_iter().collect())
+    let rows: Vec<(String, String)> = query.into_tuple().all(db).await.map_err(fault("reading reports"))?;
+    Ok(rows.into_iter().filter(|(_, scanner)| basis.leaves(scanner)).map(|(path, _)| path).collect())
 }
 
 /// What is known of these bytes among the same neighbours, in whatever revision.
@@ -349,8 +356,30 @@ pub async fn find_seal(db: &Reader, sha256: &Sha256) -> Result<Option<String>, F
     Ok(row.map(|row| row.seal))
 }
 
-pub async fn save_reports(db: &Tx, _: &Granted<InspectRevision>, rows: Vec<report::Model>) -> Result<(), Fault> {
+/// Writes reports, but never over those of a scanner that replaces the one they come from.
+pub async fn save_reports(
+    db: &Tx,
+    _: &Granted<InspectRevision>,
+    basis: &Basis,
+    rows: Vec<report::Model>,
+) -> Result<(), Fault> {
     use report::Column as C;
+    let Some(first) = rows.first() else { return Ok(()) };
+    // Whoever else writes reports of this revision waits here, so that what is looked at stays so.
+    let held = revision::Entity::find_by_id(&first.revision_id).lock_exclusive();
+    held.one(db).await.map_err(fault("locking a revision"))?;
+    let paths = rows.iter().map(|row| row.path.as_str());
+    let there: Vec<(String, String)> = report::Entity::find()
+        .select_only()
+        .columns([C::Path, C::Scanner])
+        .filter(C::RevisionId.eq(&first.revision_id))
+        .filter(C::Path.is_in(paths))
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(fault("reading reports"))?;
+    let newer: HashSet<String> =
+        there.into_iter().filter(|(_, scanner)| basis.is_newer(scanner)).map(|(path, _)| path).collect();
     let update = [
         C::BytesId,
         C::Scanner,
@@ -363,7 +392,7 @@ pub async fn save_reports(db: &Tx, _: &Granted<InspectRevision>, rows: Vec<repor
         C::Ranges,
         C::MadeAt,
     ];
-    for row in rows {
+    for row in rows.into_iter().filter(|row| !newer.contains(&row.path)) {
         report::Entity::insert(all_set(row))
             .on_conflict(OnConflict::columns([C::RevisionId, C::Path]).update_columns(update).to_owned())
             .exec_without_returning(db)
@@ -381,18 +410,18 @@ pub async fn find_repository(db: &Reader, id: &str) -> Result<Option<repository:
     repository::Entity::find_by_id(id).one(db).await.map_err(fault("looking a repository up"))
 }
 
-pub async fn list_histories(db: &Reader, repository_id: &str) -> Result<Vec<history::Model>, Fault> {
+pub async fn list_histories(db: &impl ConnectionTrait, repository_id: &str) -> Result<Vec<history::Model>, Fault> {
     let query = history::Entity::find().filter(history::Column::RepositoryId.eq(repository_id));
     query.all(db).await.map_err(fault("reading histories"))
 }
 
 /// The names of the repositories that something is approved of, as many as are worth comparing with.
-pub async fn list_served_names(db: &Reader) -> Result<Vec<String>, Fault> {
+pub async fn list_served_names(db: &Reader, at: Micros) -> Result<Vec<String>, Fault> {
     let served = standing::Entity::find()
         .select_only()
         .column(standing::Column::RepositoryId)
         .distinct()
-        .filter(standing::Column::State.eq("approved"))
+        .filter(approved_at(at))
         .into_query();
     let query = repository::Entity::find()
         .select_only()
@@ -402,14 +431,20 @@ pub async fn list_served_names(db: &Reader) -> Result<Vec<String>, Fault> {
     query.into_tuple().all(db).await.map_err(fault("reading the names of what is served"))
 }
 
+/// Approved, and not over: an approval ends at its time, whenever somebody writes so.
+fn approved_at(at: Micros) -> Condition {
+    let goes_on = Condition::any().add(standing::Column::ExpiresAt.is_null()).add(standing::Column::ExpiresAt.gt(at.0));
+    Condition::all().add(standing::Column::State.eq("approved")).add(goes_on)
+}
+
 /// Whether anything of this model is approved in an environment.
-pub async fn is_served_somehow(db: &Reader, name: &str, environment: &Environment) -> Result<bool, Fault> {
+pub async fn is_served_somehow(db: &Reader, name: &str, environment: &Environment, at: Micros) -> Result<bool, Fault> {
     let Some(name) = RepoName::parse(name) else { return Ok(false) };
     let Some(id) = find_repository_id_of_name(db, name.kind().word(), &name.key()).await? else { return Ok(false) };
     let query = standing::Entity::find()
         .filter(standing::Column::RepositoryId.eq(id))
         .filter(standing::Column::Environment.eq(environment.as_str()))
-        .filter(standing::Column::State.eq("approved"));
+        .filter(approved_at(at));
     Ok(query.one(db).await.map_err(fault("reading standings"))?.is_some())
 }
 
@@ -504,17 +539,34 @@ pub async fn replace_hidden(
     Ok(())
 }
 
+/// The files that are hidden in an environment, each with its rule and reason.
+pub async fn list_hidden(
+    db: &Reader,
+    revision_id: &str,
+    environment: &Environment,
+) -> Result<BTreeMap<String, (String, String)>, Fault> {
+    let query = hidden_file::Entity::find()
+        .filter(hidden_file::Column::RevisionId.eq(revision_id))
+        .filter(hidden_file::Column::Environment.eq(environment.as_str()));
+    let rows = query.all(db).await.map_err(fault("reading hidden files"))?;
+    Ok(rows.into_iter().map(|row| (row.path, (row.rule, row.reason))).collect())
+}
+
 /// What rules decided in one environment.
 pub struct Decided<'a> {
     pub standing: standing::Model,
     pub moves: &'a [Move],
+    /// The approval that this replaces or ends.
+    pub ends: Option<&'a str>,
+    pub at: Micros,
 }
 
-/// Moves pointers, in the environment and at the time of a standing.
+/// Moves pointers, in the environment of a standing.
 pub async fn save_moves(
     db: &Tx,
     _: &Granted<DecideRevision>,
     row: &standing::Model,
+    at: Micros,
     moves: &[Move],
 ) -> Result<(), Fault> {
     for step in moves {
@@ -524,7 +576,7 @@ pub async fn save_moves(
             name: step.name.clone(),
             kind: step.kind.clone(),
             commit_id: step.to.clone(),
-            moved_at: row.changed_at,
+            moved_at: at.0,
         };
         let key = [pointer::Column::RepositoryId, pointer::Column::Environment, pointer::Column::Name];
         let update = [pointer::Column::CommitId, pointer::Column::MovedAt, pointer::Column::Kind];
@@ -556,8 +608,21 @@ pub async fn save_decided(db: &Tx, may: &Granted<DecideRevision>, decided: &Deci
             .await
             .map_err(fault("writing an approval"))?;
     }
-    save_moves(db, may, row, decided.moves).await?;
+    end_approval(db, decided.ends, decided.at).await?;
+    save_moves(db, may, row, decided.at, decided.moves).await?;
     save_standing(db, may, row.clone()).await
+}
+
+async fn end_approval(db: &Tx, id: Option<&str>, at: Micros) -> Result<(), Fault> {
+    let Some(id) = id else { return Ok(()) };
+    approval::Entity::update_many()
+        .col_expr(approval::Column::EndedAt, Expr::value(at.0))
+        .filter(approval::Column::Id.eq(id))
+        .filter(approval::Column::EndedAt.is_null())
+        .exec(db)
+        .await
+        .map_err(fault("ending an approval"))?;
+    Ok(())
 }
 
 pub async fn save_standing(db: &Tx, _: &Granted<DecideRevision>, row: standing::Model) -> Result<(), Fault> {
@@ -572,6 +637,7 @@ pub async fn save_standing(db: &Tx, _: &Granted<DecideRevision>, row: standing::
         C::DecidedBy,
         C::Rules,
         C::UntilAt,
+        C::Basis,
     ];
     standing::Entity::insert(all_set(row))
         .on_conflict(OnConflict::columns([C::RevisionId, C::Environment]).update_columns(update).to_owned())

@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use weighbridge_simulator::{Hub, Options};
 
-use super::worker;
+use super::{change, worker};
 use crate::{
     accounts,
-    app::{Answers, App, Bells, Face, Recent, Stopping},
+    app::{Answers, App, Basis, Bells, Face, Following, Recent, Stopping},
     blobs::Blobs,
     clock,
     domain::{
@@ -40,32 +40,37 @@ pub(crate) struct Bench {
     pub(crate) hub: Hub,
     pub(crate) ledger: Ledger,
     pub(crate) fresh: Fresh,
+    profile: &'static str,
 }
 
 impl Bench {
     pub(crate) async fn on_sqlite() -> Self {
-        Self::on(sqlite()).await
+        Self::on(sqlite(), "strict").await
     }
 
     /// One on each kind of database.
     pub(crate) async fn on_each() -> Vec<Self> {
+        Self::on_each_under("strict").await
+    }
+
+    pub(crate) async fn on_each_under(profile: &'static str) -> Vec<Self> {
         let mut all = Vec::new();
         for fresh in databases().await {
-            all.push(Self::on(fresh).await);
+            all.push(Self::on(fresh, profile).await);
         }
         all
     }
 
-    async fn on(fresh: Fresh) -> Self {
+    async fn on(fresh: Fresh, profile: &'static str) -> Self {
         let hub = Hub::start(Options::default()).unwrap();
-        let (app, ledger) = replica(&fresh, &hub, "a").await;
+        let (app, ledger) = replica(&fresh, &hub, "a", profile).await;
         let _task = ledger.start().unwrap();
-        Self { app, hub, ledger, fresh }
+        Self { app, hub, ledger, fresh, profile }
     }
 
     /// Another process on the same database. SQLite takes one only.
     pub(crate) async fn another(&self) -> (App, Ledger) {
-        replica(&self.fresh, &self.hub, "b").await
+        replica(&self.fresh, &self.hub, "b", self.profile).await
     }
 
     /// Works until this job is over, and says how it ended.
@@ -143,9 +148,13 @@ impl Bench {
 
     /// A grant for a developer in research.
     pub(crate) async fn granted<A: Act>(&self, asked: A::Asked) -> Granted<A> {
+        self.granted_as(Role::Developer, asked).await
+    }
+
+    pub(crate) async fn granted_as<A: Act>(&self, role: Role, asked: A::Asked) -> Granted<A> {
         let wanted = accounts::Wanted {
             name: "me".to_owned(),
-            role: Role::Developer,
+            role,
             reach: Reach::All,
             cluster: None,
             expires_at: Micros(clock::now().0 + Micros::DAY),
@@ -195,7 +204,7 @@ impl Workers {
     }
 }
 
-async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
+async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, Ledger) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
     let store = fresh.store().await;
@@ -217,12 +226,13 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
         access: Access::built_in().await.unwrap(),
         upstream: upstream.clone(),
         environments: vec![EnvironmentSetting { name: research, production: false, data_class: DataClass::Unstated }],
-        admission: Admission::built_in("strict").await.unwrap(),
+        admission: Admission::built_in(profile).await.unwrap(),
         public_url: "http://gateway.test".to_owned(),
     });
     let blobs = Blobs::open(&format!("file://{}/blobs", folder.display()), &folder).await.unwrap();
     let face =
         Face { public_url: "http://gateway.test".to_owned(), prefix: String::new(), hold: Duration::from_secs(8) };
+    let words = change::basis::words(&gate, &crate::app::Publishers::default());
     let app = App {
         gate,
         blobs,
@@ -235,6 +245,9 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
         recent: Recent::default(),
         sandbox: crate::sandbox::testing::sandbox(crate::sandbox::Limits::default()),
         publishers: Arc::default(),
+        basis: Basis::of(words),
+        following: Arc::new(Following::default()),
     };
+    change::basis::settle(&app, name).await.unwrap();
     (app, ledger)
 }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::{
+    change::{follow, redecide},
     decide,
     digests::{self, Wish},
     fetch, inspect, list, verify,
@@ -97,8 +98,15 @@ impl Lease {
 /// Works until told to stop; what is under way then is put back for whoever works next.
 pub async fn run(app: App, me: String) {
     sweep(&app).await;
-    let lanes =
-        [(Lane::Pulls, PULLS), (Lane::Listings, LISTINGS), (Lane::Digests, DIGESTS), (Lane::Inspections, INSPECTIONS)];
+    let lanes = [
+        (Lane::Pulls, PULLS),
+        (Lane::Listings, LISTINGS),
+        (Lane::Digests, DIGESTS),
+        (Lane::Inspections, INSPECTIONS),
+        (Lane::Redecisions, 1),
+        (Lane::Rescans, 1),
+        (Lane::Looks, 1),
+    ];
     join_all(lanes.map(|(lane, hands)| take(&app, &me, lane, hands))).await;
 }
 
@@ -211,6 +219,16 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
         Work::Verify { repo, revision_id, commit, path } => match (RepoName::parse(&repo), commit.parse()) {
             (Some(repo), Ok(commit)) => verify::verify(app, &Wish { repo, revision_id, commit }, &path).await,
             _ => Ok(unreadable()),
+        },
+        Work::Redecide { everything } => redecide::redecide(app, everything, lease).await,
+        Work::Rescan { repo, revision_id, commit } => match (RepoName::parse(&repo), commit.parse()) {
+            (Some(_), Ok(_)) if app.basis.is_behind() => Ok(redecide::not_ours()),
+            (Some(repo), Ok(commit)) => inspect::inspect(app, &Wish { repo, revision_id, commit }, lease).await,
+            _ => Ok(unreadable()),
+        },
+        Work::Follow { repo, .. } => match RepoName::parse(&repo) {
+            Some(repo) => follow::follow(app, &repo).await,
+            None => Ok(unreadable()),
         },
         Work::Recheck { sha256, size } => match sha256.parse() {
             Ok(sha256) => fetch::recheck(app, sha256, size).await,

@@ -36,6 +36,13 @@ pub enum Work {
     Inspect { repo: String, revision_id: String, commit: String },
     /// Have the scanner look at the stored bytes of one file that was inspected by ranges.
     Verify { repo: String, revision_id: String, commit: String, path: String },
+    /// Decide anew, from what is stored, about what rests on an older basis; or about everything that is known.
+    Redecide { everything: bool },
+    /// Have a new scanner look at a revision's files that an older one looked at, and let the rules decide.
+    Rescan { repo: String, revision_id: String, commit: String },
+    /// Ask the hub how a repository stands, and whether its branches have moved on.
+    /// `told`: somebody said that something moved there; one that runs already may have looked before that.
+    Follow { repo: String, told: bool },
     /// Read a stored blob again, because its file is not as it was left.
     Recheck { sha256: String, size: u64 },
     /// Fetch one file's bytes, verify them, and store them.
@@ -61,6 +68,14 @@ impl Work {
 
     pub fn inspect(repo: &RepoName, revision_id: &str, commit: &Commit) -> Self {
         Self::Inspect { repo: repo.to_string(), revision_id: revision_id.to_owned(), commit: commit.to_string() }
+    }
+
+    pub fn rescan(repo: &RepoName, revision_id: &str, commit: &Commit) -> Self {
+        Self::Rescan { repo: repo.to_string(), revision_id: revision_id.to_owned(), commit: commit.to_string() }
+    }
+
+    pub fn follow(repo: &RepoName) -> Self {
+        Self::Follow { repo: repo.to_string(), told: false }
     }
 
     pub fn verify(repo: &RepoName, revision_id: &str, commit: &Commit, path: &FilePath) -> Self {
@@ -91,6 +106,11 @@ impl Work {
             Self::Digests { revision_id, .. } => format!("digests {revision_id}"),
             Self::Inspect { revision_id, .. } => format!("inspect {revision_id}"),
             Self::Verify { revision_id, path, .. } => format!("verify {revision_id} {path}"),
+            Self::Redecide { everything: false } => "redecide".to_owned(),
+            Self::Redecide { everything: true } => "redecide everything".to_owned(),
+            Self::Rescan { revision_id, .. } => format!("rescan {revision_id}"),
+            Self::Follow { repo, told: false } => format!("follow {}", repo.to_ascii_lowercase()),
+            Self::Follow { repo, told: true } => format!("follow told {}", repo.to_ascii_lowercase()),
             Self::Recheck { sha256, .. } => format!("recheck {sha256}"),
             Self::Fetch { git, lfs, .. } => format!("fetch {}", lfs.as_ref().unwrap_or(git)),
         }
@@ -102,6 +122,9 @@ impl Work {
             Self::Digests { .. } => "digests",
             Self::Inspect { .. } => "inspect",
             Self::Verify { .. } => "verify",
+            Self::Redecide { .. } => "redecide",
+            Self::Rescan { .. } => "rescan",
+            Self::Follow { .. } => "follow",
             Self::Recheck { .. } => "recheck",
             Self::Fetch { .. } => "fetch",
         }
@@ -123,6 +146,10 @@ pub enum Lane {
     Listings,
     Digests,
     Inspections,
+    /// What nobody waits for: each has hands of its own, so that none keeps another waiting.
+    Redecisions,
+    Rescans,
+    Looks,
 }
 
 impl Lane {
@@ -132,6 +159,9 @@ impl Lane {
             Self::Listings => &["examine"],
             Self::Digests => &["digests"],
             Self::Inspections => &["inspect"],
+            Self::Redecisions => &["redecide"],
+            Self::Rescans => &["rescan"],
+            Self::Looks => &["follow"],
         }
     }
 }
@@ -158,7 +188,7 @@ pub enum State {
 pub async fn ask(app: &App, work: &Work) -> Result<(), Fault> {
     let total = match work {
         Work::Fetch { size, .. } | Work::Recheck { size, .. } => *size,
-        Work::Examine { .. } | Work::Digests { .. } | Work::Inspect { .. } | Work::Verify { .. } => 0,
+        _ => 0,
     };
     sql::push(&app.chores, work, total, clock::now()).await?;
     app.bells.ring_for_work();

@@ -1,5 +1,7 @@
 //! The rows of jobs: bookkeeping, written without the ledger.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -62,6 +64,12 @@ pub async fn push(db: &Chores, work: &Work, total: u64, at: Micros) -> Result<()
 
 pub async fn find(db: &Chores, key: &str) -> Result<Option<job::Model>, Fault> {
     job::Entity::find().filter(job::Column::Key.eq(key)).one(db).await.map_err(fault("looking a job up"))
+}
+
+/// Every job of a kind by its key: its state, and when it was or is due.
+pub async fn list_kind(db: &Chores, kind: &str) -> Result<HashMap<String, (String, i64)>, Fault> {
+    let rows = job::Entity::find().filter(job::Column::Kind.eq(kind)).all(db).await.map_err(fault("reading jobs"))?;
+    Ok(rows.into_iter().map(|row| (row.key, (row.state, row.run_at))).collect())
 }
 
 /// On SQLite one process works at a time, held by its lock: whatever is leased when it starts was left by a dead one, and

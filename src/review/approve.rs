@@ -8,6 +8,7 @@ use super::{
     sql::{self, Approved},
 };
 use crate::{
+    app::App,
     clock,
     domain::{
         event::{ApprovalFact, Kind},
@@ -35,7 +36,7 @@ pub struct Approval {
     expires_days: Option<i64>,
 }
 
-pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<Value, Refusal> {
+pub async fn approve(app: &App, may: Granted<ApproveRevision>, input: Approval) -> Result<Value, Refusal> {
     let (reason, days) = checked(&may, &input)?;
     let (repository, row, commit) = find(&may).await?;
     let at = clock::now();
@@ -46,21 +47,23 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
     if files.iter().any(|f| f.sha256.is_none()) {
         return Err(Refusal::new(Code::Conflict, "This revision has not been examined yet.").hint("Examine it first."));
     }
-    let known = sql::find_knowledge(&may, &row.id).await?.ok_or_else(|| {
-        Refusal::new(Code::Conflict, "This revision has not been scanned yet.").hint("Examine it first.")
-    })?;
-    let (evidence_digest, tree_digest) = evidence::digest(may.policy_rev(), &row, &commit, &files, &known)?;
-    if evidence_digest != input.evidence_digest {
-        let sentence = "The evidence is no longer what you saw: its digest has changed.";
-        return Err(Refusal::new(Code::Conflict, sentence).hint("Examine it again and decide anew."));
-    }
-    if let Some((path, why)) = sql::find_denied(may.reader(), &files).await? {
-        let sentence = format!("It cannot be approved: the bytes of {path} are denied everywhere ({why}).");
-        return Err(Refusal::new(Code::Conflict, sentence));
-    }
     let tx = may.begin().await?;
     sql::lock_repository(&tx, &repository.id).await?;
     let before = sql::find_standing(&tx, &row.id, &environment).await?;
+    // Read here and not before: what is approved is what its giver saw, whatever was found out meanwhile.
+    let known = sql::find_knowledge(&tx, &row.id).await?.ok_or_else(|| {
+        Refusal::new(Code::Conflict, "This revision has not been scanned yet.").hint("Examine it first.")
+    })?;
+    let (evidence_digest, tree_digest) = evidence::digest(may.policy_rev(), &row, &commit, &files, &known)?;
+    let shown = evidence::shown(&evidence_digest, before.as_ref());
+    if shown != input.evidence_digest {
+        let sentence = "The evidence is no longer what you saw: its digest has changed.";
+        return Err(Refusal::new(Code::Conflict, sentence).hint("Examine it again and decide anew."));
+    }
+    if let Some((path, why)) = sql::find_denied(&tx, &files).await? {
+        let sentence = format!("It cannot be approved: the bytes of {path} are denied everywhere ({why}).");
+        return Err(Refusal::new(Code::Conflict, sentence));
+    }
     standing::step(now_of(before.as_ref(), at), Step::Approve).map_err(|why| {
         Refusal::new(Code::Conflict, format!("It cannot be approved: {why}.")).hint("Approve another commit.")
     })?;
@@ -80,13 +83,16 @@ pub async fn approve(may: Granted<ApproveRevision>, input: Approval) -> Result<V
         at,
         expires_at,
         moves: &moves,
+        basis: app.basis.number().max(before.as_ref().map_or(0, |row| row.basis)),
+        ends: before.as_ref().and_then(|row| row.approval_id.clone()),
     };
     sql::save_approval(&tx, &may, &approved).await?;
     let now_means: Vec<&str> = moves.iter().map(|m| m.name.as_str()).collect();
     sql::close_requests(&tx, &may, commit.as_str(), &now_means, at).await?;
     let repo = repo_of(repository.clone())?;
     let mut change = Change::new(json!({
-        "reason": reason, "evidence_digest": evidence_digest, "tree_digest": tree_digest, "commit": commit.as_str(),
+        "reason": reason, "evidence_digest": evidence_digest, "shown": shown, "tree_digest": tree_digest,
+        "commit": commit.as_str(), "basis": approved.basis,
         "before": examine::standing_word(before.as_ref()),
     }));
     let by = vec![may.actor().reference().to_owned()];

@@ -72,11 +72,12 @@ async fn report(
         "size": files.iter().map(|f| f.size).sum::<i64>(), "standing": standing_word(standing.as_ref()),
         "reason": standing.as_ref().map(|row| row.reason.clone()), "rules": standing.as_ref().map(|row| rules(&row.rules)),
     });
-    let known = sql::find_knowledge(may, &row.id).await?;
+    let known = sql::find_knowledge(may.reader(), &row.id).await?;
     let decided = now_of(standing.as_ref(), clock::now()) != Now::Undecided;
     let (state, more) = match known {
         Some(known) if left == 0 && decided => {
             let evidence = evidence::digest(may.policy_rev(), row, commit, &files, &known)?.0;
+            let evidence = evidence::shown(&evidence, standing.as_ref());
             let findings = findings(&sql::list_reports(may, &row.id).await?);
             let more = json!({
                 "evidence_digest": evidence, "verdict": known.verdict, "coverage": known.coverage,

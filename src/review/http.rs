@@ -5,19 +5,25 @@ use serde_json::Value;
 
 use super::{
     approve::{self, Approval},
+    behind,
     examine::{self, Examination},
     pin::{self, Pin},
     requests::{self, Wish},
     revoke::{self, Revocation},
+    webhook,
 };
 use crate::{
     app::App,
-    domain::refusal::Refusal,
-    endpoint::{Endpoint, answer, endpoint, input::Json},
+    domain::{pattern::Keys, refusal::Refusal},
+    endpoint::{
+        Endpoint, answer, endpoint,
+        input::{Json, Sealed},
+        open,
+    },
     gate::{
         act::{
             ApproveRevision, ExamineRevision, PinPointer, ReadDecision, ReadRequest, ReadRequests, RequestRevision,
-            RevokeRepository, RevokeRevision,
+            RevokeRepository, RevokeRevision, SearchCatalogue,
         },
         grant::Granted,
     },
@@ -40,7 +46,11 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
         endpoint(post, "/-/api/v1/environments/{environment}/requests/{typed-repo}/{rev}", request),
         endpoint(get.clone(), "/-/api/v1/requests", list_requests),
         endpoint(get.clone(), "/-/api/v1/requests/{id}", show_request),
-        endpoint(get, "/-/api/v1/decisions/{id}", show_decision),
+        endpoint(get.clone(), "/-/api/v1/decisions/{id}", show_decision),
+        // Anybody may knock; whoever does not know the secret is sent away.
+        open(Method::POST, "/-/webhooks/upstream", webhook),
+        // What is approved here, beside what the hub has: how far behind each pointer is.
+        endpoint(get, "/-/api/v1/pointers/{kind}", list_pointers),
     ]
 }
 
@@ -48,8 +58,8 @@ async fn examine(app: App, may: Granted<ExamineRevision>, Json(input): Json<Exam
     answered(examine::look(&app, &may, &input).await)
 }
 
-async fn approve(_: App, may: Granted<ApproveRevision>, Json(input): Json<Approval>) -> Answered {
-    answered(approve::approve(may, input).await)
+async fn approve(app: App, may: Granted<ApproveRevision>, Json(input): Json<Approval>) -> Answered {
+    answered(approve::approve(&app, may, input).await)
 }
 
 async fn revoke_revision(app: App, may: Granted<RevokeRevision>, Json(input): Json<Revocation>) -> Answered {
@@ -78,6 +88,14 @@ async fn show_request(_: App, may: Granted<ReadRequest>, (): ()) -> Answered {
 
 async fn show_decision(_: App, may: Granted<ReadDecision>, (): ()) -> Answered {
     answered(requests::decision(&may).await)
+}
+
+async fn webhook(app: App, _: Keys, message: Sealed) -> Answered {
+    answered(webhook::heard(&app, message).await)
+}
+
+async fn list_pointers(_: App, may: Granted<SearchCatalogue>, (): ()) -> Answered {
+    answered(behind::list(&may).await)
 }
 
 fn answered(answer: Result<Value, Refusal>) -> Answered {

@@ -5,14 +5,14 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, OnConflict},
 };
 
 use crate::{
     domain::{name::RepoName, pointers::Move, refusal::Fault, rev::Rev, role::Environment, time::Micros},
     gate::{
-        act::{Act, ApproveRevision, RequestRevision},
+        act::{Act, ApproveRevision, RequestRevision, SearchCatalogue},
         grant::Granted,
         resolve::full_names,
         tx::Tx,
@@ -20,8 +20,8 @@ use crate::{
     store::{
         fault,
         tables::{
-            approval, decision, denied_digest, file, history, knowledge, pointer, report, repository, repository_name,
-            request, revision, revoked_file, standing,
+            approval, decision, denied_digest, file, history, hub_look, hub_state, knowledge, pointer, report,
+            repository, repository_name, request, revision, revoked_file, standing,
         },
     },
 };
@@ -161,11 +161,8 @@ pub async fn find_denied(db: &impl ConnectionTrait, files: &[file::Model]) -> Re
 }
 
 /// What is known of a revision, as policy read it.
-pub async fn find_knowledge<A: Act>(may: &Granted<A>, revision_id: &str) -> Result<Option<knowledge::Model>, Fault> {
-    knowledge::Entity::find_by_id(revision_id)
-        .one(may.reader())
-        .await
-        .map_err(fault("reading what is known of a revision"))
+pub async fn find_knowledge(db: &impl ConnectionTrait, revision_id: &str) -> Result<Option<knowledge::Model>, Fault> {
+    knowledge::Entity::find_by_id(revision_id).one(db).await.map_err(fault("reading what is known of a revision"))
 }
 
 pub async fn list_reports<A: Act>(may: &Granted<A>, revision_id: &str) -> Result<Vec<report::Model>, Fault> {
@@ -186,6 +183,10 @@ pub struct Approved<'a> {
     pub at: Micros,
     pub expires_at: Micros,
     pub moves: &'a [Move],
+    /// What the rules it answers rest on.
+    pub basis: i64,
+    /// The approval that this one replaces.
+    pub ends: Option<String>,
 }
 
 pub async fn save_approval(db: &Tx, may: &Granted<ApproveRevision>, approved: &Approved<'_>) -> Result<(), Fault> {
@@ -204,8 +205,10 @@ pub async fn save_approval(db: &Tx, may: &Granted<ApproveRevision>, approved: &A
         decided_by: "person".to_owned(),
         rules: approved.answers.clone(),
         until_at: None,
+        basis: approved.basis,
     };
     save_standing(db, row).await?;
+    end_approval(db, approved.ends.as_deref(), *at).await?;
     let row = approval::Model {
         id: approved.approval_id.to_owned(),
         revision_id: revision.id.clone(),
@@ -267,19 +270,24 @@ pub async fn save_revoked<A: Act>(
     reason: &str,
     at: Micros,
 ) -> Result<(), Fault> {
-    if let Some(id) = &row.approval_id {
-        approval::Entity::update_many()
-            .col_expr(approval::Column::EndedAt, Expr::value(at.0))
-            .filter(approval::Column::Id.eq(id))
-            .exec(db)
-            .await
-            .map_err(fault("ending an approval"))?;
-    }
+    end_approval(db, row.approval_id.as_deref(), at).await?;
     save_standing(
         db,
         standing::Model { state: "revoked".to_owned(), reason: reason.to_owned(), changed_at: at.0, ..row },
     )
     .await
+}
+
+async fn end_approval(db: &Tx, id: Option<&str>, at: Micros) -> Result<(), Fault> {
+    let Some(id) = id else { return Ok(()) };
+    approval::Entity::update_many()
+        .col_expr(approval::Column::EndedAt, Expr::value(at.0))
+        .filter(approval::Column::Id.eq(id))
+        .filter(approval::Column::EndedAt.is_null())
+        .exec(db)
+        .await
+        .map_err(fault("ending an approval"))?;
+    Ok(())
 }
 
 pub async fn save_revoked_file<A: Act>(
@@ -346,6 +354,57 @@ pub async fn list_holders<A: Act>(
     Ok(found)
 }
 
+/// Where one pointer of an environment is, and what is known of the branch it follows.
+pub struct Pointed {
+    pub pointer: pointer::Model,
+    pub repository: repository::Model,
+    pub history: Option<history::Model>,
+    pub looked_at: Option<i64>,
+    pub hub: Option<hub_state::Model>,
+    /// How the newest commit there stands here.
+    pub newest: Option<standing::Model>,
+}
+
+/// Every pointer of the grant's environment into repositories of a kind.
+pub async fn list_pointed(may: &Granted<SearchCatalogue>) -> Result<Vec<Pointed>, Fault> {
+    let (db, environment) = (may.reader(), may.environment().as_str());
+    let of_kind = repository::Entity::find()
+        .select_only()
+        .column(repository::Column::Id)
+        .filter(repository::Column::Kind.eq(may.object().0.word()))
+        .into_query();
+    let query = pointer::Entity::find()
+        .filter(pointer::Column::Environment.eq(environment))
+        .filter(pointer::Column::RepositoryId.in_subquery(of_kind))
+        .order_by_asc(pointer::Column::RepositoryId)
+        .order_by_asc(pointer::Column::Name)
+        .limit(MOST_POINTERS);
+    let mut found = Vec::new();
+    for pointer in query.all(db).await.map_err(fault("reading pointers"))? {
+        let id = pointer.repository_id.clone();
+        let repository = repository::Entity::find_by_id(&id).one(db).await.map_err(fault("looking a repository up"))?;
+        let Some(repository) = repository else { continue };
+        let history = history::Entity::find_by_id((id.clone(), pointer.name.clone())).one(db).await;
+        let history = history.map_err(fault("reading a branch's history"))?;
+        let look = hub_look::Entity::find_by_id(&id).one(db).await.map_err(fault("reading when the hub was asked"))?;
+        let hub = hub_state::Entity::find_by_id(&id).one(db).await.map_err(fault("reading how a repository stands"))?;
+        let head = history.as_ref().and_then(|one| one.commits.split_whitespace().next());
+        let newest = match head {
+            Some(commit) => match find_revision(db, &id, commit).await? {
+                Some(revision) => look_at_standing(may, &revision.id, may.environment()).await?,
+                None => None,
+            },
+            None => None,
+        };
+        let looked_at = look.map(|row| row.looked_at);
+        found.push(Pointed { pointer, repository, history, looked_at, hub, newest });
+    }
+    Ok(found)
+}
+
+/// Pointers in one answer.
+pub const MOST_POINTERS: u64 = 2000;
+
 async fn save_standing(db: &Tx, row: standing::Model) -> Result<(), Fault> {
     use standing::Column as C;
     let update = [
@@ -358,6 +417,7 @@ async fn save_standing(db: &Tx, row: standing::Model) -> Result<(), Fault> {
         C::DecidedBy,
         C::Rules,
         C::UntilAt,
+        C::Basis,
     ];
     standing::Entity::insert(row.into_active_model().reset_all())
         .on_conflict(OnConflict::columns([C::RevisionId, C::Environment]).update_columns(update).to_owned())

@@ -43,6 +43,14 @@ impl Recall {
         self.absent.get(what).map_or(Ok(()), Err)
     }
 
+    pub(super) async fn forget(&self, name: &RepoName, rev: Option<&Rev>) {
+        self.found.invalidate(&(name.clone(), rev.cloned())).await;
+        self.absent.invalidate(&match rev {
+            None => Absent::Repository(name.clone()),
+            Some(rev) => Absent::Revision(name.clone(), rev.clone()),
+        });
+    }
+
     pub(super) fn note(&self, what: Absent, trouble: &Trouble) {
         let about_it = match what {
             Absent::Repository(_) => *trouble == Trouble::RepoNotFound,

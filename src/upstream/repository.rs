@@ -33,6 +33,11 @@ impl Upstream {
         self.0.facts(name, Some(rev)).await
     }
 
+    /// Whoever asks next hears what the hub says then, and not what it said a moment ago.
+    pub async fn forget(&self, name: &RepoName, rev: Option<&Rev>) {
+        self.0.recall.forget(name, rev).await;
+    }
+
     /// Every file of a commit, complete or not at all.
     pub async fn tree(&self, name: &RepoName, commit: &Commit) -> Result<Vec<TreeFile>, Trouble> {
         let tail = format!("/tree/{commit}");

@@ -17,6 +17,7 @@ mod wire;
 mod world;
 
 mod bytes;
+mod changing;
 mod clients;
 mod commands;
 mod crash;

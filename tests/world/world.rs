@@ -320,6 +320,12 @@ impl Gateway {
         command
     }
 
+    /// Another value for a part of its configuration, from its next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.environment.retain(|(name, _)| name != key);
+        self.environment.push((key.to_owned(), value.to_owned()));
+    }
+
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

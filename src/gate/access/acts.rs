@@ -63,6 +63,7 @@ pub const ACTS: &[Act] = &[
     act("revision.decide", Given::Work, REPOSITORY),
     act("revision.suspend", Given::Work, REPOSITORY),
     act("blob.store", Given::Work, &["/models/*/*", "/datasets/*/*", "/spaces/*/*", "/blobs/**"]),
+    act("basis.change", Given::Work, &["/gateway"]),
     act("token.create", Given::Host, &["/tokens/**"]),
     act("token.revoke", Given::Host, &["/tokens/**"]),
     act("token.list", Given::Host, &["/tokens/**"]),
