@@ -29,6 +29,8 @@ pub struct App {
     pub recent: Recent,
     pub sandbox: Sandbox,
     pub publishers: Arc<Publishers>,
+    /// The largest file that is fetched whole so that it can be judged.
+    pub whole_file_limit: u64,
 }
 
 /// How well publishers are known, by the name of the repository's owner. Who stands nowhere is unknown.

@@ -77,6 +77,7 @@ impl Host {
             recent: Recent::default(),
             sandbox,
             publishers: Arc::new(config.admission.publishers.clone()),
+            whole_file_limit: config.intake.whole_file_limit,
         })
     }
 }

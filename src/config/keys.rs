@@ -28,6 +28,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("upstream.token_file", Kind::Text),
     ("upstream.allow_hosts", Kind::List),
     ("upstream.allow_private_addresses", Kind::Switch),
+    ("intake.whole_file_limit", Kind::Text),
     ("admission.profile", Kind::Text),
     ("admission.publishers.strategic", Kind::List),
     ("admission.publishers.verified", Kind::List),

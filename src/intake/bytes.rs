@@ -15,6 +15,7 @@ use crate::{
     app::App,
     blobs::{ReadTrouble, Seal},
     domain::{digest::Sha256, refusal::Fault},
+    jobs::{self, Work},
     sandbox::Supply,
     upstream::Trouble,
 };
@@ -50,6 +51,8 @@ pub enum NoBytes {
     Trouble(Trouble),
     /// So many are wanted that all of them should be fetched.
     Whole,
+    /// The stored file is not as it was left; that it is read again has been asked for.
+    Changed,
     Fault(Fault),
 }
 
@@ -117,14 +120,15 @@ impl StoredBytes<'_> {
 }
 
 /// One range of a stored blob.
-pub async fn read_stored(app: &App, sha256: Sha256, seal: &Seal, range: &Range<u64>) -> Result<Bytes, Fault> {
-    let unread = |trouble: ReadTrouble| match trouble {
-        ReadTrouble::Fault(fault) => fault,
-        ReadTrouble::Absent | ReadTrouble::Changed => {
-            Fault::new("reading a stored file for the scanner: it is not as it was left").passing()
+pub async fn read_stored(app: &App, sha256: Sha256, seal: &Seal, range: &Range<u64>) -> Result<Bytes, NoBytes> {
+    let mut reader = match app.blobs.read(sha256, seal, range.start, range.end).await {
+        Ok(reader) => reader,
+        Err(ReadTrouble::Fault(fault)) => return Err(fault.into()),
+        Err(ReadTrouble::Absent | ReadTrouble::Changed) => {
+            jobs::ask(app, &Work::Recheck { sha256: sha256.to_string(), size: seal.size() }).await?;
+            return Err(NoBytes::Changed);
         }
     };
-    let mut reader = app.blobs.read(sha256, seal, range.start, range.end).await.map_err(unread)?;
     let mut whole = BytesMut::new();
     while let Some(chunk) = reader.next().await {
         let chunk = chunk?;
@@ -174,7 +178,7 @@ impl HubBytes<'_> {
 }
 
 /// What a stored file holds otherwise than the ranges that were read of it over the network.
-pub async fn differs(app: &App, sha256: Sha256, seal: &Seal, kept: &[Kept]) -> Result<Option<String>, Fault> {
+pub async fn differs(app: &App, sha256: Sha256, seal: &Seal, kept: &[Kept]) -> Result<Option<String>, NoBytes> {
     for one in kept {
         if one.end > seal.size() || !one.agrees(&read_stored(app, sha256, seal, &(one.start..one.end)).await?) {
             return Ok(Some(format!(
@@ -230,7 +234,7 @@ async fn part_once(app: &App, wanted: &Wanted, range: &Range<u64>) -> Result<Byt
 /// Ranges fetched at once.
 const AT_ONCE: usize = 6;
 /// So much of a file is read by ranges whatever its size.
-const LITTLE: u64 = 8 << 20;
+pub const LITTLE: u64 = 8 << 20;
 /// More than this is not read of any file by ranges, nor in more steps than this.
 const MOST_READ: u64 = 256 << 20;
 const MOST_ASKED: u32 = 60;

@@ -69,6 +69,11 @@ impl Report {
         Tensors { count: told["count"].as_u64().unwrap_or_default(), sum: sum.unwrap_or_default() }
     }
 
+    /// How deep archives stand in archives in it; one that holds none is 1.
+    fn archive_depth(&self) -> i64 {
+        self.body["facts"]["archive_depth"].as_i64().unwrap_or_default()
+    }
+
     fn is_code(&self) -> bool {
         CODE.contains(&self.row.format.as_str())
     }
@@ -131,7 +136,9 @@ fn scanned(facts: &mut Facts, from: &Sources<'_>, hidden: &BTreeSet<String>) -> 
     set(Field::SafetensorsOnly, reports.iter().filter(|one| weights(one)).all(Report::is_safe_weights).into())?;
     set(Field::Plain, plain.into())?;
     set(Field::Executables, count(&|one| one.has_rule(&["WB-EXE-001", "WB-EXE-003", "WB-EXE-004"])).into())?;
-    set(Field::ArchiveDepth, if any(&["WB-ZIP-012"]) { 9_i64.into() } else { 0_i64.into() })?;
+    // What is nested deeper than the scanner goes is deeper than any rule allows.
+    let deepest = reports.iter().map(Report::archive_depth).max().unwrap_or_default();
+    set(Field::ArchiveDepth, if any(&["WB-ZIP-012"]) { deepest.max(9) } else { deepest }.into())?;
     set(Field::ArchiveRatioHigh, any(&["WB-ZIP-009"]).into())?;
     let leaves = ["WB-ZIP-007", "WB-ZIP-008", "WB-ARC-001", "WB-STS-006", "WB-CFG-006", "WB-ONX-001"];
     set(Field::PathTraversal, any(&leaves).into())?;

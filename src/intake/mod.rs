@@ -20,4 +20,5 @@ pub(crate) mod testing;
 mod tests;
 pub mod twins;
 pub mod verify;
+pub mod whole;
 pub mod worker;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest::{self, SHA256};
 use serde_json::{Map, Value, json};
 
-use crate::domain::digest::Sha256;
+use crate::domain::{digest::Sha256, refusal::Fault};
 
 /// The scanner that a report holds for: its version, and its rules in one hash.
 pub static SCANNER: LazyLock<String> = LazyLock::new(|| {
@@ -54,6 +54,16 @@ impl Seen {
         kept.insert("coverage".to_owned(), cut(&report["coverage"], 3));
         kept.insert("facts".to_owned(), facts(&report["facts"]));
         Self { format, verdict, coverage, body: Value::Object(kept) }
+    }
+
+    /// What the scanner of this process says.
+    pub fn of_report(report: &weighbridge_scanners::Report) -> Result<Self, Fault> {
+        Ok(Self::of(&serde_json::to_value(report).map_err(|e| Fault::because("reading a report", e))?))
+    }
+
+    /// A file of which nothing is known, and why.
+    pub fn of_nothing(path: &str, why: &str) -> Result<Self, Fault> {
+        Self::of_report(&weighbridge_scanners::unread(path, why))
     }
 
     pub fn body(&self) -> String {

@@ -235,6 +235,7 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
         recent: Recent::default(),
         sandbox: crate::sandbox::testing::sandbox(crate::sandbox::Limits::default()),
         publishers: Arc::default(),
+        whole_file_limit: 20 << 30,
     };
     (app, ledger)
 }

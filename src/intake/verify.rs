@@ -3,12 +3,14 @@
 //!
 //! Until this is done nothing of the file leaves. A worse verdict or other bytes suspend the revision.
 
+use std::time::Duration;
+
 use super::{
     bytes::{FileBytes, Kept, NoBytes, differs},
     decide,
     digests::Wish,
     fetch, inspect,
-    inspect::Files,
+    inspect::{Files, Scan},
     sql,
     worker::Outcome,
 };
@@ -27,16 +29,26 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     let before = sql::find_report(may.reader(), &wish.revision_id, path).await?;
     let ranges = before.as_ref().map(|before| before.ranges.as_str()).unwrap_or_default();
     let kept: Vec<Kept> = serde_json::from_str(ranges).unwrap_or_default();
-    if let Some(what) = differs(app, sha256, &seal, &kept).await? {
-        return fetch::mismatch(app, &wanted, &what).await;
+    let changed = || {
+        let why = format!("the stored bytes of {path} are not as they were left, and are read again");
+        Ok(Outcome::Later { why, after: Duration::from_secs(1) })
+    };
+    match differs(app, sha256, &seal, &kept).await {
+        Ok(None) => {}
+        Ok(Some(what)) => return fetch::mismatch(app, &wanted, &what).await,
+        Err(NoBytes::Fault(fault)) => return Err(fault),
+        Err(NoBytes::Changed | NoBytes::Trouble(_) | NoBytes::Whole) => return changed(),
     }
     let mut bytes = FileBytes::stored(app, sha256, seal);
     let seen = match inspect::scan(app, &all, &wanted, &mut None, &mut bytes).await? {
-        Ok(seen) => seen,
-        Err(NoBytes::Fault(fault)) => return Err(fault),
-        Err(NoBytes::Trouble(_) | NoBytes::Whole) => {
-            return Err(Fault::new("verifying a stored file: its bytes did not come").passing());
+        Scan::Seen(seen) => seen,
+        // What is not the file's doing takes nothing away: it is tried again, and until then nothing leaves.
+        Scan::Passing { why, .. } => {
+            let why = format!("{path} could not be verified: {why}");
+            return Ok(Outcome::Later { why, after: Duration::from_secs(1) });
         }
+        Scan::NoBytes(NoBytes::Fault(fault)) => return Err(fault),
+        Scan::NoBytes(NoBytes::Changed | NoBytes::Trouble(_) | NoBytes::Whole) => return changed(),
     };
     // What was seen is written down and decided about first; only then does the row say that the file may be served.
     inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &kept, false)]).await?;

@@ -132,16 +132,6 @@ part! {
 }
 
 part! {
-    fn busy_for_ever() {
-        up_to_a_subject(Strength::default());
-        let mut number = 1_u64;
-        loop {
-            number = std::hint::black_box(number.wrapping_mul(3));
-        }
-    }
-}
-
-part! {
     /// Tells how much processor time it has been allowed, as the reason in a report.
     fn telling_its_limit() {
         let Ok(Some((Kind::Setup, _))) = receive(&mut Socket) else { panic!("no setup") };
