@@ -12,7 +12,8 @@ pub(super) fn read(text: &str) -> Option<u64> {
 
 /// The same the other way round, in the largest unit that leaves a whole number.
 pub(super) fn text(bytes: u64) -> String {
-    let whole = UNITS.iter().rev().find(|(name, unit)| name.ends_with("iB") && bytes > 0 && bytes.is_multiple_of(*unit));
+    let whole =
+        UNITS.iter().rev().find(|(name, unit)| name.ends_with("iB") && bytes > 0 && bytes.is_multiple_of(*unit));
     whole.map_or_else(|| bytes.to_string(), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
@@ -35,7 +36,8 @@ mod tests {
 
     #[test]
     fn a_size_is_read_as_it_is_written() {
-        for (text, bytes) in [("20GiB", 20 << 30), ("500 mib", 500 << 20), ("7", 7), ("0", 0), ("3 GB", 3_000_000_000)] {
+        for (text, bytes) in [("20GiB", 20 << 30), ("500 mib", 500 << 20), ("7", 7), ("0", 0), ("3 GB", 3_000_000_000)]
+        {
             assert_eq!(read(text), Some(bytes), "{text}");
         }
         for wrong in ["", "GiB", "-1", "1.5GiB", "20 gigs", "99999999999TiB", "1 2"] {

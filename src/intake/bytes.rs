@@ -158,13 +158,8 @@ impl HubBytes<'_> {
         if much || self.read > MOST_READ || self.asked > MOST_ASKED {
             return Err(NoBytes::Whole);
         }
-        let (app, wanted) = (self.app, self.wanted);
-        let all: Result<Vec<Bytes>, Trouble> = stream::iter(ranges.iter().cloned())
-            .map(|range| part(app, wanted, range))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await;
-        let all = all.map_err(|trouble| match trouble {
+        let wanted = self.wanted;
+        let all = parts(self.app, wanted, ranges).await.map_err(|trouble| match trouble {
             // It may send files only whole.
             Trouble::Unexpected(why) => {
                 tracing::info!(file = %wanted.path, why, "no ranges of a file come, so all of it is fetched");
@@ -175,6 +170,12 @@ impl HubBytes<'_> {
         self.kept.extend(ranges.iter().zip(&all).map(|(range, bytes)| Kept::of(range.start, bytes)));
         Ok(all)
     }
+}
+
+/// These ranges of a file at the hub, some of them at a time.
+pub async fn parts(app: &App, wanted: &Wanted, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Trouble> {
+    let all = stream::iter(ranges.iter().cloned()).map(|range| part(app, wanted, range));
+    all.buffered(AT_ONCE).try_collect().await
 }
 
 /// What a stored file holds otherwise than the ranges that were read of it over the network.

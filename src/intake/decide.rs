@@ -299,7 +299,9 @@ fn hide(
         let mut facts = Facts::of(Group::File);
         facts.set(Field::FilePickle, true, "scan", matter.at)?;
         facts.set(Field::FileClean, one.is_clean(), "scan", matter.at)?;
-        facts.set(Field::FileTwin, twin.word(), "scan", matter.at)?;
+        if let Some(word) = twin.fact() {
+            facts.set(Field::FileTwin, word, "scan", matter.at)?;
+        }
         let question = question(setting, &none, answered, waived, matter.at);
         let decision = app.gate.admission().decide_file(&question, &facts);
         if decision.hidden {

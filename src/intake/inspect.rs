@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::{
     bytes::{FileBytes, Kept, LITTLE, NoBytes},
+    compare::{self, Reach, Unsettled},
     decide,
     digests::Wish,
     fetch::Wanted,
@@ -71,7 +72,11 @@ pub async fn inspect(app: &App, wish: &Wish, lease: &mut Lease) -> Result<Outcom
         ended.extend(end?);
     }
     lease.renew(app, total, total).await?;
-    let Some(outcome) = first(ended) else {
+    let ended = match first(ended) {
+        None => compared(app, wish, &all, lease.is_last_try()).await?,
+        some => some,
+    };
+    let Some(outcome) = ended else {
         decide::decide(app, wish).await?;
         return Ok(Outcome::Done);
     };
@@ -82,6 +87,34 @@ pub async fn inspect(app: &App, wish: &Wish, lease: &mut Lease) -> Result<Outcom
         }
     }
     Ok(outcome)
+}
+
+/// Has weights compared with their twins. `Some` when the job has to come back for it.
+async fn compared(app: &App, wish: &Wish, all: &Files, last_try: bool) -> Result<Option<Outcome>, Fault> {
+    let reach = if last_try { Reach::GiveUp } else { Reach::Hub };
+    let told = |outcome| match outcome {
+        Outcome::Later { why, after } => {
+            Some(Outcome::Later { why: format!("weights could not be compared: {why}"), after })
+        }
+        _ => None,
+    };
+    let later = match compare::settle(app, wish, all, reach).await {
+        Ok(()) => return Ok(None),
+        Err(Unsettled::Fault(fault) | Unsettled::NoBytes(NoBytes::Fault(fault))) => return Err(fault),
+        Err(Unsettled::NoBytes(NoBytes::Trouble(trouble))) => told(Outcome::of(&trouble)),
+        Err(Unsettled::NoBytes(NoBytes::Changed | NoBytes::Whole)) => {
+            told(Outcome::Later { why: "stored bytes are not as they were left".to_owned(), after: AGAIN })
+        }
+    };
+    if later.is_some() {
+        return Ok(later);
+    }
+    // The hub will not give them, so that nobody knows: that is no reason to have no answer.
+    match compare::settle(app, wish, all, Reach::GiveUp).await {
+        Ok(()) => Ok(None),
+        Err(Unsettled::Fault(fault) | Unsettled::NoBytes(NoBytes::Fault(fault))) => Err(fault),
+        Err(Unsettled::NoBytes(_)) => Err(Fault::new("comparing weights: their bytes did not come").passing()),
+    }
 }
 
 /// How the job ends where files are left: as the worst of them says.
@@ -126,15 +159,20 @@ async fn copy_known(app: &App, wish: &Wish, all: &Files, left: &mut Vec<&file::M
     let may = grant(app, wish)?;
     let ids: Vec<String> = left.iter().map(|row| bytes_id(row)).collect();
     let found = sql::list_same(may.reader(), &ids, seen::SCANNER.as_str(), &all.digest).await?;
-    let mut copies = Vec::new();
+    let (mut copies, mut from) = (Vec::new(), Vec::new());
     left.retain(|row| {
         let id = bytes_id(row);
         let Some(one) = found.iter().find(|one| one.bytes_id == id && one.path == row.path) else { return true };
+        from.push((one.revision_id.clone(), one.path.clone()));
         copies.push(report::Model { revision_id: wish.revision_id.clone(), made_at: clock::now().0, ..one.clone() });
         false
     });
     let count = copies.len();
-    save(app, wish, copies).await?;
+    let mut lists = Vec::new();
+    for (revision_id, path) in from {
+        lists.extend(sql::find_tensors(may.reader(), &revision_id, &path).await?.map(|list| (path, list)));
+    }
+    save_with(app, wish, copies, lists).await?;
     Ok(count)
 }
 
@@ -152,7 +190,7 @@ struct Run<'a> {
 
 /// What became of one file.
 enum One {
-    Report(Box<report::Model>),
+    Report(Box<report::Model>, Option<String>),
     /// It is left for later, and the others go on.
     Left(Outcome),
     /// It ends the job.
@@ -163,11 +201,14 @@ impl Run<'_> {
     /// One pair of hands with a child of its own. Answers how the job has to end, for every file that is left.
     async fn work(&self) -> Result<Vec<Outcome>, Fault> {
         let mut child: Option<Child> = None;
-        let mut batch = Vec::new();
+        let (mut batch, mut lists) = (Vec::new(), Vec::new());
         let mut ended = Vec::new();
         while let Some(row) = self.next() {
             match self.one(row, &mut child).await? {
-                One::Report(report) => batch.push(*report),
+                One::Report(report, list) => {
+                    lists.extend(list.map(|list| (report.path.clone(), list)));
+                    batch.push(*report);
+                }
                 One::Left(outcome) => ended.push(outcome),
                 One::End(outcome) => {
                     self.stop.store(true, Ordering::Relaxed);
@@ -176,10 +217,11 @@ impl Run<'_> {
                 }
             }
             if batch.len() >= BATCH {
-                save(self.app, self.wish, std::mem::take(&mut batch)).await?;
+                let (reports, lists) = (std::mem::take(&mut batch), std::mem::take(&mut lists));
+                save_with(self.app, self.wish, reports, lists).await?;
             }
         }
-        save(self.app, self.wish, batch).await?;
+        save_with(self.app, self.wish, batch, lists).await?;
         Ok(ended)
     }
 
@@ -203,7 +245,8 @@ impl Run<'_> {
             },
         };
         let report = |seen: &Seen, kept: &[Kept]| {
-            One::Report(Box::new(row_of(wish, all, row, seen, kept, stored.is_some())))
+            let report = row_of(wish, all, row, seen, kept, stored.is_some());
+            One::Report(Box::new(report), seen.tensors.clone())
         };
         Ok(match scan(app, all, &wanted, child, &mut bytes).await? {
             Scan::Seen(seen) => report(&seen, &bytes.kept()),
@@ -217,7 +260,7 @@ impl Run<'_> {
             }
             Scan::NoBytes(NoBytes::Whole) if wanted.size > app.whole_file_limit => {
                 let row = row_of(wish, all, row, &whole::too_large(app, &wanted)?, &bytes.kept(), false);
-                One::Report(Box::new(report::Model { scanner: limited(app), ..row }))
+                One::Report(Box::new(report::Model { scanner: limited(app), ..row }), None)
             }
             Scan::NoBytes(NoBytes::Whole) => self.awaited(&wanted, whole::ask(app, &wanted).await?),
         })
@@ -250,7 +293,10 @@ fn waits(wanted: &Wanted, after: Duration) -> One {
 pub(super) enum Scan {
     Seen(Seen),
     /// The child died, or none could be started, and another try may do; what to say of the file if there is none.
-    Passing { seen: Option<Seen>, why: String },
+    Passing {
+        seen: Option<Seen>,
+        why: String,
+    },
     NoBytes(NoBytes),
 }
 
@@ -325,6 +371,16 @@ pub(super) fn row_of(
 
 /// Writes reports down: rows, and one event that says what they came to.
 pub(super) async fn save(app: &App, wish: &Wish, reports: Vec<report::Model>) -> Result<(), Fault> {
+    save_with(app, wish, reports, Vec::new()).await
+}
+
+/// The same with lists of tensors, by path.
+pub(super) async fn save_with(
+    app: &App,
+    wish: &Wish,
+    reports: Vec<report::Model>,
+    lists: Vec<(String, String)>,
+) -> Result<(), Fault> {
     if reports.is_empty() {
         return Ok(());
     }
@@ -345,6 +401,7 @@ pub(super) async fn save(app: &App, wish: &Wish, reports: Vec<report::Model>) ->
     });
     let tx = may.begin().await?;
     sql::save_reports(&tx, &may, reports).await?;
+    sql::save_tensors(&tx, &may, &wish.revision_id, lists).await?;
     tx.commit(may, Change::new(detail)).await
 }
 

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::twins::Tensors;
 use crate::{
     domain::{
         facts::{Facts, Field, Group},
@@ -62,11 +61,14 @@ impl Report {
         self.row.verdict == "clean"
     }
 
-    /// Its tensors, as a sum that does not depend on their order.
-    pub fn tensors(&self) -> Tensors {
-        let told = &self.body["facts"]["tensors"];
-        let sum = told["sum"].as_str().and_then(|text| u128::from_str_radix(text, 16).ok());
-        Tensors { count: told["count"].as_u64().unwrap_or_default(), sum: sum.unwrap_or_default() }
+    /// How many tensors it has.
+    pub fn tensors(&self) -> u64 {
+        self.body["facts"]["tensors"]["count"].as_u64().unwrap_or_default()
+    }
+
+    /// What came of comparing it with the safe weights beside it, if that was done.
+    pub fn twin(&self) -> Option<&Value> {
+        Some(&self.body["twin"]).filter(|twin| twin.is_object())
     }
 
     /// How deep archives stand in archives in it; one that holds none is 1.

@@ -4,6 +4,7 @@
 //! features ask for work and look at its outcome; they never call it. Never decides whether anything is served.
 
 pub mod bytes;
+pub mod compare;
 pub mod decide;
 pub mod digests;
 pub mod fetch;
@@ -12,6 +13,7 @@ pub mod knowledge;
 pub mod list;
 pub mod seen;
 pub mod sql;
+pub mod tensors;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 pub(crate) mod testing;

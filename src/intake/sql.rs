@@ -21,7 +21,7 @@ use crate::{
         Reader, fault,
         tables::{
             approval, blob, file, hidden_file, history, knowledge, listing, pointer, report, repository,
-            repository_name, request, revision, standing,
+            repository_name, request, revision, standing, tensor_list,
         },
     },
 };
@@ -371,6 +371,31 @@ pub async fn save_reports(db: &Tx, _: &Granted<InspectRevision>, rows: Vec<repor
             .map_err(fault("writing a report"))?;
     }
     Ok(())
+}
+
+/// The tensors of these files, anew.
+pub async fn save_tensors(
+    db: &Tx,
+    _: &Granted<InspectRevision>,
+    revision_id: &str,
+    lists: Vec<(String, String)>,
+) -> Result<(), Fault> {
+    use tensor_list::Column as C;
+    for (path, list) in lists {
+        let row = tensor_list::Model { revision_id: revision_id.to_owned(), path, list };
+        tensor_list::Entity::insert(all_set(row))
+            .on_conflict(OnConflict::columns([C::RevisionId, C::Path]).update_column(C::List).to_owned())
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("writing a list of tensors"))?;
+    }
+    Ok(())
+}
+
+pub async fn find_tensors(db: &Reader, revision_id: &str, path: &str) -> Result<Option<String>, Fault> {
+    let id = (revision_id.to_owned(), path.to_owned());
+    let row = tensor_list::Entity::find_by_id(id).one(db).await.map_err(fault("reading a list of tensors"))?;
+    Ok(row.map(|row| row.list))
 }
 
 pub async fn find_revision_by_id(db: &impl ConnectionTrait, id: &str) -> Result<Option<revision::Model>, Fault> {

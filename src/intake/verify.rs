@@ -7,14 +7,20 @@ use std::time::Duration;
 
 use super::{
     bytes::{FileBytes, Kept, NoBytes, differs},
+    compare::{self, Reach, Unsettled},
     decide,
     digests::Wish,
     fetch, inspect,
-    inspect::{Files, Scan},
-    sql,
+    inspect::{Files, Scan, VERIFIED},
+    sql, twins,
     worker::Outcome,
 };
-use crate::{app::App, domain::refusal::Fault, gate::act::InspectRevision, gate::grant::Granted};
+use crate::{
+    app::App,
+    domain::refusal::Fault,
+    gate::{act::InspectRevision, grant::Granted},
+    store::tables::report,
+};
 
 pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault> {
     let may: Granted<InspectRevision> = inspect::grant(app, wish)?;
@@ -51,10 +57,25 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
         Scan::NoBytes(NoBytes::Changed | NoBytes::Trouble(_) | NoBytes::Whole) => return changed(),
     };
     // What was seen is written down and decided about first; only then does the row say that the file may be served.
-    inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &kept, false)]).await?;
+    let mut row = inspect::row_of(wish, &all, row, &seen, &kept, false);
+    if let Some(before) = &before {
+        twins::carry(before, &mut row);
+    }
+    let list = seen.tensors.map(|list| (path.to_owned(), list));
+    inspect::save_with(app, wish, vec![row], list.into_iter().collect()).await?;
+    // Now that it is here, all of it can be compared, if what it is compared with is here too.
+    match compare::settle(app, wish, &all, Reach::Store).await {
+        Ok(()) => {}
+        Err(Unsettled::Fault(fault) | Unsettled::NoBytes(NoBytes::Fault(fault))) => return Err(fault),
+        Err(Unsettled::NoBytes(NoBytes::Changed | NoBytes::Trouble(_) | NoBytes::Whole)) => return changed(),
+    }
     if !decide::is_decided(app, wish).await? {
         decide::decide(app, wish).await?;
     }
-    inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &[], true)]).await?;
+    let Some(row) = sql::find_report(may.reader(), &wish.revision_id, path).await? else {
+        return Err(Fault::new("verifying a stored file: its report is gone").passing());
+    };
+    let row = report::Model { stage: VERIFIED.to_owned(), ranges: "[]".to_owned(), ..row };
+    inspect::save(app, wish, vec![row]).await?;
     Ok(Outcome::Done)
 }

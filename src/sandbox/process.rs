@@ -118,7 +118,9 @@ impl Process {
                         }
                         for (range, piece) in batch.iter().zip(&pieces) {
                             let parts = [&range.start.to_le_bytes()[..], piece];
-                            clock.tell(&mut self.socket, limits.patience_for(asked.bytes()), Kind::Bytes, parts).await?;
+                            clock
+                                .tell(&mut self.socket, limits.patience_for(asked.bytes()), Kind::Bytes, parts)
+                                .await?;
                         }
                     }
                 }
