@@ -214,6 +214,12 @@ async fn part_once(app: &App, wanted: &Wanted, range: &Range<u64>) -> Result<Byt
             wanted.size, download.size
         )));
     }
+    // Told at every ask: bytes of another file must not be judged as a part of this one.
+    if let (Some(said), Some(_)) = (&download.linked_etag, wanted.id.lfs)
+        && *said != wanted.id.etag()
+    {
+        return Err(odd("The hub says that this is another file than the one it had listed.".to_owned()));
+    }
     if download.from != range.start || download.until != range.end {
         return Err(odd("The hub sends another part than was asked for.".to_owned()));
     }

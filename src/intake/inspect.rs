@@ -10,7 +10,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -162,7 +162,9 @@ async fn copy_known(app: &App, wish: &Wish, all: &Files, left: &mut Vec<&file::M
     let (mut copies, mut from) = (Vec::new(), Vec::new());
     left.retain(|row| {
         let id = bytes_id(row);
-        let Some(one) = found.iter().find(|one| one.bytes_id == id && one.path == row.path) else { return true };
+        // What could not be looked at there may be looked at here: the reason may have been another one's.
+        let same = |one: &&report::Model| one.bytes_id == id && one.path == row.path && one.coverage != "incomplete";
+        let Some(one) = found.iter().find(same) else { return true };
         from.push((one.revision_id.clone(), one.path.clone()));
         copies.push(report::Model { revision_id: wish.revision_id.clone(), made_at: clock::now().0, ..one.clone() });
         false
@@ -202,7 +204,7 @@ impl Run<'_> {
     async fn work(&self) -> Result<Vec<Outcome>, Fault> {
         let mut child: Option<Child> = None;
         let (mut batch, mut lists) = (Vec::new(), Vec::new());
-        let mut ended = Vec::new();
+        let (mut ended, mut saved) = (Vec::new(), Instant::now());
         while let Some(row) = self.next() {
             match self.one(row, &mut child).await? {
                 One::Report(report, list) => {
@@ -216,7 +218,8 @@ impl Run<'_> {
                     break;
                 }
             }
-            if batch.len() >= BATCH {
+            if batch.len() >= BATCH || (!batch.is_empty() && saved.elapsed() >= EVERY) {
+                saved = Instant::now();
                 let (reports, lists) = (std::mem::take(&mut batch), std::mem::take(&mut lists));
                 save_with(self.app, self.wish, reports, lists).await?;
             }
@@ -454,3 +457,5 @@ const FETCHES: usize = 2;
 const AGAIN: Duration = Duration::from_secs(1);
 /// Reports in one change.
 const BATCH: usize = 50;
+/// A process that dies loses no more than this of what it saw.
+const EVERY: Duration = Duration::from_secs(1);

@@ -22,7 +22,7 @@ pub(crate) fn sandbox(limits: Limits) -> Sandbox {
 }
 
 /// A sandbox whose children are another part of this file.
-pub(super) fn acted(part: &str, limits: Limits) -> Sandbox {
+pub(crate) fn acted(part: &str, limits: Limits) -> Sandbox {
     Sandbox::of_program(super::this_program(), arguments(&format!("sandbox::testing::{part}")), limits)
 }
 
