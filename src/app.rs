@@ -42,6 +42,8 @@ pub struct App {
     pub publishers: Arc<Publishers>,
     pub basis: Basis,
     pub following: Arc<Following>,
+    /// The largest file that is fetched whole so that it can be judged.
+    pub whole_file_limit: u64,
 }
 
 /// What this process decides on, and where that stands among what others decide on. Cheap to clone.
@@ -81,11 +83,13 @@ impl Basis {
 
     /// Whether what this scanner reported is to be left as it is: it is ours, or replaces ours.
     pub fn leaves(&self, scanner: &str) -> bool {
+        let scanner = basis::plain(scanner);
         scanner == self.0.words.scanner || self.is_newer(scanner)
     }
 
     /// Whether a scanner replaces ours. Two builds of one version: the one that others work with while we are behind.
     pub fn is_newer(&self, scanner: &str) -> bool {
+        let scanner = basis::plain(scanner);
         let ours = self.0.words.scanner.as_str();
         basis::is_newer(scanner, ours) || (self.is_behind() && scanner != ours && !basis::is_newer(ours, scanner))
     }

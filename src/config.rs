@@ -8,6 +8,7 @@ mod keys;
 mod place;
 mod secret;
 mod show;
+mod size;
 mod sources;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -51,6 +52,7 @@ pub struct Config {
     pub reserved_namespaces: Vec<String>,
     pub environments: Vec<EnvironmentSetting>,
     pub upstream: Upstream,
+    pub intake: Intake,
     pub admission: Admission,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
@@ -150,6 +152,13 @@ impl Config {
     }
 }
 
+/// What the way into the house may cost.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// The largest file that is fetched whole so that it can be judged.
+    pub whole_file_limit: u64,
+}
+
 /// How revisions are judged.
 #[derive(Clone, Debug)]
 pub struct Admission {
@@ -170,6 +179,7 @@ struct Raw {
     reserved_namespaces: Vec<String>,
     environments: Vec<RawEnvironment>,
     upstream: RawUpstream,
+    intake: RawIntake,
     admission: RawAdmission,
     drain_delay_seconds: Option<u64>,
     drain_timeout_seconds: Option<u64>,
@@ -183,6 +193,12 @@ struct RawEnvironment {
     #[serde(default = "yes")]
     production: bool,
     data_class: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawIntake {
+    whole_file_limit: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -236,6 +252,7 @@ impl Raw {
                 .collect::<Result<_, _>>()?,
             environments: environments(self.environments)?,
             upstream: upstream(self.upstream, origins)?,
+            intake: intake(&self.intake)?,
             admission: admission(self.admission)?,
             drain_delay: seconds("drain_delay_seconds", self.drain_delay_seconds.unwrap_or(5))?,
             drain_timeout: seconds("drain_timeout_seconds", self.drain_timeout_seconds.unwrap_or(600))?,
@@ -341,6 +358,12 @@ fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, Str
     Ok(all)
 }
 
+fn intake(raw: &RawIntake) -> Result<Intake, String> {
+    let text = raw.whole_file_limit.as_deref().unwrap_or(WHOLE_FILE_LIMIT);
+    let wrong = || format!("`intake.whole_file_limit` must be a size such as 20GiB, not `{text}`");
+    Ok(Intake { whole_file_limit: size::read(text).ok_or_else(wrong)? })
+}
+
 fn admission(raw: RawAdmission) -> Result<Admission, String> {
     let profile = raw.profile.unwrap_or_else(|| "guarded".to_owned());
     let names: Vec<_> = PROFILES.iter().map(|(name, _)| *name).collect();
@@ -440,5 +463,6 @@ fn yes() -> bool {
 }
 
 const SHORTEST_SECRET: usize = 16;
+const WHOLE_FILE_LIMIT: &str = "20GiB";
 const HUB: &str = "https://huggingface.co";
 const HUB_HOSTS: [&str; 2] = ["huggingface.co", "*.hf.co"];

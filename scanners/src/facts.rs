@@ -28,6 +28,39 @@ pub struct Facts {
     /// Tensors, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tensors: Vec<TensorFact>,
+    /// Where the numbers of tensors lie, as far as they lie in the file as safetensors would write them: for whoever
+    /// compares two files. A tensor that is not named here cannot be compared.
+    #[serde(skip)]
+    pub places: Vec<TensorPlace>,
+    /// How deep archives stand in archives; 1 is an archive that holds none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub archive_depth: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Where one tensor's numbers lie: one after another, row by row, little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TensorPlace {
+    /// Its place in the list of tensors.
+    pub tensor: usize,
+    /// The first byte in the file.
+    pub start: u64,
+    /// The byte behind the last.
+    pub end: u64,
+}
+
+/// A tensor whose numbers lie in a storage of a torch file, wherever that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InStorage {
+    pub(crate) tensor: usize,
+    pub(crate) key: String,
+    /// Bytes of the storage.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
 }
 
 /// A global that a pickle names.

@@ -22,7 +22,7 @@ mod text;
 mod unpack;
 
 pub use coverage::{Coverage, CoverageState, Extent, Seen};
-pub use facts::{Facts, GlobalFact, TemplateFact, TensorFact};
+pub use facts::{Facts, GlobalFact, TemplateFact, TensorFact, TensorPlace};
 pub use formats::names as formats;
 pub use limits::Limits;
 pub use report::{Finding, Place, Report, Verdict, unread};

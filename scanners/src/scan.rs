@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     coverage::{Seen, Sheet},
-    facts::Facts,
+    facts::{Facts, InStorage, TensorPlace},
     formats,
     limits::{Limits, Spent},
     report::{Finding, Place, Report, Verdict},
@@ -86,6 +86,10 @@ pub(crate) struct Scan<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) neighbours: Option<&'a Neighbours>,
     pub(crate) facts: Facts,
+    /// Tensors whose storages the reader around the pickle has to find.
+    pub(crate) in_storages: Vec<InStorage>,
+    /// How many archives we are in.
+    archives: u32,
     spent: Spent,
     sheets: Vec<Sheet>,
     findings: Vec<Finding>,
@@ -104,6 +108,8 @@ impl<'a> Scan<'a> {
             limits,
             neighbours,
             facts: Facts::default(),
+            in_storages: Vec::new(),
+            archives: 0,
             spent: Spent::default(),
             sheets: vec![Sheet::new(size)],
             findings: Vec::new(),
@@ -135,6 +141,15 @@ impl Scan<'_> {
         }
         self.depth -= 1;
         std::mem::replace(&mut self.format, outer)
+    }
+
+    /// Reads a member of an archive, and counts how deep archives stand in each other.
+    pub(crate) fn in_an_archive<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.archives += 1;
+        self.facts.archive_depth = self.facts.archive_depth.max(self.archives);
+        let read = read(self);
+        self.archives -= 1;
+        read
     }
 
     /// The same for bytes that were made from `packed`, a range of `from`: the packed bytes count as seen only if every made
@@ -171,6 +186,14 @@ impl Scan<'_> {
             let outer = &mut self.sheets[from.sheet];
             outer.unsupported |= unsupported;
             outer.reason.get_or_insert(reason);
+        }
+    }
+
+    /// The numbers of a tensor lie here, if `source` is a part of the file itself and not of what was unpacked from it.
+    pub(crate) fn placed(&mut self, tensor: usize, source: &Source, range: Range<u64>) {
+        if source.sheet == 0 && range.start <= range.end && range.end <= source.len() {
+            let (start, end) = (source.sheet_start + range.start, source.sheet_start + range.end);
+            self.facts.places.push(TensorPlace { tensor, start, end });
         }
     }
 
@@ -289,7 +312,9 @@ impl Scan<'_> {
         self.keep_the_worst();
         let coverage = self.sheets.swap_remove(0).finish();
         let verdict = Verdict::of(self.worst, coverage.state);
-        let (findings, facts) = (self.findings, self.facts);
+        let (findings, mut facts) = (self.findings, self.facts);
+        facts.places.sort_unstable_by_key(|place| (place.tensor, place.start, place.end));
+        facts.places.dedup_by_key(|place| place.tensor);
         Report { path: name.to_owned(), format: format.to_owned(), verdict, findings, coverage, facts, raw_path: None }
     }
 }

@@ -96,6 +96,17 @@ impl Blobs {
         Spool::open(self.clone(), spool::path(&self.0.spools, key), expected).await
     }
 
+    /// Bytes that may still be written where files arrive.
+    pub async fn room(&self) -> Result<u64, Fault> {
+        let folder = self.0.spools.clone();
+        blocking("asking how much room the disk has", move || {
+            let doing = || format!("asking how much room {} has", folder.display());
+            let told = rustix::fs::statvfs(&folder).map_err(|e| Fault::because(doing(), std::io::Error::from(e)))?;
+            Ok(told.f_bavail.saturating_mul(told.f_frsize))
+        })
+        .await
+    }
+
     /// What is stored now, `None` when absent. Says nothing about the bytes: that is `rehash`.
     pub async fn seal(&self, sha: Sha256) -> Result<Option<Seal>, Fault> {
         match &self.0.store {

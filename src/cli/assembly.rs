@@ -80,6 +80,7 @@ impl Host {
             publishers: Arc::new(config.admission.publishers.clone()),
             basis: Basis::of(change::basis::words(&self.gate, &config.admission.publishers)),
             following: Arc::new(config.following()),
+            whole_file_limit: config.intake.whole_file_limit,
         })
     }
 }

@@ -31,6 +31,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("upstream.poll", Kind::Text),
     ("upstream.webhook_secret", Kind::Text),
     ("upstream.webhook_secret_file", Kind::Text),
+    ("intake.whole_file_limit", Kind::Text),
     ("admission.profile", Kind::Text),
     ("admission.publishers.strategic", Kind::List),
     ("admission.publishers.verified", Kind::List),

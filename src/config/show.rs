@@ -8,6 +8,7 @@ use toml::Value;
 use super::{
     Config,
     secret::{HIDDEN, hide_in_url},
+    size,
 };
 
 pub(super) fn toml(config: &Config) -> String {
@@ -85,6 +86,8 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
         (None, None) => {}
     }
     all.push(("[upstream]".to_owned(), lines));
+    let limit = text(&size::text(config.intake.whole_file_limit));
+    all.push(("[intake]".to_owned(), vec![line("intake.whole_file_limit", limit)]));
     let admission = &config.admission;
     all.push(("[admission]".to_owned(), vec![line("admission.profile", text(&admission.profile))]));
     let publishers = &admission.publishers;

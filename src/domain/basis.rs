@@ -55,6 +55,14 @@ pub fn difference(from: &Value, to: &Value) -> Value {
     Value::Object(changed.map(pair).collect())
 }
 
+/// What stands between a scanner and the limit by which alone a file was not judged.
+pub const LIMITED: &str = " up to ";
+
+/// The scanner, without the limit.
+pub fn plain(scanner: &str) -> &str {
+    scanner.split_once(LIMITED).map_or(scanner, |(plain, _)| plain)
+}
+
 /// Whether one scanner's version is above another's. The hash behind the `+` has no order: of two builds of one version
 /// neither is newer by itself.
 pub fn is_newer(scanner: &str, than: &str) -> bool {

@@ -15,6 +15,7 @@ use crate::{
     app::App,
     blobs::{ReadTrouble, Seal},
     domain::{digest::Sha256, refusal::Fault},
+    jobs::{self, Work},
     sandbox::Supply,
     upstream::Trouble,
 };
@@ -50,6 +51,8 @@ pub enum NoBytes {
     Trouble(Trouble),
     /// So many are wanted that all of them should be fetched.
     Whole,
+    /// The stored file is not as it was left; that it is read again has been asked for.
+    Changed,
     Fault(Fault),
 }
 
@@ -117,14 +120,15 @@ impl StoredBytes<'_> {
 }
 
 /// One range of a stored blob.
-pub async fn read_stored(app: &App, sha256: Sha256, seal: &Seal, range: &Range<u64>) -> Result<Bytes, Fault> {
-    let unread = |trouble: ReadTrouble| match trouble {
-        ReadTrouble::Fault(fault) => fault,
-        ReadTrouble::Absent | ReadTrouble::Changed => {
-            Fault::new("reading a stored file for the scanner: it is not as it was left").passing()
+pub async fn read_stored(app: &App, sha256: Sha256, seal: &Seal, range: &Range<u64>) -> Result<Bytes, NoBytes> {
+    let mut reader = match app.blobs.read(sha256, seal, range.start, range.end).await {
+        Ok(reader) => reader,
+        Err(ReadTrouble::Fault(fault)) => return Err(fault.into()),
+        Err(ReadTrouble::Absent | ReadTrouble::Changed) => {
+            jobs::ask(app, &Work::Recheck { sha256: sha256.to_string(), size: seal.size() }).await?;
+            return Err(NoBytes::Changed);
         }
     };
-    let mut reader = app.blobs.read(sha256, seal, range.start, range.end).await.map_err(unread)?;
     let mut whole = BytesMut::new();
     while let Some(chunk) = reader.next().await {
         let chunk = chunk?;
@@ -154,13 +158,8 @@ impl HubBytes<'_> {
         if much || self.read > MOST_READ || self.asked > MOST_ASKED {
             return Err(NoBytes::Whole);
         }
-        let (app, wanted) = (self.app, self.wanted);
-        let all: Result<Vec<Bytes>, Trouble> = stream::iter(ranges.iter().cloned())
-            .map(|range| part(app, wanted, range))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await;
-        let all = all.map_err(|trouble| match trouble {
+        let wanted = self.wanted;
+        let all = parts(self.app, wanted, ranges).await.map_err(|trouble| match trouble {
             // It may send files only whole.
             Trouble::Unexpected(why) => {
                 tracing::info!(file = %wanted.path, why, "no ranges of a file come, so all of it is fetched");
@@ -173,8 +172,14 @@ impl HubBytes<'_> {
     }
 }
 
+/// These ranges of a file at the hub, some of them at a time.
+pub async fn parts(app: &App, wanted: &Wanted, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Trouble> {
+    let all = stream::iter(ranges.iter().cloned()).map(|range| part(app, wanted, range));
+    all.buffered(AT_ONCE).try_collect().await
+}
+
 /// What a stored file holds otherwise than the ranges that were read of it over the network.
-pub async fn differs(app: &App, sha256: Sha256, seal: &Seal, kept: &[Kept]) -> Result<Option<String>, Fault> {
+pub async fn differs(app: &App, sha256: Sha256, seal: &Seal, kept: &[Kept]) -> Result<Option<String>, NoBytes> {
     for one in kept {
         if one.end > seal.size() || !one.agrees(&read_stored(app, sha256, seal, &(one.start..one.end)).await?) {
             return Ok(Some(format!(
@@ -209,6 +214,12 @@ async fn part_once(app: &App, wanted: &Wanted, range: &Range<u64>) -> Result<Byt
             wanted.size, download.size
         )));
     }
+    // Told at every ask: bytes of another file must not be judged as a part of this one.
+    if let (Some(said), Some(_)) = (&download.linked_etag, wanted.id.lfs)
+        && *said != wanted.id.etag()
+    {
+        return Err(odd("The hub says that this is another file than the one it had listed.".to_owned()));
+    }
     if download.from != range.start || download.until != range.end {
         return Err(odd("The hub sends another part than was asked for.".to_owned()));
     }
@@ -230,7 +241,7 @@ async fn part_once(app: &App, wanted: &Wanted, range: &Range<u64>) -> Result<Byt
 /// Ranges fetched at once.
 const AT_ONCE: usize = 6;
 /// So much of a file is read by ranges whatever its size.
-const LITTLE: u64 = 8 << 20;
+pub const LITTLE: u64 = 8 << 20;
 /// More than this is not read of any file by ranges, nor in more steps than this.
 const MOST_READ: u64 = 256 << 20;
 const MOST_ASKED: u32 = 60;

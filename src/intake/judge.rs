@@ -210,7 +210,9 @@ fn hide(
         let mut facts = Facts::of(Group::File);
         facts.set(Field::FilePickle, true, "scan", matter.at)?;
         facts.set(Field::FileClean, one.is_clean(), "scan", matter.at)?;
-        facts.set(Field::FileTwin, twin.word(), "scan", matter.at)?;
+        if let Some(word) = twin.fact() {
+            facts.set(Field::FileTwin, word, "scan", matter.at)?;
+        }
         let question = question(setting, &none, answered, waived, matter.at);
         let decision = app.gate.admission().decide_file(&question, &facts);
         if decision.hidden {
@@ -283,7 +285,7 @@ pub(super) fn rests_on(reports: &[report::Model]) -> String {
             oldest = Some(&one.scanner);
         }
     }
-    oldest.map_or_else(|| seen::SCANNER.clone(), str::to_owned)
+    oldest.map_or_else(|| seen::SCANNER.clone(), |oldest| basis::plain(oldest).to_owned())
 }
 
 /// One hash over what the scanner said of every file.

@@ -6,10 +6,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use serde_json::{Value, json};
 
-use super::{
-    described::{declared, describe, named},
-    twins::Tensors,
-};
+use super::described::{declared, describe, named};
 use crate::{
     domain::{
         basis,
@@ -72,11 +69,19 @@ impl Report {
         self.row.verdict == "clean"
     }
 
-    /// Its tensors, as a sum that does not depend on their order.
-    pub fn tensors(&self) -> Tensors {
-        let told = &self.body["facts"]["tensors"];
-        let sum = told["sum"].as_str().and_then(|text| u128::from_str_radix(text, 16).ok());
-        Tensors { count: told["count"].as_u64().unwrap_or_default(), sum: sum.unwrap_or_default() }
+    /// How many tensors it has.
+    pub fn tensors(&self) -> u64 {
+        self.body["facts"]["tensors"]["count"].as_u64().unwrap_or_default()
+    }
+
+    /// What came of comparing it with the safe weights beside it, if that was done.
+    pub fn twin(&self) -> Option<&Value> {
+        Some(&self.body["twin"]).filter(|twin| twin.is_object())
+    }
+
+    /// How deep archives stand in archives in it; one that holds none is 1.
+    fn archive_depth(&self) -> i64 {
+        self.body["facts"]["archive_depth"].as_i64().unwrap_or_default()
     }
 
     fn is_code(&self) -> bool {
@@ -142,7 +147,9 @@ fn scanned(facts: &mut Facts, from: &Sources<'_>, hidden: &BTreeSet<String>) -> 
     set(Field::SafetensorsOnly, reports.iter().filter(|one| weights(one)).all(Report::is_safe_weights).into())?;
     set(Field::Plain, plain.into())?;
     set(Field::Executables, count(&|one| one.has_rule(&["WB-EXE-001", "WB-EXE-003", "WB-EXE-004"])).into())?;
-    set(Field::ArchiveDepth, if any(&["WB-ZIP-012"]) { 9_i64.into() } else { 0_i64.into() })?;
+    // What is nested deeper than the scanner goes is deeper than any rule allows.
+    let deepest = reports.iter().map(Report::archive_depth).max().unwrap_or_default();
+    set(Field::ArchiveDepth, if any(&["WB-ZIP-012"]) { deepest.max(9) } else { deepest }.into())?;
     set(Field::ArchiveRatioHigh, any(&["WB-ZIP-009"]).into())?;
     let leaves = ["WB-ZIP-007", "WB-ZIP-008", "WB-ARC-001", "WB-STS-006", "WB-CFG-006", "WB-ONX-001"];
     set(Field::PathTraversal, any(&leaves).into())?;

@@ -5,6 +5,7 @@
 
 pub mod bytes;
 pub mod change;
+pub mod compare;
 pub mod decide;
 mod described;
 pub mod digests;
@@ -15,6 +16,7 @@ pub mod knowledge;
 pub mod list;
 pub mod seen;
 pub mod sql;
+pub mod tensors;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 pub(crate) mod testing;
@@ -23,4 +25,5 @@ pub(crate) mod testing;
 mod tests;
 pub mod twins;
 pub mod verify;
+pub mod whole;
 pub mod worker;

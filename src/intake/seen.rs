@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest::{self, SHA256};
 use serde_json::{Map, Value, json};
 
-use crate::domain::digest::Sha256;
+use super::tensors;
+use crate::domain::{digest::Sha256, refusal::Fault};
 
 /// The scanner that a report holds for: its version, and its rules in one hash.
 pub static SCANNER: LazyLock<String> = LazyLock::new(|| {
@@ -31,6 +32,8 @@ pub struct Seen {
     pub format: String,
     pub verdict: String,
     pub coverage: String,
+    /// The list of its tensors, as it is kept for comparisons.
+    pub tensors: Option<String>,
     body: Value,
 }
 
@@ -53,7 +56,18 @@ impl Seen {
         kept.insert("findings".to_owned(), findings(&report["findings"]));
         kept.insert("coverage".to_owned(), cut(&report["coverage"], 3));
         kept.insert("facts".to_owned(), facts(&report["facts"]));
-        Self { format, verdict, coverage, body: Value::Object(kept) }
+        Self { format, verdict, coverage, tensors: None, body: Value::Object(kept) }
+    }
+
+    /// What the scanner of this process says.
+    pub fn of_report(report: &weighbridge_scanners::Report) -> Result<Self, Fault> {
+        let seen = Self::of(&serde_json::to_value(report).map_err(|e| Fault::because("reading a report", e))?);
+        Ok(Self { tensors: tensors::text(report), ..seen })
+    }
+
+    /// A file of which nothing is known, and why.
+    pub fn of_nothing(path: &str, why: &str) -> Result<Self, Fault> {
+        Self::of_report(&weighbridge_scanners::unread(path, why))
     }
 
     pub fn body(&self) -> String {
@@ -67,16 +81,13 @@ fn findings(all: &Value) -> Value {
     Value::Array(kept)
 }
 
-/// Lists are cut. Of tensors, which may be a million, a sum over all of them is kept and how many there are: files that
-/// hold the same tensors, in whatever order and however they are spread over files, come to the same sum.
+/// Lists are cut. Of tensors, which may be a million, it is kept how many there are; the list itself is kept apart.
 fn facts(all: &Value) -> Value {
     let Some(all) = all.as_object() else { return json!({}) };
     let mut kept = Map::new();
     for (key, value) in all {
         if key == "tensors" {
-            let tensors = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            let sum = tensors.iter().fold(0_u128, |sum, one| sum.wrapping_add(of_tensor(one)));
-            kept.insert(key.clone(), json!({"count": tensors.len(), "sum": format!("{sum:032x}")}));
+            kept.insert(key.clone(), json!({"count": value.as_array().map_or(0, Vec::len)}));
         } else if key == "imports" {
             let all = value.as_array().map(Vec::as_slice).unwrap_or_default();
             kept.insert(key.clone(), all.iter().take(MOST_IMPORTS).map(|one| cut(one, 1)).collect());
@@ -85,15 +96,6 @@ fn facts(all: &Value) -> Value {
         }
     }
     Value::Object(kept)
-}
-
-/// A tensor's name, type and shape in one number.
-fn of_tensor(one: &Value) -> u128 {
-    let text = json!([one["name"], one["dtype"], one["shape"]]).to_string();
-    let mut first = [0; 16];
-    let sum = digest::digest(&SHA256, text.as_bytes());
-    first.copy_from_slice(sum.as_ref().get(..16).unwrap_or(&[0; 16]));
-    u128::from_le_bytes(first)
 }
 
 fn cut(value: &Value, depth: usize) -> Value {

@@ -13,7 +13,9 @@ use sea_orm::{
 use crate::{
     app::Basis,
     clock,
-    domain::{digest::Sha256, name::RepoName, pointers::Move, refusal::Fault, role::Environment, time::Micros},
+    domain::{
+        basis::LIMITED, digest::Sha256, name::RepoName, pointers::Move, refusal::Fault, role::Environment, time::Micros,
+    },
     gate::{
         act::{CloseBlob, DecideRevision, InspectRevision, ListRevision, StoreBlob, SuspendRevision},
         grant::Granted,
@@ -23,7 +25,7 @@ use crate::{
         Reader, fault,
         tables::{
             approval, blob, file, hidden_file, history, knowledge, listing, pointer, report, repository,
-            repository_name, request, revision, standing,
+            repository_name, request, revision, standing, tensor_list,
         },
     },
 };
@@ -307,7 +309,7 @@ pub async fn list_all_files(db: &Reader, revision_id: &str) -> Result<Vec<file::
 pub async fn list_reported(
     db: &Reader,
     revision_id: &str,
-    basis: &Basis,
+    (basis, limited): (&Basis, &str),
     siblings: &str,
 ) -> Result<HashSet<String>, Fault> {
     let query = report::Entity::find()
@@ -316,7 +318,9 @@ pub async fn list_reported(
         .filter(report::Column::RevisionId.eq(revision_id))
         .filter(report::Column::Siblings.eq(siblings));
     let rows: Vec<(String, String)> = query.into_tuple().all(db).await.map_err(fault("reading reports"))?;
-    Ok(rows.into_iter().filter(|(_, scanner)| basis.leaves(scanner)).map(|(path, _)| path).collect())
+    // Under another limit than today's, what was over it may not be so any more.
+    let holds = |scanner: &str| basis.leaves(scanner) && (scanner == limited || !scanner.contains(LIMITED));
+    Ok(rows.into_iter().filter(|(_, scanner)| holds(scanner)).map(|(path, _)| path).collect())
 }
 
 /// What is known of these bytes among the same neighbours, in whatever revision.
@@ -400,6 +404,31 @@ pub async fn save_reports(
             .map_err(fault("writing a report"))?;
     }
     Ok(())
+}
+
+/// The tensors of these files, anew.
+pub async fn save_tensors(
+    db: &Tx,
+    _: &Granted<InspectRevision>,
+    revision_id: &str,
+    lists: Vec<(String, String)>,
+) -> Result<(), Fault> {
+    use tensor_list::Column as C;
+    for (path, list) in lists {
+        let row = tensor_list::Model { revision_id: revision_id.to_owned(), path, list };
+        tensor_list::Entity::insert(all_set(row))
+            .on_conflict(OnConflict::columns([C::RevisionId, C::Path]).update_column(C::List).to_owned())
+            .exec_without_returning(db)
+            .await
+            .map_err(fault("writing a list of tensors"))?;
+    }
+    Ok(())
+}
+
+pub async fn find_tensors(db: &Reader, revision_id: &str, path: &str) -> Result<Option<String>, Fault> {
+    let id = (revision_id.to_owned(), path.to_owned());
+    let row = tensor_list::Entity::find_by_id(id).one(db).await.map_err(fault("reading a list of tensors"))?;
+    Ok(row.map(|row| row.list))
 }
 
 pub async fn find_revision_by_id(db: &impl ConnectionTrait, id: &str) -> Result<Option<revision::Model>, Fault> {

@@ -247,6 +247,7 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         publishers: Arc::default(),
         basis: Basis::of(words),
         following: Arc::new(Following::default()),
+        whole_file_limit: 20 << 30,
     };
     change::basis::settle(&app, name).await.unwrap();
     (app, ledger)

@@ -1,5 +1,8 @@
 //! The way in, against the simulator and on both databases: what is listed, fetched, believed and given up.
 
+mod trouble;
+mod twins;
+
 use std::time::{Duration, Instant};
 
 use serde_json::Value;

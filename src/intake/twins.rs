@@ -1,17 +1,24 @@
-//! Safe twins: pickled weights whose tensors a safetensors file of the same folder also holds.
+//! Safe twins: pickled weights whose tensors the safetensors beside them also hold.
 //!
-//! Compared by the names, types and shapes that the scanner read, without loading either. Never opens a file.
+//! Says which files are to be compared, and what a comparison (`compare.rs`) came to. Never opens a file.
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::knowledge::Report;
+use crate::store::tables::report;
 
 /// What stands beside a file with a pickle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Twin {
+    /// No safetensors, or others.
     None,
+    /// The same names, types, shapes and numbers.
     Equal,
     Unequal,
+    /// They could not be compared, or have not been: nobody knows.
+    Missing,
 }
 
 impl Twin {
@@ -20,66 +27,71 @@ impl Twin {
             Self::None => "none",
             Self::Equal => "equal",
             Self::Unequal => "unequal",
+            Self::Missing => "missing",
         }
     }
-}
 
-/// The tensors of one or more files: how many, and a sum over their names, types and shapes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tensors {
-    pub count: u64,
-    pub sum: u128,
-}
+    /// The same as policy reads it: what nobody knows is no word.
+    pub fn fact(self) -> Option<&'static str> {
+        (self != Self::Missing).then(|| self.word())
+    }
 
-impl Tensors {
-    fn with(self, other: Self) -> Self {
-        Self { count: self.count + other.count, sum: self.sum.wrapping_add(other.sum) }
+    fn of(word: &Value) -> Self {
+        [Self::None, Self::Equal, Self::Unequal].into_iter().find(|twin| *word == twin.word()).unwrap_or(Self::Missing)
     }
 }
 
-/// For every file with a pickle: whether a safetensors file of its folder, or all of them together, hold the same tensors.
-/// Weights may be spread over files, on either side.
+/// Every clean pickle with tensors, each with the clean safetensors of its folder, where there are any.
+pub fn candidates(reports: &[Report]) -> Vec<(&Report, Vec<&Report>)> {
+    let mut safe: BTreeMap<&str, Vec<&Report>> = BTreeMap::new();
+    for one in reports.iter().filter(|one| one.row.format == "safetensors" && one.is_clean()) {
+        safe.entry(folder(one)).or_default().push(one);
+    }
+    let pickles = reports.iter().filter(|one| one.is_pickle() && one.is_clean() && one.tensors() > 0);
+    pickles.filter_map(|one| Some((one, safe.get(folder(one))?.clone()))).collect()
+}
+
+fn folder(one: &Report) -> &str {
+    one.row.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// For every file with a pickle, what stands beside it.
 pub fn twins(reports: &[Report]) -> BTreeMap<String, Twin> {
-    let folder = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
-    let mut plain: BTreeMap<String, Vec<Tensors>> = BTreeMap::new();
-    let mut pickled: BTreeMap<String, Vec<(&Report, Tensors)>> = BTreeMap::new();
-    for one in reports {
-        let place = folder(&one.row.path);
-        if one.row.format == "safetensors" && one.is_clean() {
-            plain.entry(place).or_default().push(one.tensors());
-        } else if one.is_pickle() {
-            pickled.entry(place).or_default().push((one, one.tensors()));
-        }
-    }
-    let mut twins = BTreeMap::new();
-    for (place, files) in &pickled {
-        let there = plain.get(place).map(Vec::as_slice).unwrap_or_default();
-        let sum = |all: &mut dyn Iterator<Item = Tensors>| all.fold(Tensors::default(), Tensors::with);
-        let (all_safe, all_pickled) = (sum(&mut there.iter().copied()), sum(&mut files.iter().map(|(_, t)| *t)));
-        for (one, tensors) in files {
-            let same =
-                tensors.count > 0 && (there.contains(tensors) || *tensors == all_safe || all_pickled == all_safe);
-            let twin = match (tensors.count, there.is_empty(), same) {
-                (0, ..) | (_, true, _) => Twin::None,
-                (_, _, true) => Twin::Equal,
-                _ => Twin::Unequal,
-            };
-            twins.insert(one.row.path.clone(), twin);
-        }
+    let mut twins: BTreeMap<String, Twin> =
+        reports.iter().filter(|one| one.is_pickle()).map(|one| (one.row.path.clone(), Twin::None)).collect();
+    for (one, _) in candidates(reports) {
+        twins.insert(one.row.path.clone(), one.twin().map_or(Twin::Missing, |twin| Twin::of(&twin["state"])));
     }
     twins
 }
+
+/// What was found of a file's twin holds for a new report on the same bytes, until they are compared again.
+pub fn carry(before: &report::Model, row: &mut report::Model) {
+    let read = |body: &str| serde_json::from_str::<Value>(body).ok().filter(Value::is_object);
+    let (Some(old), Some(mut new)) = (read(&before.body), read(&row.body)) else { return };
+    if before.bytes_id != row.bytes_id || !old["twin"].is_object() {
+        return;
+    }
+    new["twin"] = old["twin"].clone();
+    let told = old["findings"].as_array().into_iter().flatten().filter(|one| one["rule"] == TWIN_RULE).cloned();
+    if let Some(findings) = new["findings"].as_array_mut() {
+        findings.extend(told);
+    }
+    row.body = new.to_string();
+}
+
+/// The finding that weights differ from the safe ones beside them. It is seen by comparing two files, which the scanner of
+/// one file cannot.
+pub const TWIN_RULE: &str = "WB-TWIN-001";
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::tables::report;
 
-    fn file(path: &str, format: &str, verdict: &str, tensors: (u64, u128)) -> Report {
-        let sum = format!("{:032x}", tensors.1);
-        let body = json!({"facts": {"tensors": {"count": tensors.0, "sum": sum}}, "findings": []}).to_string();
+    fn file(path: &str, format: &str, verdict: &str, tensors: u64, twin: Value) -> Report {
+        let body = json!({"facts": {"tensors": {"count": tensors}}, "findings": [], "twin": twin}).to_string();
         let row = report::Model {
             revision_id: String::new(),
             path: path.to_owned(),
@@ -98,35 +110,43 @@ mod tests {
     }
 
     #[test]
-    fn a_twin_holds_the_same_tensors_in_the_same_folder() {
-        let safe = |path, tensors| file(path, "safetensors", "clean", tensors);
-        let torch = |path, tensors| file(path, "torch checkpoint", "clean", tensors);
+    fn what_was_not_compared_is_missing_and_what_has_nothing_beside_it_has_no_twin() {
+        let torch = |path, state: &str| file(path, "torch checkpoint", "clean", 3, json!({"state": state}));
         let all = [
-            safe("model.safetensors", (3, 70)),
-            torch("pytorch_model.bin", (3, 70)),
-            torch("other.bin", (3, 71)),
-            torch("training_args.bin", (0, 0)),
-            torch("old/pytorch_model.bin", (3, 70)),
+            file("model.safetensors", "safetensors", "clean", 3, Value::Null),
+            torch("equal.bin", "equal"),
+            torch("unequal.bin", "unequal"),
+            torch("odd.bin", "like new"),
+            file("new.bin", "torch checkpoint", "clean", 3, Value::Null),
+            file("training_args.bin", "torch checkpoint", "clean", 0, Value::Null),
+            file("evil.bin", "torch checkpoint", "malicious", 3, json!({"state": "equal"})),
+            torch("old/pytorch_model.bin", "equal"),
+            file("dirty/model.safetensors", "safetensors", "suspicious", 3, Value::Null),
+            torch("dirty/model.bin", "equal"),
         ];
         let twins = twins(&all);
         let of = |path: &str| twins.get(path).copied();
-        assert_eq!(of("pytorch_model.bin"), Some(Twin::Equal));
-        assert_eq!(of("other.bin"), Some(Twin::Unequal));
-        assert_eq!((of("training_args.bin"), of("old/pytorch_model.bin")), (Some(Twin::None), Some(Twin::None)));
+        assert_eq!((of("equal.bin"), of("unequal.bin")), (Some(Twin::Equal), Some(Twin::Unequal)));
+        assert_eq!((of("odd.bin"), of("new.bin")), (Some(Twin::Missing), Some(Twin::Missing)));
+        for alone in ["training_args.bin", "evil.bin", "old/pytorch_model.bin", "dirty/model.bin"] {
+            assert_eq!(of(alone), Some(Twin::None), "{alone}");
+        }
         assert_eq!(of("model.safetensors"), None);
+        assert_eq!(Twin::Missing.fact(), None, "a rule that reads it finds nothing");
     }
 
     #[test]
-    fn weights_in_parts_are_compared_as_a_whole_and_a_dirty_twin_is_none() {
-        let all = [
-            file("a-1.safetensors", "safetensors", "clean", (1, 5)),
-            file("a-2.safetensors", "safetensors", "clean", (2, 7)),
-            file("b-1.bin", "torch checkpoint", "clean", (2, 11)),
-            file("b-2.bin", "torch checkpoint", "clean", (1, 1)),
-        ];
-        assert!(twins(&all).values().all(|twin| *twin == Twin::Equal));
-        let dirty =
-            [file("a.safetensors", "safetensors", "suspicious", (1, 5)), file("a.bin", "pickle", "clean", (1, 5))];
-        assert_eq!(twins(&dirty).get("a.bin"), Some(&Twin::None));
+    fn a_new_report_on_the_same_bytes_keeps_what_was_compared() {
+        let twin = json!({"state": "unequal"});
+        let mut before = file("a.bin", "torch checkpoint", "clean", 1, twin.clone()).row;
+        before.body =
+            before.body.replace("\"findings\":[]", "\"findings\":[{\"rule\":\"WB-TWIN-001\"},{\"rule\":\"WB-X\"}]");
+        let mut after = file("a.bin", "torch checkpoint", "clean", 1, Value::Null).row;
+        carry(&before, &mut after);
+        let body: Value = serde_json::from_str(&after.body).unwrap_or_default();
+        assert_eq!((&body["twin"], &body["findings"]), (&twin, &json!([{"rule": "WB-TWIN-001"}])));
+        let mut other = report::Model { bytes_id: "another".to_owned(), ..file("a.bin", "", "", 1, Value::Null).row };
+        carry(&before, &mut other);
+        assert!(!other.body.contains("unequal"));
     }
 }

@@ -7,14 +7,20 @@ use std::time::Duration;
 
 use super::{
     bytes::{FileBytes, Kept, NoBytes, differs},
+    compare::{self, Reach, Unsettled},
     decide,
     digests::Wish,
     fetch, inspect,
-    inspect::Files,
-    sql,
+    inspect::{Files, Scan, VERIFIED},
+    sql, twins,
     worker::Outcome,
 };
-use crate::{app::App, domain::refusal::Fault, gate::act::InspectRevision, gate::grant::Granted};
+use crate::{
+    app::App,
+    domain::refusal::Fault,
+    gate::{act::InspectRevision, grant::Granted},
+    store::tables::report,
+};
 
 pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault> {
     let may: Granted<InspectRevision> = inspect::grant(app, wish)?;
@@ -33,22 +39,47 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     }
     let ranges = before.as_ref().map(|before| before.ranges.as_str()).unwrap_or_default();
     let kept: Vec<Kept> = serde_json::from_str(ranges).unwrap_or_default();
-    if let Some(what) = differs(app, sha256, &seal, &kept).await? {
-        return fetch::mismatch(app, &wanted, &what).await;
+    let changed = || {
+        let why = format!("the stored bytes of {path} are not as they were left, and are read again");
+        Ok(Outcome::Later { why, after: Duration::from_secs(1) })
+    };
+    match differs(app, sha256, &seal, &kept).await {
+        Ok(None) => {}
+        Ok(Some(what)) => return fetch::mismatch(app, &wanted, &what).await,
+        Err(NoBytes::Fault(fault)) => return Err(fault),
+        Err(NoBytes::Changed | NoBytes::Trouble(_) | NoBytes::Whole) => return changed(),
     }
     let mut bytes = FileBytes::stored(app, sha256, seal);
     let seen = match inspect::scan(app, &all, &wanted, &mut None, &mut bytes).await? {
-        Ok(seen) => seen,
-        Err(NoBytes::Fault(fault)) => return Err(fault),
-        Err(NoBytes::Trouble(_) | NoBytes::Whole) => {
-            return Err(Fault::new("verifying a stored file: its bytes did not come").passing());
+        Scan::Seen(seen) => seen,
+        // What is not the file's doing takes nothing away: it is tried again, and until then nothing leaves.
+        Scan::Passing { why, .. } => {
+            let why = format!("{path} could not be verified: {why}");
+            return Ok(Outcome::Later { why, after: Duration::from_secs(1) });
         }
+        Scan::NoBytes(NoBytes::Fault(fault)) => return Err(fault),
+        Scan::NoBytes(NoBytes::Changed | NoBytes::Trouble(_) | NoBytes::Whole) => return changed(),
     };
     // What was seen is written down and decided about first; only then does the row say that the file may be served.
-    inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &kept, false)]).await?;
+    let mut row = inspect::row_of(wish, &all, row, &seen, &kept, false);
+    if let Some(before) = &before {
+        twins::carry(before, &mut row);
+    }
+    let list = seen.tensors.map(|list| (path.to_owned(), list));
+    inspect::save_with(app, wish, vec![row], list.into_iter().collect()).await?;
+    // Now that it is here, all of it can be compared, if what it is compared with is here too.
+    match compare::settle(app, wish, &all, Reach::Store).await {
+        Ok(()) => {}
+        Err(Unsettled::Fault(fault) | Unsettled::NoBytes(NoBytes::Fault(fault))) => return Err(fault),
+        Err(Unsettled::NoBytes(NoBytes::Changed | NoBytes::Trouble(_) | NoBytes::Whole)) => return changed(),
+    }
     if !decide::is_decided(app, wish).await? {
         decide::decide(app, wish).await?;
     }
-    inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &[], true)]).await?;
+    let Some(row) = sql::find_report(may.reader(), &wish.revision_id, path).await? else {
+        return Err(Fault::new("verifying a stored file: its report is gone").passing());
+    };
+    let row = report::Model { stage: VERIFIED.to_owned(), ranges: "[]".to_owned(), ..row };
+    inspect::save(app, wish, vec![row]).await?;
     Ok(Outcome::Done)
 }

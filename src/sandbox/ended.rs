@@ -16,12 +16,21 @@ pub enum Ended {
     Judged,
     /// Judging it takes more of it than is fetched for a scan: once the file is here, scan it again.
     TooFar,
-    /// Time, processor or memory ran out. It will again.
+    /// Processor time or memory ran out. It will again.
     Limit,
+    /// It was not done in time, and hardly used a processor meanwhile: perhaps the machine had no time for it.
+    TimedOut,
     /// The child died.
     Crashed,
     /// The child said something that the scanner never says.
     Nonsense,
+}
+
+impl Ended {
+    /// Whether the same scan may well end otherwise at another time: nothing says that it was the file's doing.
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::TimedOut | Self::Crashed | Self::Nonsense)
+    }
 }
 
 /// What ended a child before it had an answer.
@@ -60,7 +69,7 @@ impl From<Cut> for Stop {
 pub(super) fn reason(stop: &Stop, exit: Option<ExitStatus>, wrote: &str, limits: &Limits) -> (Ended, String) {
     let memory = || format!("the scan needs more memory than the {} MiB it may have", limits.memory_bytes >> 20);
     match stop {
-        Stop::TimedOut => (Ended::Limit, "the scan was not done in the time that it may take".into()),
+        Stop::TimedOut => (Ended::TimedOut, "the scan was not done in the time that it may take".into()),
         Stop::TooMuch(why) => (Ended::TooFar, why.clone()),
         Stop::Nonsense(_) => (Ended::Nonsense, "the scanner's answer was none that it ever gives".into()),
         Stop::Gone => match (exit.and_then(|exit| exit.signal()), exit.and_then(|exit| exit.code())) {
@@ -117,7 +126,7 @@ mod tests {
         said(gone(9, ""), Ended::Crashed, "killed from outside");
         said(gone(101 << 8, ""), Ended::Crashed, "exit 101");
         said(gone(0, ""), Ended::Crashed, "without an answer");
-        said(reason(&Stop::TimedOut, None, "", &limits), Ended::Limit, "in the time");
+        said(reason(&Stop::TimedOut, None, "", &limits), Ended::TimedOut, "in the time");
         said(reason(&Stop::Nonsense("x".into()), None, "", &limits), Ended::Nonsense, "none that it ever gives");
     }
 

@@ -148,7 +148,7 @@ impl Child {
             Err(Stopped::Child(stop)) => {
                 let (ended, why) = process.bury(stop, &self.sandbox.0.limits, subject.name).await;
                 let mut report = unjudged(subject.name, subject.size, &why);
-                if matches!(ended, Ended::Limit | Ended::TooFar) {
+                if matches!(ended, Ended::Limit | Ended::TimedOut | Ended::TooFar) {
                     for finding in &mut report.findings {
                         finding.rule = &rules::LIMIT_REACHED;
                         finding.severity = rules::LIMIT_REACHED.severity;

@@ -95,9 +95,9 @@ impl Process {
         let task = serde_json::to_vec(&task).map_err(|error| Stopped::Broken(fault("describing a file", error)))?;
         let mut clock = Clock { spent: Duration::ZERO };
         self.allow(limits.processor_seconds_for(0)).map_err(Stopped::Broken)?;
-        clock.tell(&mut self.socket, limits.time_for(0), Kind::Subject, [&task, &[]]).await?;
+        clock.tell(&mut self.socket, limits.patience_for(0), Kind::Subject, [&task, &[]]).await?;
         loop {
-            let left = limits.time_for(asked.bytes()).saturating_sub(clock.spent);
+            let left = limits.patience_for(asked.bytes()).saturating_sub(clock.spent);
             let began = Instant::now();
             let heard = timeout(left, hear(&mut self.socket)).await.map_err(|_| Stop::TimedOut)?;
             clock.spent += began.elapsed();
@@ -118,7 +118,9 @@ impl Process {
                         }
                         for (range, piece) in batch.iter().zip(&pieces) {
                             let parts = [&range.start.to_le_bytes()[..], piece];
-                            clock.tell(&mut self.socket, limits.time_for(asked.bytes()), Kind::Bytes, parts).await?;
+                            clock
+                                .tell(&mut self.socket, limits.patience_for(asked.bytes()), Kind::Bytes, parts)
+                                .await?;
                         }
                     }
                 }

@@ -22,7 +22,7 @@ pub(crate) fn sandbox(limits: Limits) -> Sandbox {
 }
 
 /// A sandbox whose children are another part of this file.
-pub(super) fn acted(part: &str, limits: Limits) -> Sandbox {
+pub(crate) fn acted(part: &str, limits: Limits) -> Sandbox {
     Sandbox::of_program(super::this_program(), arguments(&format!("sandbox::testing::{part}")), limits)
 }
 
@@ -128,16 +128,6 @@ part! {
         let folder = std::env::current_dir().expect("there is one").to_string_lossy().into_owned();
         let why = vec![environment.join(" "), folder, list("/proc/self/fd")];
         up_to_a_subject(Strength { why, ..Strength::default() });
-    }
-}
-
-part! {
-    fn busy_for_ever() {
-        up_to_a_subject(Strength::default());
-        let mut number = 1_u64;
-        loop {
-            number = std::hint::black_box(number.wrapping_mul(3));
-        }
     }
 }
 

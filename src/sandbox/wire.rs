@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use weighbridge_scanners::{
     Coverage, CoverageState, Extent, Facts, Finding, GlobalFact, Neighbours, Place, Report, Seen, TemplateFact,
-    TensorFact, Verdict,
+    TensorFact, TensorPlace, Verdict,
     rules::{self, Weight},
 };
 
@@ -48,12 +48,15 @@ struct Sent<'a> {
     report: &'a Report,
     /// Start and end of each stretch, and what was done with it.
     extents: Vec<(u64, u64, Seen)>,
+    /// Which tensor it is, and the start and end of its numbers.
+    places: Vec<(usize, u64, u64)>,
 }
 
 /// A report for the gateway.
 pub(super) fn write(report: &Report) -> Result<Vec<u8>, serde_json::Error> {
     let extents = report.coverage.extents.iter().map(|extent| (extent.start, extent.end, extent.seen)).collect();
-    serde_json::to_vec(&Sent { report, extents })
+    let places = report.facts.places.iter().map(|place| (place.tensor, place.start, place.end)).collect();
+    serde_json::to_vec(&Sent { report, extents, places })
 }
 
 /// Reads what a child says of the file `name` of `size` bytes. The error says what does not hold together.
@@ -79,7 +82,7 @@ pub(super) fn read(payload: &[u8], name: &str, size: u64) -> Result<Report, Stri
     if report.verdict != verdict.word() {
         return Err("a verdict that does not follow from its findings".into());
     }
-    let facts = report.facts.read()?;
+    let facts = report.facts.read(told.places, size)?;
     Ok(Report { path: report.path, format: report.format, verdict, findings, coverage, facts, raw_path: None })
 }
 
@@ -88,6 +91,7 @@ pub(super) fn read(payload: &[u8], name: &str, size: u64) -> Result<Report, Stri
 struct Told {
     report: ToldReport,
     extents: Vec<(u64, u64, ToldSeen)>,
+    places: Vec<(usize, u64, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -204,6 +208,7 @@ struct ToldFacts {
     licences: BTreeSet<String>,
     references: BTreeSet<String>,
     tensors: Vec<ToldTensor>,
+    archive_depth: u32,
 }
 
 #[derive(Deserialize)]
@@ -231,7 +236,19 @@ struct ToldTensor {
 }
 
 impl ToldFacts {
-    fn read(self) -> Result<Facts, String> {
+    fn read(self, places: Vec<(usize, u64, u64)>, size: u64) -> Result<Facts, String> {
+        let tensors = self.tensors.len();
+        // Each tensor lies in one place at most, and they are told in order.
+        let mut last = None;
+        let place = |(tensor, start, end): (usize, u64, u64)| {
+            let sound = tensor < tensors && last.is_none_or(|last| last < tensor) && start <= end && end <= size;
+            last = Some(tensor);
+            sound.then_some(TensorPlace { tensor, start, end }).ok_or("a tensor in a place that is none")
+        };
+        let places = places.into_iter().map(place).collect::<Result<_, _>>()?;
+        if self.archive_depth > DEEPEST {
+            return Err("archives deeper than any that are read".into());
+        }
         let global = |told: ToldGlobal| {
             let tier = TIERS.into_iter().find(|tier| *tier == told.tier).ok_or("a tier that does not exist")?;
             Ok::<_, String>(GlobalFact { module: told.module, name: told.name, tier, package: told.package })
@@ -248,9 +265,14 @@ impl ToldFacts {
                 .into_iter()
                 .map(|t| TensorFact { name: t.name, dtype: t.dtype, shape: t.shape })
                 .collect(),
+            places,
+            archive_depth: self.archive_depth,
         })
     }
 }
+
+/// The scanner stops before this.
+const DEEPEST: u32 = 64;
 
 /// The words of `GlobalFact::tier`.
 const TIERS: [&str; 6] = ["inert", "framework", "unknown", "code", "gadget", "execution"];

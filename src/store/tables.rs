@@ -280,6 +280,27 @@ pub mod report {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The tensors of one file of weights: what it is compared by.
+pub mod tensor_list {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "tensor_list")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub revision_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub path: String,
+        /// Name, type, shape and place of each, as JSON.
+        pub list: String,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What is known of a revision, as policy reads it.
 pub mod knowledge {
     use sea_orm::entity::prelude::*;

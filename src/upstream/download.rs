@@ -35,6 +35,8 @@ pub struct Download {
     pub from: u64,
     /// One past the last byte that will come.
     pub until: u64,
+    /// What the hub says the bytes of a file in LFS are.
+    pub linked_etag: Option<String>,
     at: u64,
     over: bool,
     host: String,
@@ -131,7 +133,7 @@ impl Inner {
         turn: OwnedSemaphorePermit,
     ) -> Result<Download, Trouble> {
         // The hub itself knows the size even where its redirect's target sends none.
-        let mut linked_size = None;
+        let (mut linked_size, mut linked_etag) = (None, None);
         self.hosts.check(None, &url)?;
         for _ in 0..=MOST_REDIRECTS {
             let response = self.file_hop(&url, part.header.as_deref()).await?;
@@ -139,12 +141,15 @@ impl Inner {
             if head.origin {
                 same_commit(&head, commit)?;
                 linked_size = head.number("x-linked-size").or(linked_size);
+                let etag = head.text("x-linked-etag").map(|etag| etag.trim_matches('"').to_owned());
+                linked_etag = etag.or(linked_etag);
             }
             if !head.is_redirect() {
                 let (size, span) = extent(&head, &part, linked_size)?;
                 let (host, idle) = (host(&url).to_owned(), self.limits.idle);
                 let Range { start: from, end: until } = span;
-                return Ok(Download { size, from, until, at: from, over: false, host, idle, response, _turn: turn });
+                let (at, over) = (from, false);
+                return Ok(Download { size, from, until, linked_etag, at, over, host, idle, response, _turn: turn });
             }
             let next = head.location(&url)?;
             if let Err(refused) = self.hosts.check(Some(&url), &next).and_then(|()| self.refuse_reserved_path(&next)) {

@@ -65,6 +65,74 @@ async fn fetches(database: Database) {
     world.ledger_is_whole().await;
 }
 
+/// At any point of an intake: it goes on at the first file that has no report, and nothing leaves before the verdict.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_the_middle_of_an_intake() {
+    intakes(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_the_middle_of_an_intake_on_postgres() {
+    intakes(Database::Postgres).await;
+}
+
+async fn intakes(database: Database) {
+    let rounds = if long() { 100 } else { 6 };
+    let settings = vec![("WEIGHBRIDGE_ADMISSION__PROFILE", "guarded".to_owned())];
+    let mut world = World::start(WorldOptions { database, sample: false, settings, ..WorldOptions::default() }).await;
+    let token = world.developer().await;
+    // A long form has more to kill it in.
+    let files = if long() { 120 } else { 16 };
+    let content = |n: u64| Content::safetensors(n, 5_000 + n);
+    let mut push = world.hub.model("acme/way").commit("Add").file("config.json", "{}").file("README.md", "# Way");
+    for n in 0..files {
+        push = push.lfs(format!("part-{n:03}.safetensors"), content(n));
+    }
+    push.push();
+    world.hub.fault(Fault::latency(Duration::from_millis(300)).on("part-").side(Side::Cdn));
+    let first = format!("{}/acme/way/resolve/main/part-000.safetensors", world.url());
+    let mut known = Vec::new();
+    for round in 0..rounds {
+        world.hub.reset_counters();
+        let asking = tokio::spawn({
+            let (url, token) = (first.clone(), token.clone());
+            async move { wire::ask("GET", &url, &token, &[]).await.ok().filter(|reply| reply.status == 200) }
+        });
+        // Somewhere between the first question and the verdict, never at the same place.
+        tokio::time::sleep(Duration::from_millis(150 + (round * 733) % 3500)).await;
+        world.kill();
+        let decided = world.query_text("SELECT state FROM standing WHERE state = 'approved'").await;
+        if let Some(reply) = asking.await.unwrap() {
+            assert!(!decided.is_empty(), "round {round}: a file left before anybody had decided");
+            assert_eq!(Content::bytes(reply.body).sha256(), content(0).sha256(), "round {round}");
+        }
+        assert!(world.blobs().iter().all(|(_, sound)| *sound), "round {round}: {:?}", world.blobs());
+        let granted = world.query_text("SELECT kind FROM ledger_entry WHERE kind = 'file.granted'").await;
+        assert!(granted.is_empty() || !decided.is_empty(), "round {round}: {granted:?}");
+        // What had its report when the last process died was not asked for again, unless it was pulled.
+        for path in known.iter().filter(|path| !path.ends_with("part-000.safetensors")) {
+            assert_eq!(world.fetched(path), 0, "round {round}: {path} was fetched once more");
+        }
+        let sql = "SELECT path FROM report WHERE path LIKE 'part-%'";
+        let reported = world.query_text(sql).await;
+        assert!(known.iter().all(|path| reported.contains(path)), "round {round}: a report is gone");
+        known = reported;
+        world.restart().await;
+        world.ledger_is_whole().await;
+    }
+    world.hub.clear_faults();
+    let reply = patient(&first, &token, &[]).await.unwrap();
+    assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, content(0).sha256()));
+    for n in [1, files / 2, files - 1] {
+        let url = format!("{}/acme/way/resolve/main/part-{n:03}.safetensors", world.url());
+        let reply = patient(&url, &token, &[]).await.unwrap();
+        assert_eq!((reply.status, Content::bytes(reply.body).sha256()), (200, content(n).sha256()), "part {n}");
+    }
+    assert!(!known.is_empty(), "no process lived long enough to write anything down");
+    assert!(world.blobs().iter().all(|(_, sound)| *sound));
+    world.ledger_is_whole().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_in_the_middle_of_commits() {
     commits(Database::Sqlite).await;

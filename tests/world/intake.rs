@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use weighbridge_simulator::{Content, Fault, Side};
+use weighbridge_simulator::{
+    Content, Fault, Side,
+    weights::{Tensor, safetensors, torch},
+};
 
 use crate::{
-    stock::{Desk, HUBS, TRANSFORMERS},
+    stock::{Desk, HUBS, Ran, TRANSFORMERS},
     wire::patient,
     world::{World, WorldOptions},
 };
@@ -47,10 +50,27 @@ async fn a_malicious_file_refuses_its_whole_revision() {
     let world = guarded(false).await;
     let push = world.hub.model("acme/both").commit("Add").file("config.json", "{}");
     push.lfs("model.safetensors", Content::safetensors(1, 10_000)).lfs("model.pkl", EVIL).push();
+    // The reason, the decision's id and the link, in each terminal.
+    let told = |who: &str, ran: Ran, fails: bool| {
+        let said = ran.all();
+        assert!(!fails || ran.code != 0, "{who}: {said}");
+        for word in ["acme/both@main is denied in research: W-001", "Decision 0", "/-/r/0"] {
+            assert!(said.contains(word), "{who} lacks `{word}`: {said}");
+        }
+    };
     for venv in HUBS {
-        let ran = Desk::new(&world).await.hf(venv, &["download", "acme/both"]).await;
-        assert!(ran.code != 0 && ran.all().contains("W-001"), "{venv}: {}", ran.all());
+        let desk = Desk::new(&world).await;
+        told(venv, desk.hf(venv, &["download", "acme/both"]).await, true);
+        let code = "from huggingface_hub import hf_hub_download\nhf_hub_download('acme/both', 'model.safetensors')";
+        told(venv, desk.python(venv, code).await, true);
     }
+    let desk = Desk::new(&world).await;
+    let code = "from transformers import AutoConfig\nAutoConfig.from_pretrained('acme/both')";
+    told("transformers", desk.python(TRANSFORMERS, code).await, true);
+    for way in ["tokio", "sync"] {
+        told(way, desk.rust(&[way, "model", "acme/both", "main", "model.safetensors"]).await, true);
+    }
+    told("curl", desk.curl(&["-L"], "/acme/both/resolve/main/model.safetensors").await, false);
     let token = world.developer().await;
     for path in ["config.json", "model.safetensors", "model.pkl"] {
         let reply = world.get(&format!("/acme/both/resolve/main/{path}"), &token).await;
@@ -83,6 +103,50 @@ async fn a_pickle_with_a_safe_twin_is_hidden() {
     assert!(named.status == 403 && named.text().contains("W-005"), "{}: {}", named.status, named.text());
     let raw = world.get("/acme/twins/raw/main/pytorch_model.bin", &token).await;
     assert_eq!(raw.status, 403, "{}", raw.text());
+}
+
+/// What is left without the pickle is a whole model: its parts load where people load them.
+#[tokio::test]
+async fn a_model_without_its_pickle_loads() {
+    let world = guarded(false).await;
+    let numbers = Content::generated(5, 4 * 6);
+    let pickle = torch(&[Tensor::new("weight", 0, &[2, 3])], &[("Float", 4, numbers.clone())], Some("little"));
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": { "type": "Whitespace" }, "post_processor": null, "decoder": null,
+        "model": { "type": "WordLevel", "vocab": { "[UNK]": 0, "hello": 1, "world": 2 }, "unk_token": "[UNK]" },
+    });
+    let push = world.hub.model("acme/pair").commit("Add").file("config.json", r#"{"model_type": "bert"}"#);
+    let push = push.file("tokenizer.json", tokenizer.to_string());
+    let push = push.file("tokenizer_config.json", r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#);
+    let push = push.lfs("model.safetensors", safetensors(&[("weight", "F32", &[2, 3], numbers)]));
+    push.lfs("pytorch_model.bin", pickle).push();
+    let code = "import os\nfrom huggingface_hub import snapshot_download\nfrom safetensors.numpy import load_file\n\
+                from transformers import AutoConfig, AutoTokenizer\n\
+                there = snapshot_download('acme/pair')\nprint(sorted(os.listdir(there)))\n\
+                print(load_file(there + '/model.safetensors')['weight'].shape)\n\
+                print(AutoConfig.from_pretrained('acme/pair').model_type)\n\
+                print(AutoTokenizer.from_pretrained('acme/pair')('hello world')['input_ids'])";
+    let ran = Desk::new(&world).await.python(TRANSFORMERS, code).await.good();
+    let files = "['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']";
+    for line in [files, "(2, 3)", "bert", "[1, 2]"] {
+        assert!(ran.out.lines().any(|said| said == line), "no {line} in {}", ran.all());
+    }
+}
+
+/// Other numbers under the same names are somebody's to look at.
+#[tokio::test]
+async fn a_pickle_with_other_numbers_is_not_hidden() {
+    let world = guarded(false).await;
+    let pickle = |seed| torch(&[Tensor::new("w", 0, &[6])], &[("Float", 4, Content::generated(seed, 24))], None);
+    let push = world.hub.model("acme/unlike").commit("Add").file("config.json", "{}");
+    let push = push.lfs("model.safetensors", safetensors(&[("w", "F32", &[6], Content::generated(1, 24))]));
+    push.lfs("pytorch_model.bin", pickle(2)).push();
+    let token = world.developer().await;
+    let reply = world.get("/api/models/acme/unlike", &token).await;
+    assert!(reply.status == 403 && reply.text().contains("W-005"), "{}: {}", reply.status, reply.text());
+    let findings = world.query_text("SELECT body FROM report WHERE path = 'pytorch_model.bin'").await;
+    assert!(findings[0].contains("WB-TWIN-001"), "{findings:?}");
 }
 
 #[tokio::test]

@@ -32,4 +32,5 @@ mod revoking;
 mod sandbox;
 mod scanning;
 mod stores;
+mod trouble;
 mod walk;

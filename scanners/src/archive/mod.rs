@@ -94,9 +94,11 @@ impl Archive {
         member: &Member,
         mut reader: impl FnMut(&mut Scan<'_>, &Source) -> Scanned<()>,
     ) {
-        for reading in &member.readings {
-            self.inspect_reading(scan, member, reading, &mut reader);
-        }
+        scan.in_an_archive(|scan| {
+            for reading in &member.readings {
+                self.inspect_reading(scan, member, reading, &mut reader);
+            }
+        });
     }
 
     /// The kind of archive says that no loader runs this member's bytes: they are not read. A member that two programs read

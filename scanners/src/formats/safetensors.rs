@@ -90,7 +90,7 @@ fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     scan.inspected(source, 0..end);
     let sound = extents(scan, source, &header, end)?;
     second_opinion(scan, source, &whole, sound && header.faults.is_empty());
-    facts(scan, &header);
+    facts(scan, source, &header, end);
     Ok(())
 }
 
@@ -182,8 +182,11 @@ fn second_opinion(scan: &mut Scan<'_>, source: &Source, whole: &[u8], ours: bool
     }
 }
 
-fn facts(scan: &mut Scan<'_>, header: &Header) {
+fn facts(scan: &mut Scan<'_>, source: &Source, header: &Header, data: u64) {
     for tensor in &header.tensors {
+        if tensor.placed && tensor.start <= tensor.end && tensor.end <= source.len() - data {
+            scan.placed(scan.facts.tensors.len(), source, data + tensor.start..data + tensor.end);
+        }
         scan.facts.tensors.push(TensorFact {
             name: tensor.name.clone(),
             dtype: tensor.dtype.clone(),

@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     archive::{Archive, Member},
+    facts::InStorage,
     formats,
     pickle::{self, Loader, Pickled, Storage},
     rules,
@@ -51,7 +52,8 @@ pub(crate) fn is_export(archive: &Archive) -> bool {
 pub(crate) fn inspect(scan: &mut Scan<'_>, archive: &Archive) -> Scanned<()> {
     let Some(layout) = Layout::of(archive) else { return Ok(()) };
     archive.source.will_read(layout.asked_at_once());
-    let named = layout.pickles(scan)?;
+    let (named, held) = layout.pickles(scan)?;
+    layout.places(scan, &held)?;
     let referenced = layout.storages(scan, &named);
     layout.others(scan, &referenced);
     layout.findings(scan);
@@ -65,6 +67,10 @@ enum Form {
     Package,
     Export,
 }
+
+/// Storages that pickles name, and tensors that lie in them, each with the folder where its pickle looks for it.
+type Named = Vec<(String, Storage)>;
+type Held = Vec<(String, InStorage)>;
 
 /// The members by what they are called below the root.
 struct Layout<'a> {
@@ -95,8 +101,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Inspects the pickles that torch itself loads, and collects the storages that they name, by folder.
-    fn pickles(&self, scan: &mut Scan<'_>) -> Scanned<Vec<(String, Storage)>> {
-        let mut named: Vec<(String, Storage)> = Vec::new();
+    fn pickles(&self, scan: &mut Scan<'_>) -> Scanned<(Named, Held)> {
+        let (mut named, mut held) = (Named::new(), Held::new());
         let mut missing = false;
         for (name, member) in self.members.iter().filter(|(name, _)| self.loads(name)) {
             let folder = match (self.form, name.strip_suffix(".pkl")) {
@@ -104,15 +110,51 @@ impl<'a> Layout<'a> {
                 (_, stem) => stem.unwrap_or_default().to_owned(),
             };
             self.archive.inspect_as(scan, member, |scan, source| {
+                let before = scan.in_storages.len();
                 let pickled = pickle::inspect_as(scan, source, Loader::TorchZip);
                 missing |= matches!(pickled, Err(Stop::NotHere));
                 let Pickled { storages } = pickled?;
                 named.extend(storages.into_iter().map(|storage| (folder.clone(), storage)));
+                held.extend(scan.in_storages.drain(before..).map(|one| (folder.clone(), one)));
                 if name == "bytecode.pkl" { script::inspect_bytecode(scan, source) } else { Ok(()) }
             });
         }
         // Without the pickles nobody knows which members are storages, and all of them would be asked for.
-        if missing { Err(Stop::NotHere) } else { Ok(named) }
+        if missing { Err(Stop::NotHere) } else { Ok((named, held)) }
+    }
+
+    /// Says where the numbers of tensors lie in the file: in members that are stored as they are, little-endian.
+    fn places(&self, scan: &mut Scan<'_>, held: &[(String, InStorage)]) -> Scanned<()> {
+        let whole = |member: &Member| member.stored().filter(|_| member.readings.len() == 1);
+        for (_, member) in self.members.iter().filter(|(name, _)| name == "byteorder") {
+            let Some(at) = whole(member).filter(|at| at.end - at.start <= LONGEST_WORD) else { return Ok(()) };
+            if self.archive.source.read(at)?.as_ref() != b"little" {
+                return Ok(());
+            }
+        }
+        let by_name = self.by_name();
+        for (folder, tensor) in held {
+            let found = self.storage_names(folder, &tensor.key).iter().find_map(|at| by_name.get(at.as_str()).copied());
+            if let Some(at) = found.and_then(whole)
+                && tensor.end <= at.end - at.start
+            {
+                scan.placed(tensor.tensor, &self.archive.source, at.start + tensor.start..at.start + tensor.end);
+            }
+        }
+        Ok(())
+    }
+
+    fn by_name(&self) -> BTreeMap<&str, &Member> {
+        self.members.iter().map(|(name, member)| (name.as_str(), *member)).collect()
+    }
+
+    /// What the member of a storage may be called.
+    fn storage_names(&self, folder: &str, key: &str) -> Vec<String> {
+        let key = folded(key);
+        match self.form {
+            Form::Package => vec![format!(".data/{key}.storage"), format!(".data/{key}")],
+            _ => vec![format!("{folder}/{key}"), format!("constants/{key}")],
+        }
     }
 
     /// Whether torch loads this member as a pickle.
@@ -125,18 +167,14 @@ impl<'a> Layout<'a> {
 
     /// Checks that each storage is there and long enough, and says which members are storages and how long those are.
     fn storages(&self, scan: &mut Scan<'_>, named: &[(String, Storage)]) -> HashMap<String, u64> {
-        let by_name: BTreeMap<&str, &Member> =
-            self.members.iter().map(|(name, member)| (name.as_str(), *member)).collect();
+        let by_name = self.by_name();
         let mut referenced = HashMap::new();
         let pickle = self.members.iter().find(|(name, _)| self.loads(name)).map(|(_, member)| *member);
         let place = |member: &Member| member.stored().map(|at| self.archive.source.member(&member.name, at));
         let place = pickle.and_then(place).unwrap_or_else(|| self.archive.source.clone());
         for (folder, storage) in named {
             let key = folded(&storage.key);
-            let places = match self.form {
-                Form::Package => vec![format!(".data/{key}.storage"), format!(".data/{key}")],
-                _ => vec![format!("{folder}/{key}"), format!("constants/{key}")],
-            };
+            let places = self.storage_names(folder, &storage.key);
             let Some((name, member)) = places.iter().find_map(|at| by_name.get_key_value(at.as_str())) else {
                 let message = format!(
                     "The pickle names a storage `{}` of {} elements, and the archive has no such member.",

@@ -35,7 +35,7 @@ pub(crate) fn is_magic(machine: &Machine<'_>, end: &End) -> Scanned<bool> {
 pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, from: u64) -> Scanned<()> {
     scan.is("torch legacy");
     let mut at = from;
-    let (mut storages, mut keys) = (HashMap::new(), Vec::new());
+    let (mut storages, mut keys, before) = (HashMap::new(), Vec::new(), scan.in_storages.len());
     // The protocol, the system, the object, the keys of its storages.
     for place in 0..4 {
         let (mut machine, end) = run(scan, source, at, Mode::Sure, Loader::TorchLegacy)?;
@@ -52,13 +52,20 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, from: u64) -> Scanne
         }
         at = past;
     }
-    let past = match step_over(scan, source, at, &keys, &storages) {
+    let mut starts = HashMap::new();
+    let past = match step_over(scan, source, at, &keys, &storages, &mut starts) {
         Err(stop @ Stop::Broken { .. }) => {
             scan.stopped(source, stop);
             return rest::after(scan, source, at, Loader::TorchLegacy, false);
         }
         past => past?,
     };
+    // Torch writes them little-endian, whatever machine it runs on.
+    for tensor in scan.in_storages.split_off(before) {
+        if let Some(start) = starts.get(&tensor.key).copied().flatten() {
+            scan.placed(tensor.tensor, source, start + tensor.start..start + tensor.end);
+        }
+    }
     rest::after(scan, source, past, Loader::TorchLegacy, true)
 }
 
@@ -85,6 +92,7 @@ fn step_over(
     from: u64,
     keys: &[String],
     storages: &HashMap<String, Storage>,
+    starts: &mut HashMap<String, Option<u64>>,
 ) -> Scanned<u64> {
     let extents = |key: &String| storages.get(key).and_then(|s| s.count.checked_mul(element_size(&s.kind)?));
     // All the counts lie where the pickle lets us expect them: one fetch brings them all.
@@ -119,6 +127,9 @@ fn step_over(
         match end {
             Some(end) if end <= source.len() => {
                 scan.inert(source, at + 8..end);
+                // A storage that is listed twice lies nowhere for certain.
+                let sure = count == storage.count && !starts.contains_key(key);
+                starts.insert(key.clone(), sure.then_some(at + 8));
                 at = end;
             }
             _ => {

@@ -8,7 +8,7 @@ use super::{
     machine::{End, Machine},
 };
 use crate::{
-    facts::TensorFact,
+    facts::{InStorage, TensorFact},
     scan::{Scan, Scanned, Stop},
 };
 
@@ -29,7 +29,9 @@ pub(crate) fn note(scan: &mut Scan<'_>, machine: &Machine<'_>, end: &End) -> Sca
         if scan.facts.tensors.len() as u64 >= scan.limits.tensors || seen.len() > LOOKED_AT {
             return Ok(());
         }
-        if let Some(tensor) = tensor(machine, &name, id) {
+        if let Some((tensor, place)) = tensor(machine, &name, id) {
+            let number = scan.facts.tensors.len();
+            scan.in_storages.extend(place.map(|place| InStorage { tensor: number, ..place }));
             scan.facts.tensors.push(tensor);
             continue;
         }
@@ -69,7 +71,7 @@ fn stop(halt: Halt) -> Stop {
 }
 
 /// The tensor that a call builds, parameters looked through.
-fn tensor(machine: &Machine<'_>, name: &str, id: Id) -> Option<TensorFact> {
+fn tensor(machine: &Machine<'_>, name: &str, id: Id) -> Option<(TensorFact, Option<InStorage>)> {
     let arena = machine.arena();
     let mut id = id;
     for _ in 0..3 {
@@ -83,10 +85,20 @@ fn tensor(machine: &Machine<'_>, name: &str, id: Id) -> Option<TensorFact> {
             },
             "_rebuild_from_type_v2" => {
                 let (inner, _) = arena.tuple(item(2))?;
-                return fact(machine, name, inner);
+                // A type of its own may hold its numbers as it likes.
+                return fact(machine, name, inner).map(|tensor| (tensor, None));
             }
-            "_rebuild_tensor_v2" | "_rebuild_tensor_v3" | "_rebuild_tensor" | "_rebuild_qtensor" => {
-                return fact(machine, name, args);
+            "_rebuild_qtensor" => return fact(machine, name, args).map(|tensor| (tensor, None)),
+            plain @ ("_rebuild_tensor_v2" | "_rebuild_tensor_v3" | "_rebuild_tensor") => {
+                // What follows may say that the numbers are conjugated or negated when they are read.
+                let known = match plain {
+                    "_rebuild_tensor_v3" => 7,
+                    _ => 6,
+                };
+                let plain = matches!(item(known), Value::Absent | Value::None);
+                let tensor = fact(machine, name, args)?;
+                let place = plain.then(|| place(machine, &tensor, args)).flatten();
+                return Some((tensor, place));
             }
             _ => return None,
         }
@@ -109,6 +121,49 @@ fn fact(machine: &Machine<'_>, name: &str, args: Id) -> Option<TensorFact> {
         kind => kind.strip_suffix("Storage").unwrap_or(kind),
     };
     Some(TensorFact { name: name.to_owned(), dtype: dtype_word(dtype), shape: shape? })
+}
+
+/// Where in its storage a tensor's numbers lie, if they lie there one after another, row by row.
+fn place(machine: &Machine<'_>, tensor: &TensorFact, args: Id) -> Option<InStorage> {
+    let arena = machine.arena();
+    let item = |place| arena.item(args, place).unwrap_or(Value::Absent);
+    let whole = |value| if let Value::Int(number) = value { u64::try_from(number).ok() } else { None };
+    let (persistent, node) = arena.of(item(0))?;
+    let storage = machine.judge.storages.get(node.a as usize)?;
+    // Old files give some storages as a view into others.
+    let (id, parts) = arena.tuple(arena.item(persistent, 0)?)?;
+    if parts > 5 && arena.item(id, 5) != Some(Value::None) {
+        return None;
+    }
+    let size = number_size(&tensor.dtype)?;
+    let (strides, count) = arena.tuple(item(3))?;
+    if usize::try_from(count).ok()? != tensor.shape.len() {
+        return None;
+    }
+    let mut numbers = 1_u64;
+    let strides: Vec<Value> = arena.items(strides).collect();
+    for (length, stride) in tensor.shape.iter().zip(strides).rev() {
+        // Of a dimension of one, nobody uses the stride.
+        if *length > 1 && !tensor.shape.contains(&0) && whole(stride)? != numbers {
+            return None;
+        }
+        numbers = numbers.checked_mul(*length)?;
+    }
+    let start = whole(item(1))?.checked_mul(size)?;
+    let end = start.checked_add(numbers.checked_mul(size)?)?;
+    let held = storage.count.checked_mul(super::element_size(&storage.kind)?)?;
+    (end <= held).then(|| InStorage { tensor: 0, key: storage.key.clone(), start, end })
+}
+
+/// Bytes of one number.
+fn number_size(dtype: &str) -> Option<u64> {
+    Some(match dtype {
+        "U8" | "I8" | "BOOL" | "F8_E4M3" | "F8_E5M2" => 1,
+        "F16" | "BF16" | "I16" | "U16" => 2,
+        "F32" | "I32" | "U32" => 4,
+        "F64" | "I64" | "U64" | "C64" => 8,
+        _ => return None,
+    })
 }
 
 /// The word that safetensors has for it.

@@ -14,6 +14,7 @@ fn clean() -> Value {
             "facts": {},
         },
         "extents": [[0, 3, "inspected"]],
+        "places": [],
     })
 }
 
@@ -54,6 +55,10 @@ fn a_report_that_does_not_is_none() {
         ("/report/facts/made_up", json!(1)),
         ("/report/facts/globals", json!([{ "module": "os", "name": "system", "tier": "kind", "package": "os" }])),
         ("/made_up", json!(1)),
+        ("/report/facts/archive_depth", json!(1000)),
+        // A place of no tensor, and places that lie outside of the file or are told out of order.
+        ("/places", json!([[0, 0, 1]])),
+        ("/places", json!([[7, 3, 2]])),
     ] {
         let mut told = clean();
         let (parent, key) = at.rsplit_once('/').expect("a pointer");

@@ -23,7 +23,7 @@ pub(crate) struct Course {
     pub(crate) at: u64,
     pub(crate) end: u64,
     /// The byte of the content that is sent wrong.
-    pub(crate) flips: Vec<u64>,
+    pub(crate) flips: Vec<(u64, u8)>,
     pub(crate) bytes_per_second: Option<u64>,
     /// Body bytes after which the connection breaks.
     pub(crate) cut_after: Option<u64>,
@@ -56,10 +56,10 @@ impl Sending {
         let from = self.course.at;
         let mut slice = self.course.content.slice(from, max);
         let to = from + slice.len() as u64;
-        for offset in self.course.flips.iter().filter(|offset| (from..to).contains(*offset)) {
+        for (offset, mask) in self.course.flips.iter().filter(|(offset, _)| (from..to).contains(offset)) {
             let mut wrong = slice.to_vec();
             if let Some(byte) = usize::try_from(offset - from).ok().and_then(|index| wrong.get_mut(index)) {
-                *byte ^= 0xff;
+                *byte ^= mask;
             }
             slice = Bytes::from(wrong);
         }

@@ -53,6 +53,8 @@ pub enum FaultKind {
     ShortBody { missing: u64 },
     /// One byte of the file is wrong, also when a range is asked for.
     FlipByte { offset: u64 },
+    /// Some bits of one byte are wrong, also when a range is asked for.
+    XorByte { offset: u64, mask: u8 },
     /// The file is served with this length, cut or filled up with zeros, and all headers agree.
     WrongLength { bytes: u64 },
     /// Answer 200 with the whole file to a ranged request.
@@ -75,7 +77,7 @@ impl FaultKind {
             Self::Bandwidth { .. } | Self::CutAfter { .. } | Self::StallAfter { .. } | Self::ShortBody { .. } => {
                 matches!(answer, Answer::FileBody | Answer::Body)
             }
-            Self::FlipByte { .. } | Self::IgnoreRange => answer == Answer::FileBody,
+            Self::FlipByte { .. } | Self::XorByte { .. } | Self::IgnoreRange => answer == Answer::FileBody,
             Self::WrongLength { .. } => matches!(answer, Answer::FileBody | Answer::FileHead),
             _ => true,
         }
@@ -135,6 +137,10 @@ impl Fault {
 
     pub fn flip_byte(offset: u64) -> Self {
         Self::new(FaultKind::FlipByte { offset })
+    }
+
+    pub fn xor_byte(offset: u64, mask: u8) -> Self {
+        Self::new(FaultKind::XorByte { offset, mask })
     }
 
     pub fn wrong_length(bytes: u64) -> Self {

@@ -129,7 +129,8 @@ fn spoil(course: &mut Course, faults: &[FaultKind]) {
             FaultKind::CutAfter { bytes } if *bytes < len => course.cut_after = Some(*bytes),
             FaultKind::ShortBody { missing } if *missing > 0 => course.cut_after = Some(len.saturating_sub(*missing)),
             FaultKind::StallAfter { bytes } if *bytes < len => course.stall_after = Some(*bytes),
-            FaultKind::FlipByte { offset } => course.flips.push(*offset),
+            FaultKind::FlipByte { offset } => course.flips.push((*offset, 0xff)),
+            FaultKind::XorByte { offset, mask } => course.flips.push((*offset, *mask)),
             _ => {}
         }
     }

@@ -25,6 +25,7 @@ mod sample;
 mod server;
 mod store;
 mod tree;
+pub mod weights;
 
 pub use access::Token;
 pub use content::Content;
