@@ -87,8 +87,7 @@ impl Basis {
     /// Whether a scanner replaces ours. Two builds of one version: the one that others work with while we are behind.
     pub fn is_newer(&self, scanner: &str) -> bool {
         let ours = self.0.words.scanner.as_str();
-        basis::is_newer(scanner, ours)
-            || (self.is_behind() && scanner != ours && !basis::is_newer(ours, scanner))
+        basis::is_newer(scanner, ours) || (self.is_behind() && scanner != ours && !basis::is_newer(ours, scanner))
     }
 }
 

@@ -50,9 +50,8 @@ pub fn difference(from: &Value, to: &Value) -> Value {
     let empty = Map::new();
     let (from, to) = (from.as_object().unwrap_or(&empty), to.as_object().unwrap_or(&empty));
     let changed = to.iter().filter(|(name, word)| from.get(*name) != Some(word));
-    let pair = |(name, word): (&String, &Value)| {
-        (name.clone(), serde_json::json!({"from": from.get(name), "to": word}))
-    };
+    let pair =
+        |(name, word): (&String, &Value)| (name.clone(), serde_json::json!({"from": from.get(name), "to": word}));
     Value::Object(changed.map(pair).collect())
 }
 
@@ -76,7 +75,9 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(is_newer("0.10.0+aa", "0.9.9+ff") && is_newer("1.0.0", "0.99.0+x") && is_newer("99.0.0+new", "0.1.0+x"));
+        assert!(
+            is_newer("0.10.0+aa", "0.9.9+ff") && is_newer("1.0.0", "0.99.0+x") && is_newer("99.0.0+new", "0.1.0+x")
+        );
         assert!(!is_newer("0.1.0+aa", "0.1.0+bb") && !is_newer("0.1.0+bb", "0.1.0+aa"));
         assert!(!is_newer("", "0.1.0+aa") && is_newer("0.1.0+aa", "") && is_newer("0.1.0+aa", "made up"));
     }

@@ -187,12 +187,7 @@ pub(super) async fn save_use(db: &Chores, token_id: &str, at: Micros) -> Result<
 }
 
 /// When a revision was last pulled or looked at.
-pub(super) async fn save_revision_use(
-    db: &Chores,
-    repository_id: &str,
-    commit: &str,
-    at: Micros,
-) -> Result<(), Fault> {
+pub(super) async fn save_revision_use(db: &Chores, repository_id: &str, commit: &str, at: Micros) -> Result<(), Fault> {
     let row = revision_use::ActiveModel {
         repository_id: Set(repository_id.to_owned()),
         commit_id: Set(commit.to_owned()),

@@ -117,7 +117,9 @@ pub async fn decide_anew(app: &App, wish: &Wish) -> Result<Vec<Confirmed>, Fault
         let there = sql::list_pointers(may.reader(), &matter.repository.id, &one.environment).await?;
         let moves = moves_of(&matter.revision.commit_id, &matter.histories, &there);
         match &one.before {
-            Some(row) if same_known && is_as_before(row, one, matter.at) && hidden == one.hidden && moves.is_empty() => {
+            Some(row)
+                if same_known && is_as_before(row, one, matter.at) && hidden == one.hidden && moves.is_empty() =>
+            {
                 confirmed.push(Confirmed {
                     revision_id: row.revision_id.clone(),
                     environment: row.environment.clone(),

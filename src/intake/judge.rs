@@ -31,7 +31,9 @@ use crate::{
         grant::Granted,
         resolve::now_of,
     },
-    store::tables::{file, history, hub_state, knowledge as row, report, repository, revision, standing as standing_row},
+    store::tables::{
+        file, history, hub_state, knowledge as row, report, repository, revision, standing as standing_row,
+    },
 };
 
 /// What one environment's rules said.
@@ -274,7 +276,8 @@ pub(super) fn rests_on(reports: &[report::Model]) -> String {
     let mut oldest: Option<&str> = None;
     for one in reports {
         let older = oldest.is_none_or(|oldest| {
-            basis::is_newer(oldest, &one.scanner) || (oldest == *seen::SCANNER && !basis::is_newer(&one.scanner, oldest))
+            basis::is_newer(oldest, &one.scanner)
+                || (oldest == *seen::SCANNER && !basis::is_newer(&one.scanner, oldest))
         });
         if older {
             oldest = Some(&one.scanner);

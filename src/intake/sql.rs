@@ -433,18 +433,12 @@ pub async fn list_served_names(db: &Reader, at: Micros) -> Result<Vec<String>, F
 
 /// Approved, and not over: an approval ends at its time, whenever somebody writes so.
 fn approved_at(at: Micros) -> Condition {
-    let goes_on =
-        Condition::any().add(standing::Column::ExpiresAt.is_null()).add(standing::Column::ExpiresAt.gt(at.0));
+    let goes_on = Condition::any().add(standing::Column::ExpiresAt.is_null()).add(standing::Column::ExpiresAt.gt(at.0));
     Condition::all().add(standing::Column::State.eq("approved")).add(goes_on)
 }
 
 /// Whether anything of this model is approved in an environment.
-pub async fn is_served_somehow(
-    db: &Reader,
-    name: &str,
-    environment: &Environment,
-    at: Micros,
-) -> Result<bool, Fault> {
+pub async fn is_served_somehow(db: &Reader, name: &str, environment: &Environment, at: Micros) -> Result<bool, Fault> {
     let Some(name) = RepoName::parse(name) else { return Ok(false) };
     let Some(id) = find_repository_id_of_name(db, name.kind().word(), &name.key()).await? else { return Ok(false) };
     let query = standing::Entity::find()

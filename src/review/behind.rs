@@ -21,8 +21,7 @@ pub async fn list(may: &Granted<SearchCatalogue>) -> Result<Value, Refusal> {
 }
 
 fn of(kind: RepoKind, row: &sql::Pointed) -> Value {
-    let commits: Vec<&str> =
-        row.history.iter().flat_map(|history| history.commits.split_whitespace()).collect();
+    let commits: Vec<&str> = row.history.iter().flat_map(|history| history.commits.split_whitespace()).collect();
     // None: the branch is gone there, or was rewritten and does not hold our commit any more.
     let behind = commits.iter().position(|commit| *commit == row.pointer.commit_id);
     let checked = row.looked_at.max(row.history.as_ref().map(|history| history.seen_at));

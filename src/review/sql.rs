@@ -5,8 +5,7 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, OnConflict},
 };
 
@@ -21,8 +20,8 @@ use crate::{
     store::{
         fault,
         tables::{
-            approval, decision, denied_digest, file, history, hub_look, hub_state, knowledge, pointer, report, repository,
-            repository_name, request, revision, revoked_file, standing,
+            approval, decision, denied_digest, file, history, hub_look, hub_state, knowledge, pointer, report,
+            repository, repository_name, request, revision, revoked_file, standing,
         },
     },
 };
@@ -162,10 +161,7 @@ pub async fn find_denied(db: &impl ConnectionTrait, files: &[file::Model]) -> Re
 }
 
 /// What is known of a revision, as policy read it.
-pub async fn find_knowledge(
-    db: &impl ConnectionTrait,
-    revision_id: &str,
-) -> Result<Option<knowledge::Model>, Fault> {
+pub async fn find_knowledge(db: &impl ConnectionTrait, revision_id: &str) -> Result<Option<knowledge::Model>, Fault> {
     knowledge::Entity::find_by_id(revision_id).one(db).await.map_err(fault("reading what is known of a revision"))
 }
 

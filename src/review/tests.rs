@@ -29,9 +29,7 @@ use crate::{
     clock,
     domain::{name::RepoName, refusal::Refusal, rev::Rev, role::Role},
     gate::{
-        act::{
-            ApproveRevision, ExamineRevision, InspectRevision, PinPointer, RevokeRevision, SuspendRevision,
-        },
+        act::{ApproveRevision, ExamineRevision, InspectRevision, PinPointer, RevokeRevision, SuspendRevision},
         object::{InEnvironment, RevisionNamed, Where},
         tx::Change,
     },
@@ -111,15 +109,15 @@ impl Table {
         let with = |app: App| App { publishers: Arc::clone(&publishers), ..app };
         let other = if bench.fresh.is_sqlite() { bench.app.clone() } else { bench.another().await.0 };
         let apps = [with(bench.app.clone()), with(other)];
-        bench
-            .change("INSERT INTO repository VALUES ('R', 'models', 'U', 'acme/x', 'acme/x', '{}', 0, 0)")
-            .await;
+        bench.change("INSERT INTO repository VALUES ('R', 'models', 'U', 'acme/x', 'acme/x', '{}', 0, 0)").await;
         bench.change("INSERT INTO repository_name VALUES ('models', 'acme/x', 'R', 0)").await;
         let mut wishes = Vec::new();
         for n in 0..COMMITS {
             let (id, commit, sha) = (format!("V{n}"), commit(n), n.to_string().repeat(64));
             let card = r#"{"hub": {"card": {"license": "mit"}}}"#;
-            bench.change(&format!("INSERT INTO revision VALUES ('{id}', 'R', '{commit}', '', 1, '{card}', NULL, 1)")).await;
+            bench
+                .change(&format!("INSERT INTO revision VALUES ('{id}', 'R', '{commit}', '', 1, '{card}', NULL, 1)"))
+                .await;
             let file = format!("INSERT INTO file VALUES ('{id}', 'model.x', 10, '{commit}', '{sha}', '{sha}')");
             bench.change(&file).await;
             let repo = RepoName::parse("acme/x").unwrap();
@@ -251,7 +249,9 @@ impl Table {
             assert!(!served || known.contains(&format!("V{n}")), "1: {n} is served without knowledge\n{told}");
             assert!(!served || !self.stopped[n], "2: {n} was stopped and is served again\n{told}");
             self.stopped[n] |= matches!(state.as_str(), "revoked" | "suspended");
-            let open = format!("SELECT id || ' ' || evidence_digest FROM approval WHERE ended_at IS NULL AND revision_id = 'V{n}'");
+            let open = format!(
+                "SELECT id || ' ' || evidence_digest FROM approval WHERE ended_at IS NULL AND revision_id = 'V{n}'"
+            );
             let open = self.bench.texts(&open).await;
             if state == "approved" {
                 assert_eq!(open, [format!("{approval} {evidence}")], "4: {n}\n{told}");
@@ -277,12 +277,11 @@ impl Table {
         assert!(moved.len() > self.moves, "6: a pointer moved without an entry\n{told}");
         self.moves = moved.len();
         let to = after.pointer.unwrap();
-        let decided = |event: &Event| matches!(event, Event::Decide(of, _) | Event::Approve(of) | Event::Pin(of) if *of == to);
+        let decided =
+            |event: &Event| matches!(event, Event::Decide(of, _) | Event::Approve(of) | Event::Pin(of) if *of == to);
         assert!(events.iter().any(decided), "6: a pointer moved without a decision\n{told}");
         // Whoever stopped it at the same time may have come after the move.
-        let stops = |event: &Event| {
-            matches!(event, Event::Revoke(of) | Event::Suspend(of) | Event::Expire(of) | Event::Decide(of, _) if *of == to)
-        };
+        let stops = |event: &Event| matches!(event, Event::Revoke(of) | Event::Suspend(of) | Event::Expire(of) | Event::Decide(of, _) if *of == to);
         let approved = after.standings[to].as_ref().is_some_and(|row| row.0 == "approved" && !row.1);
         assert!(approved || events.iter().any(stops), "6: a pointer moved to what is not approved\n{told}");
         let pinned = events.iter().any(|event| matches!(event, Event::Pin(_)));

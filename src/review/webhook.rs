@@ -19,8 +19,11 @@ pub async fn heard(app: &App, message: Sealed) -> Result<Value, Refusal> {
     match app.following.hears(&message.secret) {
         None => return Err(Refusal::not_found()),
         Some(false) => {
-            return Err(Refusal::new(Code::TokenNotAccepted, "The secret of this webhook is not the one configured here.")
-                .hint("Set the hub's webhook secret to `upstream.webhook_secret`."));
+            return Err(Refusal::new(
+                Code::TokenNotAccepted,
+                "The secret of this webhook is not the one configured here.",
+            )
+            .hint("Set the hub's webhook secret to `upstream.webhook_secret`."));
         }
         Some(true) => {}
     }
@@ -60,8 +63,14 @@ mod tests {
             "headSha": "f".repeat(40), "private": false, "id": "x"}, "webhook": {"id": "y", "version": 3}});
         assert_eq!(name(told).as_deref(), Some("a/b"));
         assert_eq!(name(json!({"repo": {"type": "dataset", "name": "a/b"}})).as_deref(), Some("datasets/a/b"));
-        for odd in [json!(null), json!([]), json!({"repo": {"type": "model", "name": "../b"}}), json!({"repo": {"name": "a/b"}}),
-            json!({"repo": {"type": "bucket", "name": "a/b"}}), json!({"repo": {"type": "model", "name": ["a/b"]}})] {
+        for odd in [
+            json!(null),
+            json!([]),
+            json!({"repo": {"type": "model", "name": "../b"}}),
+            json!({"repo": {"name": "a/b"}}),
+            json!({"repo": {"type": "bucket", "name": "a/b"}}),
+            json!({"repo": {"type": "model", "name": ["a/b"]}}),
+        ] {
             assert_eq!(name(odd), None);
         }
     }

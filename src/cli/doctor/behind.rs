@@ -20,10 +20,14 @@ pub async fn pointers(api: &Api, report: &mut Report) {
     }
     let now = clock::now().seconds();
     let oldest = all.iter().filter_map(|one| age(one, now)).max();
-    let looked = oldest.map_or_else(|| "the hub was never asked".to_owned(), |age| format!("looked at {} ago", span(age)));
+    let looked =
+        oldest.map_or_else(|| "the hub was never asked".to_owned(), |age| format!("looked at {} ago", span(age)));
     let (behind, elsewhere) = (lines(&all, late, now), lines(&all, not_live, now));
     let following = all.len() - behind.len();
-    report.good("behind the hub", format!("{following} of {} branches and tags are where the hub's are; all {looked}", all.len()));
+    report.good(
+        "behind the hub",
+        format!("{following} of {} branches and tags are where the hub's are; all {looked}", all.len()),
+    );
     let most = 10;
     for (what, found) in [("behind", &behind), ("at the hub", &elsewhere)] {
         for line in found.iter().take(most) {

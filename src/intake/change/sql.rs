@@ -21,8 +21,8 @@ use crate::{
         chores::Chores,
         fault,
         tables::{
-            basis, hub_look, hub_state, knowledge, pointer, replica, repository, repository_name, request,
-            revision, revision_use, standing,
+            basis, hub_look, hub_state, knowledge, pointer, replica, repository, repository_name, request, revision,
+            revision_use, standing,
         },
     },
 };
@@ -58,9 +58,8 @@ pub async fn delete_replica(db: &Chores, name: &str) -> Result<(), Fault> {
 
 /// Whether a replica works on this basis, as far as anybody has heard since.
 pub async fn is_alive(db: &Chores, digest: &str, since: Micros) -> Result<bool, Fault> {
-    let query = replica::Entity::find()
-        .filter(replica::Column::Basis.eq(digest))
-        .filter(replica::Column::SeenAt.gte(since.0));
+    let query =
+        replica::Entity::find().filter(replica::Column::Basis.eq(digest)).filter(replica::Column::SeenAt.gte(since.0));
     Ok(query.one(db).await.map_err(fault("looking for replicas"))?.is_some())
 }
 
@@ -71,9 +70,7 @@ pub async fn find_newest(db: &Chores) -> Result<Option<basis::Model>, Fault> {
 
 /// The last number under which this basis held.
 pub async fn find_number(db: &Chores, digest: &str) -> Result<Option<i64>, Fault> {
-    let query = basis::Entity::find()
-        .filter(basis::Column::Digest.eq(digest))
-        .order_by_desc(basis::Column::Number);
+    let query = basis::Entity::find().filter(basis::Column::Digest.eq(digest)).order_by_desc(basis::Column::Number);
     Ok(query.one(db).await.map_err(fault("reading what decisions rest on"))?.map(|row| row.number))
 }
 
@@ -290,11 +287,7 @@ pub async fn list_followed(db: &Reader, used_since: Micros, before: Micros) -> R
                 .add(repository::Column::Id.in_subquery(pointed))
                 .add(repository::Column::Id.in_subquery(used)),
         )
-        .filter(
-            Condition::any()
-                .add(hub_look::Column::LookedAt.is_null())
-                .add(hub_look::Column::LookedAt.lt(before.0)),
-        )
+        .filter(Condition::any().add(hub_look::Column::LookedAt.is_null()).add(hub_look::Column::LookedAt.lt(before.0)))
         .order_by_asc(Expr::cust("COALESCE(hub_look.looked_at, 0)"))
         .limit(5000);
     query.into_model().all(db).await.map_err(fault("looking for repositories to follow"))
@@ -338,6 +331,15 @@ pub async fn list_pointed(db: &Reader, repository_id: &str) -> Result<Vec<String
         .distinct()
         .filter(pointer::Column::RepositoryId.eq(repository_id));
     query.into_tuple().all(db).await.map_err(fault("reading pointers"))
+}
+
+/// Whether a commit was listed and inspected.
+pub async fn is_known(db: &Reader, repository_id: &str, commit: &str) -> Result<bool, Fault> {
+    let query = known_revisions()
+        .filter(revision::Column::RepositoryId.eq(repository_id))
+        .filter(revision::Column::CommitId.eq(commit));
+    let row: Option<Listed> = query.into_model().one(db).await.map_err(fault("looking a revision up"))?;
+    Ok(row.is_some())
 }
 
 /// The environments in which something of a repository is approved.

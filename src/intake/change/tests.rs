@@ -14,8 +14,7 @@ use crate::{
     intake::{
         decide,
         digests::Wish,
-        seen,
-        sql as rows,
+        seen, sql as rows,
         testing::{Bench, Workers},
     },
     jobs::{self, State, Work},
@@ -187,7 +186,9 @@ async fn what_a_newer_scanner_said_is_left_as_it_is() {
     for bench in Bench::on_each_under("guarded").await {
         clean(&bench, "acme/one");
         assert_eq!(bench.examine("acme/one@main").await, State::Done);
-        bench.change("UPDATE report SET scanner = '99.0.0+new', verdict = 'suspicious' WHERE path = 'config.json'").await;
+        bench
+            .change("UPDATE report SET scanner = '99.0.0+new', verdict = 'suspicious' WHERE path = 'config.json'")
+            .await;
         let wish = wish(&bench, "acme/one").await;
         let theirs = "SELECT scanner || ' ' || verdict FROM report WHERE path = 'config.json'";
         assert_eq!(bench.done(&Work::inspect(&wish.repo, &wish.revision_id, &wish.commit)).await, State::Done);
@@ -278,7 +279,8 @@ async fn the_end_of_an_approval_and_of_a_wait_are_decided_about() {
         let events = bench.events("revision.decided").await;
         let end = events.iter().find(|event| event["detail"]["before"] == "expired");
         assert!(end.is_some_and(|end| end["detail"]["reason"].as_str().is_some_and(|why| why.contains("W-022"))));
-        let ended = format!("SELECT CAST(count(*) AS BIGINT) FROM approval WHERE revision_id = '{over}' AND ended_at > 0");
+        let ended =
+            format!("SELECT CAST(count(*) AS BIGINT) FROM approval WHERE revision_id = '{over}' AND ended_at > 0");
         assert_eq!(bench.number(&ended).await, 1);
         // It is not decided about again and again.
         bench.change("DELETE FROM job").await;
@@ -296,7 +298,8 @@ async fn an_approval_that_is_over_approves_no_base() {
         bench.approve_all().await;
         let research = bench.app.gate.environments()[0].name.clone();
         let may = redecide::grant(&bench.app).unwrap();
-        let served = async || rows::is_served_somehow(may.reader(), "acme/base", &research, clock::now()).await.unwrap();
+        let served =
+            async || rows::is_served_somehow(may.reader(), "acme/base", &research, clock::now()).await.unwrap();
         assert!(served().await);
         assert_eq!(rows::list_served_names(may.reader(), clock::now()).await.unwrap(), ["acme/base"]);
         bench.change("UPDATE standing SET expires_at = 5").await;
@@ -365,10 +368,8 @@ async fn what_becomes_of_a_repository_is_written_down_and_takes_nothing_away() {
         assert_eq!(bench.done(&Work::follow(&RepoName::parse("acme/two").unwrap())).await, State::Done);
         assert_eq!(hub_states(&bench).await, ["taken"]);
         let told = bench.events("repository.changed").await;
-        let steps: Vec<String> = told
-            .iter()
-            .map(|event| event["detail"]["to"].as_str().unwrap_or_default().to_owned())
-            .collect();
+        let steps: Vec<String> =
+            told.iter().map(|event| event["detail"]["to"].as_str().unwrap_or_default().to_owned()).collect();
         assert_eq!(steps, ["gone", "live", "disabled", "live", "taken"]);
         assert_eq!(bench.texts("SELECT state FROM standing").await, ["approved"]);
         let asked = bench.texts("SELECT reason FROM request ORDER BY made_at").await;
