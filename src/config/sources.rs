@@ -59,8 +59,10 @@ pub(super) fn gather(path: Option<PathBuf>, variables: &Variables) -> Result<Giv
         let mut keys = Vec::new();
         walk(&given.table, "", "", &mut keys).map_err(|why| format!("The file {}: {why}", path.display()))?;
         given.origins.extend(keys.into_iter().map(|key| (key, Origin::File(path.clone()))));
-        if let (Some(_), Some(_)) = (look(&given.table, "token"), look(&given.table, "token_file")) {
-            return Err("The file sets both `upstream.token` and `upstream.token_file`: keep one.".to_owned());
+        for (text, file) in TWINS {
+            if let (Some(_), Some(_)) = (look(&given.table, text), look(&given.table, file)) {
+                return Err(format!("The file sets both `upstream.{text}` and `upstream.{file}`: keep one."));
+            }
         }
     }
     let mut settings = Vec::new();
@@ -95,15 +97,26 @@ impl Given {
                 let section =
                     table.entry(section).or_insert_with(|| Table::new().into()).as_table_mut().ok_or_else(wrong)?;
                 // A variable outranks the file, also where the two name the secret differently.
-                let twin = if key == "token" { "token_file" } else { "token" };
-                if key.starts_with("token") {
+                let twin = TWINS.iter().find_map(|(text, file)| match key {
+                    _ if key == *text => Some(file),
+                    _ if key == *file => Some(text),
+                    _ => None,
+                });
+                if let Some(twin) = twin {
                     if matches!(self.origins.get(&format!("upstream.{twin}")), Some(Origin::Variable(_))) {
                         return Err(format!("{name} and the variable for {twin} are both set: keep one."));
                     }
-                    section.remove(twin);
+                    section.remove(*twin);
                     self.origins.remove(&format!("upstream.{twin}"));
                 }
                 section.insert(key.to_owned(), value);
+            }
+            [section, inner, key] if !inner.bytes().all(|b| b.is_ascii_digit()) => {
+                let mut at = table;
+                for step in [section, inner] {
+                    at = at.entry(step).or_insert_with(|| Table::new().into()).as_table_mut().ok_or_else(wrong)?;
+                }
+                at.insert(key.to_owned(), value);
             }
             [list, index, key] => {
                 let list =
@@ -223,5 +236,7 @@ fn look<'t>(table: &'t Table, key: &str) -> Option<&'t Value> {
     table.get("upstream").and_then(Value::as_table).and_then(|t| t.get(key))
 }
 
+/// A secret as text, or in a file.
+const TWINS: [(&str, &str); 2] = [("token", "token_file"), ("webhook_secret", "webhook_secret_file")];
 const PREFIX: &str = "WEIGHBRIDGE_";
 const USUAL: &str = "weighbridge.toml";

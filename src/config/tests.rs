@@ -85,6 +85,34 @@ fn a_secret_named_two_ways_is_one_secret() {
 }
 
 #[test]
+fn the_hub_is_followed_every_hour_unless_somebody_says_otherwise() {
+    let every = |text: &str| read("", &[("WEIGHBRIDGE_UPSTREAM__POLL", text)]).map(|c| c.upstream.poll.as_secs());
+    assert_eq!(read("", &[]).map(|c| c.upstream.poll.as_secs()), Ok(3600));
+    assert_eq!((every("0"), every("90m"), every("2d"), every("60s")), (Ok(0), Ok(5400), Ok(172_800), Ok(60)));
+    for bad in ["1", "5s", "-1h", "1w", "h", "99999999999999999999d", "31d", "1\u{e9}"] {
+        assert!(every(bad).is_err_and(|why| why.contains("upstream.poll")), "{bad}");
+    }
+    let secret = |text: &str| read("", &[("WEIGHBRIDGE_UPSTREAM__WEBHOOK_SECRET", text)]);
+    let config = secret("sixteen-letters!").unwrap();
+    assert_eq!(config.following().hears("sixteen-letters!"), Some(true));
+    assert_eq!(config.following().hears("sixteen-letters?"), Some(false));
+    assert!(!config.to_toml().contains("sixteen") && !config.to_json().to_string().contains("sixteen"));
+    assert_eq!(read("", &[]).unwrap().following().hears(""), None);
+    assert!(secret("short").is_err_and(|why| why.contains("upstream.webhook_secret") && !why.contains("short")));
+    let both = "[upstream]\nwebhook_secret = 'sixteen-letters!'\nwebhook_secret_file = '/x'";
+    assert!(read(both, &[]).is_err_and(|why| why.contains("keep one")));
+}
+
+#[test]
+fn a_table_in_a_table_can_be_set_by_a_variable() {
+    let variable = [("WEIGHBRIDGE_ADMISSION__PUBLISHERS__PROHIBITED", "acme, other")];
+    let config = read("[admission.publishers]\nverified = ['good']", &variable).unwrap();
+    assert_eq!(config.admission.publishers.prohibited, ["acme", "other"]);
+    assert_eq!(config.admission.publishers.verified, ["good"]);
+    assert_eq!(read("", &variable).unwrap().admission.publishers.prohibited, ["acme", "other"]);
+}
+
+#[test]
 fn an_unknown_key_refuses_with_the_nearest_name_and_an_unknown_variable_warns() {
     let cases = [
         ("listn = 'x'", "`listen`"),

@@ -103,22 +103,25 @@ async fn catch_up(
 ) -> Result<Result<(), Outcome>, Fault> {
     let pointed = sql::list_pointed(may.reader(), &row.id).await?;
     let histories = list_histories(may.reader(), &row.id).await?;
-    let known = |name: &str| newest(&histories, name);
-    let moved: Vec<String> = if pointed.iter().all(|name| name == MAIN) {
-        let head = facts.commit.as_ref().map(|commit| commit.as_str());
-        let renamed = facts.name.path() != row.hub_name;
-        if head.is_some() && (head != known(MAIN) || renamed) { vec![MAIN.to_owned()] } else { Vec::new() }
+    let heads: Vec<(String, String)> = if pointed.iter().all(|name| name == MAIN) {
+        facts.commit.iter().map(|commit| (MAIN.to_owned(), commit.to_string())).collect()
     } else {
         let refs = match app.upstream.refs(&facts.name).await {
             Ok(refs) => refs,
             Err(trouble) => return Ok(Err(Outcome::of(&trouble))),
         };
         let there = refs.iter().filter(|one| pointed.iter().any(|name| name == one.reference.as_str()));
-        there
-            .filter(|one| known(one.reference.as_str()) != Some(one.commit.as_str()))
-            .map(|one| one.reference.to_string())
-            .collect()
+        there.map(|one| (one.reference.to_string(), one.commit.to_string())).collect()
     };
+    let mut moved = Vec::new();
+    let renamed = facts.name.path() != row.hub_name;
+    for (name, head) in heads {
+        // That a commit stands in a history says only that somebody read that; its revision may never have been listed.
+        let known = newest(&histories, &name) == Some(head.as_str());
+        if renamed || !known || !sql::is_known(may.reader(), &row.id, &head).await? {
+            moved.push(name);
+        }
+    }
     for name in moved {
         let Some(rev) = Rev::new(short_name(&name)) else { continue };
         app.upstream.forget(&facts.name, Some(&rev)).await;

@@ -333,6 +333,15 @@ pub async fn list_pointed(db: &Reader, repository_id: &str) -> Result<Vec<String
     query.into_tuple().all(db).await.map_err(fault("reading pointers"))
 }
 
+/// Whether a commit was listed and inspected.
+pub async fn is_known(db: &Reader, repository_id: &str, commit: &str) -> Result<bool, Fault> {
+    let query = known_revisions()
+        .filter(revision::Column::RepositoryId.eq(repository_id))
+        .filter(revision::Column::CommitId.eq(commit));
+    let row: Option<Listed> = query.into_model().one(db).await.map_err(fault("looking a revision up"))?;
+    Ok(row.is_some())
+}
+
 /// The environments in which something of a repository is approved.
 pub async fn list_served_in(db: &Reader, repository_id: &str) -> Result<Vec<String>, Fault> {
     let query = standing::Entity::find()

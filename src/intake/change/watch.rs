@@ -43,7 +43,10 @@ pub async fn look(app: &App, replica: &str) -> Result<(), Fault> {
     let environments: Vec<String> = app.gate.environments().iter().map(|one| one.name.to_string()).collect();
     let stale = sql::Stale { number: app.basis.number(), environments: &environments, at };
     let may = redecide::grant(app)?;
-    if !sql::list_stale(may.reader(), &stale, "", 1).await?.is_empty() {
+    if sql::list_stale(may.reader(), &stale, "", 1).await?.is_empty() {
+        redecide::ask_for_rescans(app).await?;
+    } else {
+        // Bytes are read again after that: what is stored says most, and says it at once.
         jobs::ask(app, &Work::Redecide { everything: false }).await?;
     }
     let whole = Work::Redecide { everything: true };
@@ -54,7 +57,6 @@ pub async fn look(app: &App, replica: &str) -> Result<(), Fault> {
         Some(row) if row.state != "running" && at.0 - row.run_at > Micros::DAY => jobs::ask(app, &whole).await?,
         Some(_) => {}
     }
-    redecide::ask_for_rescans(app).await?;
     ask_for_looks(app, may.reader(), at).await
 }
 
