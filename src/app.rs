@@ -2,6 +2,9 @@
 //!
 //! Never a `Store` or a `Ledger`: reading goes through a grant, changing through a grant's transaction.
 
+pub mod storage;
+pub mod vigils;
+
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
@@ -13,6 +16,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use self::{storage::Storage, vigils::Vigils};
 use crate::{blobs::Blobs, gate::Gate, sandbox::Sandbox, store::chores::Chores, upstream::Upstream};
 
 /// Cheap to clone.
@@ -29,6 +33,10 @@ pub struct App {
     pub recent: Recent,
     pub sandbox: Sandbox,
     pub publishers: Arc<Publishers>,
+    pub storage: Storage,
+    pub vigils: Vigils,
+    /// Whether this is work that nobody waits for: what it asks for stays in the background too.
+    pub in_background: bool,
 }
 
 /// How well publishers are known, by the name of the repository's owner. Who stands nowhere is unknown.

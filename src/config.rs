@@ -8,6 +8,7 @@ mod keys;
 mod place;
 mod secret;
 mod show;
+mod size;
 mod sources;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -30,7 +31,10 @@ pub use self::{
     sources::{Origin, Variables, log_filter, variables},
 };
 use crate::{
-    app::Publishers,
+    app::{
+        Publishers,
+        storage::{Evict, StorageRules},
+    },
     domain::{name::RepoName, role::Environment},
     gate::{
         EnvironmentSetting,
@@ -52,6 +56,7 @@ pub struct Config {
     pub environments: Vec<EnvironmentSetting>,
     pub upstream: Upstream,
     pub admission: Admission,
+    pub storage: StorageRules,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub replica: String,
@@ -161,6 +166,7 @@ struct Raw {
     environments: Vec<RawEnvironment>,
     upstream: RawUpstream,
     admission: RawAdmission,
+    storage: RawStorage,
     drain_delay_seconds: Option<u64>,
     drain_timeout_seconds: Option<u64>,
     replica: Option<String>,
@@ -180,6 +186,14 @@ struct RawEnvironment {
 struct RawAdmission {
     profile: Option<String>,
     publishers: Publishers,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawStorage {
+    quota: Option<String>,
+    keep_free: Option<String>,
+    evict: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -224,6 +238,7 @@ impl Raw {
             environments: environments(self.environments)?,
             upstream: upstream(self.upstream, origins)?,
             admission: admission(self.admission)?,
+            storage: storage(&self.storage)?,
             drain_delay: seconds("drain_delay_seconds", self.drain_delay_seconds.unwrap_or(5))?,
             drain_timeout: seconds("drain_timeout_seconds", self.drain_timeout_seconds.unwrap_or(600))?,
             replica: replica(self.replica)?,
@@ -337,6 +352,21 @@ fn admission(raw: RawAdmission) -> Result<Admission, String> {
         return Err(format!("`admission.profile` is `{profile}`; there are: {}{near}", names.join(", ")));
     }
     Ok(Admission { profile, publishers: raw.publishers })
+}
+
+fn storage(raw: &RawStorage) -> Result<StorageRules, String> {
+    let quota = raw.quota.as_deref().filter(|text| *text != "none");
+    let quota = quota.map(|text| size::bytes("storage.quota", text)).transpose()?;
+    if quota == Some(0) {
+        return Err("`storage.quota` of 0 leaves no room for anything; without a limit it is `none`".to_owned());
+    }
+    let keep_free = raw.keep_free.as_deref().map_or(Ok(0), |text| size::bytes("storage.keep_free", text))?;
+    let evict = raw.evict.as_deref().unwrap_or(Evict::default().word());
+    let evict = Evict::from_word(evict).ok_or_else(|| {
+        let words = Evict::ALL.map(Evict::word).join(", ");
+        format!("`storage.evict` is `{evict}`; there are: {words}")
+    })?;
+    Ok(StorageRules { quota, keep_free, evict })
 }
 
 fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upstream, String> {

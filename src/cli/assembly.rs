@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{Answers, App, Bells, Face, Recent, Stopping},
+    app::{Answers, App, Bells, Face, Recent, Stopping, storage::Storage, vigils::Vigils},
     blobs::Blobs,
     config::Config,
     domain::refusal::Fault,
@@ -77,6 +77,9 @@ impl Host {
             recent: Recent::default(),
             sandbox,
             publishers: Arc::new(config.admission.publishers.clone()),
+            storage: Storage::new(config.storage),
+            vigils: Vigils::default(),
+            in_background: false,
         })
     }
 }

@@ -64,6 +64,7 @@ async fn gateway(api: &Api, pull: Option<&str>, report: &mut Report) {
     if sign_in.token.is_some() {
         report.good("token", format!("from {}", sign_in.token_from));
         checks::who(api, report).await;
+        checks::storage(api, report).await;
     } else {
         report.skip("sign-in", "not tried; set HF_ENDPOINT and HF_TOKEN to try a token");
     }

@@ -29,7 +29,7 @@ use crate::{
         object::Gateway,
         tx::Change,
     },
-    intake::worker,
+    intake::{evict, worker},
     routes,
     serve::{Limits, listen},
     tasks,
@@ -52,6 +52,7 @@ pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
     let _sequencer = host.ledger.start()?;
     note::<StartGateway>(&host).await?;
     tasks::spawn(gate::record::keep(host.gate.clone(), app.stopping.begun()));
+    tasks::spawn(evict::note_uses(app.clone()));
     if parts.work {
         tasks::spawn(worker::run(app.clone(), config.replica.clone()));
     }

@@ -27,7 +27,7 @@ use crate::{
         object::{BlobObject, Object, RevisionNamed},
         tx::Change,
     },
-    jobs,
+    jobs::{self, sql::Progress},
     upstream::Trouble,
 };
 
@@ -153,7 +153,7 @@ async fn fill_once(
             Err(Trouble::Unexpected(what)) => return Ok(Filled::Mismatch(what)),
             Err(trouble) => return Ok(Filled::Trouble(trouble)),
         }
-        if told.elapsed() >= Duration::from_secs(2) {
+        if told.elapsed() >= Duration::from_secs(1) {
             told = Instant::now();
             if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
                 return Ok(Filled::Lost);
@@ -169,7 +169,7 @@ async fn fill_once(
 /// Says how far a job of its own is, if this is one. False when it has been given away.
 async fn still_ours(app: &App, lease: Option<&mut Lease>, done: u64, wanted: &Wanted) -> Result<bool, Fault> {
     match lease {
-        Some(lease) => lease.renew(app, done, wanted.size).await,
+        Some(lease) => lease.tell(app, Progress { bytes: done, of_bytes: wanted.size, files: 0, of_files: 1 }).await,
         None => Ok(true),
     }
 }

@@ -6,11 +6,17 @@
 pub mod bytes;
 pub mod decide;
 pub mod digests;
+pub mod evict;
+mod evict_sql;
 pub mod fetch;
+pub mod http;
 pub mod inspect;
 pub mod knowledge;
 pub mod list;
+pub mod prefetch;
+mod prefetch_sql;
 pub mod seen;
+pub mod show;
 pub mod sql;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]

@@ -10,7 +10,7 @@ use weighbridge_simulator::{Hub, Options};
 use super::worker;
 use crate::{
     accounts,
-    app::{Answers, App, Bells, Face, Recent, Stopping},
+    app::{Answers, App, Bells, Face, Recent, Stopping, storage::Storage, vigils::Vigils},
     blobs::Blobs,
     clock,
     domain::{
@@ -235,6 +235,9 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str) -> (App, Ledger) {
         recent: Recent::default(),
         sandbox: crate::sandbox::testing::sandbox(crate::sandbox::Limits::default()),
         publishers: Arc::default(),
+        storage: Storage::default(),
+        vigils: Vigils::default(),
+        in_background: false,
     };
     (app, ledger)
 }

@@ -1,4 +1,5 @@
-//! Writes that are bookkeeping and no change: leases and progress of jobs, when a token was last used, keyed references.
+//! Writes that are bookkeeping and no change: leases and progress of jobs, when a token or a blob was last used, which
+//! bytes are still to be removed, keyed references.
 //!
 //! One statement each, and only on the tables named here; everything else is a change and needs the ledger. Questions go
 //! to the reading connections: on SQLite there is one that writes, and whoever only looks must not queue for it.
@@ -11,7 +12,7 @@ use sea_orm::{
 use super::Reader;
 
 /// The tables whose rows nobody's rights depend on.
-const TABLES: [&str; 3] = ["job", "token_use", "subject"];
+const TABLES: [&str; 5] = ["job", "token_use", "subject", "blob_use", "blob_leaving"];
 
 /// A connection for single statements on the operational tables.
 #[derive(Clone)]
