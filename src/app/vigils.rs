@@ -82,6 +82,12 @@ impl Vigil {
         Looks { _waits: Waits::new(&self.waiting), vigil: self, _eyes: eyes }
     }
 
+    /// The same, if nobody looks now.
+    pub fn try_look(&self) -> Option<Looks<'_>> {
+        let eyes = self.eyes.try_lock().ok()?;
+        Some(Looks { _waits: Waits::new(&self.waiting), vigil: self, _eyes: eyes })
+    }
+
     /// How often anybody has looked.
     pub fn looked(&self) -> u64 {
         self.looked.load(Ordering::Relaxed)

@@ -76,6 +76,7 @@ pub(super) async fn admit<A: Act>(
         let vigil = vigil.get_or_init(|| app.vigils.at(&door(app, &actor, &repo, &rev)));
         let told = told.get_or_insert_with(|| vigil.told());
         told.mark_unchanged();
+        turn = turn.or_else(|| vigil.try_look());
         let work = Work::examine(&repo, &rev, actor.reference());
         match jobs::look(app, &work.key()).await? {
             Some(State::UnderWay { .. }) => {}
@@ -85,7 +86,8 @@ pub(super) async fn admit<A: Act>(
                 }
                 return Err(app.gate.turn_down::<A>(&actor, &asked, not_taken(&repo, &rev, &why), call).await);
             }
-            _ if began.is_some_and(|at| at.elapsed() < ASK_AGAIN) => {}
+            // One asks for all: five hundred who come at once are no flood of questions.
+            _ if turn.is_none() || began.is_some_and(|at| at.elapsed() < ASK_AGAIN) => {}
             _ => {
                 app.gate.may_ask_upstream(&actor)?;
                 jobs::ask(app, &work).await?;
@@ -149,8 +151,9 @@ fn revision_in(fact: &ObjectFact) -> Option<(RepoName, Rev)> {
 }
 
 fn not_taken(repo: &RepoName, rev: &Rev, why: &str) -> Refusal {
-    let why = why.trim_start_matches(jobs::MISMATCH).trim_end_matches('.');
-    Refusal::new(Code::NotApproved, format!("{repo}@{rev} could not be taken in: {why}."))
+    let code = if why.starts_with(jobs::NO_ROOM) { Code::StorageFull } else { Code::NotApproved };
+    let why = why.trim_start_matches(jobs::MISMATCH).trim_start_matches(jobs::NO_ROOM).trim_end_matches('.');
+    Refusal::new(code, format!("{repo}@{rev} could not be taken in: {why}."))
         .hint("It is tried again when asked for again.")
 }
 

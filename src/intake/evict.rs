@@ -95,22 +95,28 @@ impl Fullness {
     }
 }
 
-/// Nothing when so many bytes may come; else how the job that wants them ends.
-pub async fn room_for(app: &App, bytes: u64) -> Result<Option<Outcome>, Fault> {
+/// Nothing when so many bytes may come, besides those that other fetches have begun to bring; else how the job that wants
+/// them ends.
+pub async fn room_for(app: &App, bytes: u64, job: &str) -> Result<Option<Outcome>, Fault> {
     if is_unlimited(app) {
         return Ok(None);
     }
     let may = grant(app, "room is looked for")?;
     let full = measure(app, may.reader()).await?;
-    let missing = full.missing(app, bytes);
+    let all = bytes.saturating_add(sql::count_arriving(may.reader(), job).await?);
+    let missing = full.missing(app, all);
     if missing == 0 {
         return Ok(None);
     }
     if !full.can_make(app, bytes) {
         return Ok(Some(Outcome::Failed(format!("{}{}", jobs::NO_ROOM, full.no_room(app, bytes)))));
     }
+    if !full.can_make(app, all) {
+        let why = "other files are being fetched into the room that is left".to_owned();
+        return Ok(Some(Outcome::GoesOn { why, after: Duration::from_secs(2) }));
+    }
     if missing > full.leaving {
-        jobs::ask(app, &Work::Evict { bytes }).await?;
+        jobs::ask(app, &Work::Evict { bytes: all }).await?;
     }
     let why = format!("room is being made in the store: {} are missing", size(missing));
     Ok(Some(Outcome::GoesOn { why, after: Duration::from_secs(1) }))

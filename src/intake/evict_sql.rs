@@ -15,7 +15,7 @@ use crate::{
         Reader,
         chores::Chores,
         fault,
-        tables::{blob, blob_leaving, blob_use, file, pin, pointer, report, revision, standing},
+        tables::{blob, blob_leaving, blob_use, file, job, pin, pointer, report, revision, standing},
     },
 };
 
@@ -51,6 +51,20 @@ pub async fn count_bytes(db: &Reader) -> Result<(u64, u64, u64), Fault> {
     let leaving: Option<Option<i64>> = leaving.into_tuple().one(db).await.map_err(fault("counting blobs"))?;
     let (blobs, stored) = stored.unwrap_or_default();
     Ok((whole(blobs), whole(stored.unwrap_or_default()), whole(leaving.flatten().unwrap_or_default())))
+}
+
+/// How many bytes other fetches bring: those that have begun, and of those that have not the ones that come first.
+pub async fn count_arriving(db: &Reader, but: &str) -> Result<u64, Fault> {
+    let begun = Condition::any().add(job::Column::DoneBytes.gt(0)).add(job::Column::Id.lt(but));
+    let query = job::Entity::find()
+        .select_only()
+        .column_as(Expr::col(job::Column::TotalBytes).sum().cast_as("BIGINT"), "bytes")
+        .filter(job::Column::Kind.eq("fetch"))
+        .filter(job::Column::State.eq("running"))
+        .filter(job::Column::Id.ne(but))
+        .filter(begun);
+    let bytes: Option<Option<i64>> = query.into_tuple().one(db).await.map_err(fault("counting what arrives"))?;
+    Ok(whole(bytes.flatten().unwrap_or_default()))
 }
 
 /// How many bytes may go.

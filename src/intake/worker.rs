@@ -260,8 +260,9 @@ async fn settle(app: &App, row: &job::Model, outcome: &Outcome, now: Micros) -> 
 async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
     let unreadable = || Outcome::Failed("this job's row cannot be read".to_owned());
     let Ok(work) = serde_json::from_str::<Work>(&lease.row.payload) else { return Ok(unreadable()) };
-    if matches!(work, Work::Digests { .. } | Work::Inspect { .. })
-        && let Some(no) = evict::room_for(app, 0).await?
+    // What is too full already takes nothing more in.
+    if matches!(work, Work::Examine { .. } | Work::Digests { .. } | Work::Inspect { .. })
+        && let Some(no) = evict::room_for(app, 0, &lease.row.id).await?
     {
         return Ok(no);
     }
@@ -302,7 +303,7 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
         },
         Work::Fetch { repo, revision_id, commit, path, size, git, lfs } => {
             match fetch::wanted(&repo, revision_id, &commit, &path, size, (&git, lfs.as_deref())) {
-                Some(wanted) => match evict::room_for(app, size).await? {
+                Some(wanted) => match evict::room_for(app, size, &lease.row.id).await? {
                     Some(no) => Ok(no),
                     None => fetch::fetch(app, &wanted, lease).await,
                 },

@@ -86,7 +86,7 @@ async fn what_no_approved_revision_needs_goes_the_least_recently_used_first() {
         assert_eq!(evict(&bench.app, 0).await.unwrap(), Outcome::Done);
         assert_eq!((bench.has(&new).await.0, bench.has(&kept).await.0), (false, true));
         bench.let_go().await;
-        let Some(Outcome::Failed(why)) = room_for(&bench.app, MIB).await.unwrap() else { panic!("there is room") };
+        let Some(Outcome::Failed(why)) = room_for(&bench.app, MIB, "").await.unwrap() else { panic!("there is room") };
         assert!(why.starts_with(jobs::NO_ROOM) && why.contains("1.0 MiB of the 512.0 KiB"), "{why}");
         // What is evicted has to be read by the scanner again.
         let sql = format!(
@@ -174,8 +174,36 @@ async fn a_reserve_on_the_disk_is_kept() {
     assert!(free.of_blobs && free.bytes > 0);
     let rules = StorageRules { keep_free: u64::MAX / 2, ..StorageRules::default() };
     bench.app.storage = Rules::new(rules);
-    let Some(Outcome::Failed(why)) = room_for(&bench.app, 10).await.unwrap() else { panic!("there is room") };
+    let Some(Outcome::Failed(why)) = room_for(&bench.app, 10, "").await.unwrap() else { panic!("there is room") };
     assert!(why.contains("free on the disk") && why.contains("this needs 10 bytes"), "{why}");
     bench.app.storage = Rules::default();
-    assert_eq!(room_for(&bench.app, u64::MAX).await.unwrap(), None, "without limits nothing is measured");
+    assert_eq!(room_for(&bench.app, u64::MAX, "").await.unwrap(), None, "without limits nothing is measured");
+}
+
+/// Of two that do not fit together one comes, and the other waits for what will be left.
+#[tokio::test(flavor = "multi_thread")]
+async fn fetches_do_not_fill_the_same_room_twice() {
+    for mut bench in Bench::on_each().await {
+        bench.limit(3 * MIB, Evict::Unapproved);
+        let fetch = |n: char| Work::Fetch {
+            repo: "acme/weights".to_owned(),
+            revision_id: "r".to_owned(),
+            commit: "a".repeat(40),
+            path: "model.bin".to_owned(),
+            size: 2 * MIB,
+            git: "b".repeat(40),
+            lfs: Some(n.to_string().repeat(64)),
+        };
+        for n in ['c', 'd'] {
+            jobs::ask(&bench.app, &fetch(n)).await.unwrap();
+        }
+        bench.change("UPDATE job SET state = 'running'").await;
+        let ids = bench.texts("SELECT id FROM job ORDER BY id").await;
+        assert_eq!(room_for(&bench.app, 2 * MIB, &ids[0]).await.unwrap(), None, "the first comes");
+        let second = room_for(&bench.app, 2 * MIB, &ids[1]).await.unwrap();
+        assert!(matches!(second, Some(Outcome::GoesOn { .. })), "{second:?}");
+        let Some(Outcome::Failed(_)) = room_for(&bench.app, 4 * MIB, &ids[0]).await.unwrap() else {
+            panic!("there is room for what is larger than all of it")
+        };
+    }
 }
