@@ -151,7 +151,7 @@ fn not_fetched(may: &Granted<PullFile>, why: &str) -> Refusal {
 
 fn no_room(may: &Granted<PullFile>, why: &str) -> Refusal {
     let why = why.trim_start_matches(jobs::NO_ROOM).trim_end_matches('.');
-    Refusal::new(Code::StorageFull, format!("{} cannot be fetched: {why}.", may.object().path)).retry_after(60)
+    Refusal::new(Code::StorageFull, format!("{} cannot be fetched: {why}.", may.object().path)).retry_after(15)
 }
 
 /// The old Rust client takes a "come back later" for the end; it is held for as long as it waits. Others retry.

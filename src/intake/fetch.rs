@@ -143,17 +143,33 @@ async fn fill_once(
         }
     }
     let mut told = Instant::now();
-    while let Some(chunk) = download.next().await {
+    loop {
+        let chunk = {
+            let mut next = std::pin::pin!(download.next());
+            loop {
+                tokio::select! {
+                    biased;
+                    chunk = &mut next => break chunk,
+                    // Nothing comes: also then people see how far it is.
+                    () = tokio::time::sleep(TELL) => {
+                        if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
+                            return Ok(Filled::Lost);
+                        }
+                    }
+                }
+            }
+        };
         match chunk {
-            Ok(bytes) if spool.len() + bytes.len() as u64 > wanted.size => {
+            None => break,
+            Some(Ok(bytes)) if spool.len() + bytes.len() as u64 > wanted.size => {
                 return Ok(Filled::Mismatch(format!("the hub sends more than the {} bytes it listed", wanted.size)));
             }
-            Ok(bytes) => spool.append(bytes).await?,
+            Some(Ok(bytes)) => spool.append(bytes).await?,
             // The announced length was right, and more came.
-            Err(Trouble::Unexpected(what)) => return Ok(Filled::Mismatch(what)),
-            Err(trouble) => return Ok(Filled::Trouble(trouble)),
+            Some(Err(Trouble::Unexpected(what))) => return Ok(Filled::Mismatch(what)),
+            Some(Err(trouble)) => return Ok(Filled::Trouble(trouble)),
         }
-        if told.elapsed() >= Duration::from_secs(1) {
+        if told.elapsed() >= TELL {
             told = Instant::now();
             if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
                 return Ok(Filled::Lost);
@@ -279,3 +295,6 @@ pub fn wanted(
         },
     })
 }
+
+/// How often a fetch says how far it is.
+const TELL: Duration = Duration::from_secs(1);

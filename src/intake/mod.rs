@@ -17,6 +17,7 @@ pub mod prefetch;
 mod prefetch_sql;
 pub mod seen;
 pub mod show;
+mod show_sql;
 pub mod sql;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{evict, sql};
+use super::{evict, show_sql as sql};
 use crate::{
     app::{App, vigils},
     clock,

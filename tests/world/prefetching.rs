@@ -118,8 +118,8 @@ async fn a_long_list_does_not_keep_a_pull_waiting() {
     model(&world, "acme/pulled", 7777, MIB);
     let file = world.folder.path().join("list.txt");
     fs::write(&file, list).unwrap();
-    // The files of the list come one after another as long as this stands.
-    let held = world.hub.fault(Fault::latency(Duration::from_millis(500)).on("many-"));
+    // As long as this stands, the list takes minutes.
+    let held = world.hub.fault(Fault::latency(Duration::from_secs(5)).on("many-"));
     world.prefetch(&["--from", file.to_str().unwrap(), "--no-wait"]).await.good();
     Desk::new(&world).await.hf(HUBS[2], &["download", "acme/pulled"]).await.good();
     let open = world.jobs().await.iter().filter(|job| job["kind"] == "prefetch" && job["state"] != "done").count();
