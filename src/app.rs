@@ -2,6 +2,9 @@
 //!
 //! Never a `Store` or a `Ledger`: reading goes through a grant, changing through a grant's transaction.
 
+pub mod storage;
+pub mod vigils;
+
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
@@ -17,6 +20,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use self::{storage::Storage, vigils::Vigils};
 use crate::{
     blobs::Blobs,
     domain::basis::{self, Words},
@@ -44,6 +48,10 @@ pub struct App {
     pub following: Arc<Following>,
     /// The largest file that is fetched whole so that it can be judged.
     pub whole_file_limit: u64,
+    pub storage: Storage,
+    pub vigils: Vigils,
+    /// Whether this is work that nobody waits for: what it asks for stays in the background too.
+    pub in_background: bool,
 }
 
 /// What this process decides on, and where that stands among what others decide on. Cheap to clone.

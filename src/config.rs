@@ -31,7 +31,10 @@ pub use self::{
     sources::{Origin, Variables, log_filter, variables},
 };
 use crate::{
-    app::{Following, Publishers},
+    app::{
+        Following, Publishers,
+        storage::{Evict, StorageRules},
+    },
     domain::{name::RepoName, role::Environment},
     gate::{
         EnvironmentSetting,
@@ -54,6 +57,7 @@ pub struct Config {
     pub upstream: Upstream,
     pub intake: Intake,
     pub admission: Admission,
+    pub storage: StorageRules,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub replica: String,
@@ -181,6 +185,7 @@ struct Raw {
     upstream: RawUpstream,
     intake: RawIntake,
     admission: RawAdmission,
+    storage: RawStorage,
     drain_delay_seconds: Option<u64>,
     drain_timeout_seconds: Option<u64>,
     replica: Option<String>,
@@ -206,6 +211,14 @@ struct RawIntake {
 struct RawAdmission {
     profile: Option<String>,
     publishers: Publishers,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawStorage {
+    quota: Option<String>,
+    keep_free: Option<String>,
+    evict: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -254,6 +267,7 @@ impl Raw {
             upstream: upstream(self.upstream, origins)?,
             intake: intake(&self.intake)?,
             admission: admission(self.admission)?,
+            storage: storage(&self.storage)?,
             drain_delay: seconds("drain_delay_seconds", self.drain_delay_seconds.unwrap_or(5))?,
             drain_timeout: seconds("drain_timeout_seconds", self.drain_timeout_seconds.unwrap_or(600))?,
             replica: replica(self.replica)?,
@@ -360,8 +374,7 @@ fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, Str
 
 fn intake(raw: &RawIntake) -> Result<Intake, String> {
     let text = raw.whole_file_limit.as_deref().unwrap_or(WHOLE_FILE_LIMIT);
-    let wrong = || format!("`intake.whole_file_limit` must be a size such as 20GiB, not `{text}`");
-    Ok(Intake { whole_file_limit: size::read(text).ok_or_else(wrong)? })
+    Ok(Intake { whole_file_limit: size::bytes("intake.whole_file_limit", text)? })
 }
 
 fn admission(raw: RawAdmission) -> Result<Admission, String> {
@@ -373,6 +386,21 @@ fn admission(raw: RawAdmission) -> Result<Admission, String> {
         return Err(format!("`admission.profile` is `{profile}`; there are: {}{near}", names.join(", ")));
     }
     Ok(Admission { profile, publishers: raw.publishers })
+}
+
+fn storage(raw: &RawStorage) -> Result<StorageRules, String> {
+    let quota = raw.quota.as_deref().filter(|text| *text != "none");
+    let quota = quota.map(|text| size::bytes("storage.quota", text)).transpose()?;
+    if quota == Some(0) {
+        return Err("`storage.quota` of 0 leaves no room for anything; without a limit it is `none`".to_owned());
+    }
+    let keep_free = raw.keep_free.as_deref().map_or(Ok(0), |text| size::bytes("storage.keep_free", text))?;
+    let evict = raw.evict.as_deref().unwrap_or(Evict::default().word());
+    let evict = Evict::from_word(evict).ok_or_else(|| {
+        let words = Evict::ALL.map(Evict::word).join(", ");
+        format!("`storage.evict` is `{evict}`; there are: {words}")
+    })?;
+    Ok(StorageRules { quota, keep_free, evict })
 }
 
 fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upstream, String> {

@@ -3,14 +3,19 @@
 use crate::{
     accounts, console,
     endpoint::{Endpoint, Endpoints},
-    hub, review,
+    hub, intake, review,
 };
 
 /// # Errors
 /// When a pattern and its act do not fit: a bug in our own source, reported at every start and by every test.
 pub fn all() -> Result<Endpoints, String> {
-    let features =
-        [console::http::endpoints(), review::http::endpoints(), accounts::http::endpoints(), hub::http::endpoints()];
+    let features = [
+        console::http::endpoints(),
+        review::http::endpoints(),
+        intake::http::endpoints(),
+        accounts::http::endpoints(),
+        hub::http::endpoints(),
+    ];
     let list = features.into_iter().flatten().collect::<Result<Vec<Endpoint>, String>>()?;
     Ok(Endpoints::new(list, hub::elsewhere::elsewhere))
 }

@@ -43,6 +43,10 @@ impl Disk {
         Ok((Self { root }, spools))
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(super) fn seal(&self, sha: Sha256) -> Result<Option<Seal>, Fault> {
         match fs::symlink_metadata(self.path(sha)) {
             Ok(meta) if meta.is_file() => Ok(Some(Seal::of_file(&meta))),

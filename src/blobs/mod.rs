@@ -7,6 +7,7 @@
 mod bucket;
 mod disk;
 mod hash;
+mod open;
 mod pool;
 mod read;
 mod seal;
@@ -25,7 +26,7 @@ use std::{
 
 use crate::domain::{digest::Sha256, refusal::Fault};
 
-use self::{bucket::Bucket, disk::Disk, hash::Hasher, pool::Pool, trouble::blocking};
+use self::{bucket::Bucket, disk::Disk, hash::Hasher, open::OpenBlobs, pool::Pool, trouble::blocking};
 pub use self::{
     read::BlobReader,
     seal::Seal,
@@ -42,6 +43,15 @@ struct Inner {
     /// Half-fetched files, on the local disk whatever the store is.
     spools: PathBuf,
     pool: Arc<Pool>,
+    open: OpenBlobs,
+}
+
+/// How much more fits on the local disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Free {
+    pub bytes: u64,
+    /// Whether the blobs lie there too.
+    pub of_blobs: bool,
 }
 
 /// What reading a whole blob has shown.
@@ -87,7 +97,7 @@ impl Blobs {
                 "opening the blob store: its url must be file://<folder> or s3://<bucket>/<prefix>",
             ));
         };
-        Ok(Self(Arc::new(Inner { store, spools, pool: Arc::default() })))
+        Ok(Self(Arc::new(Inner { store, spools, pool: Arc::default(), open: OpenBlobs::default() })))
     }
 
     /// Opens the spool of this fetch, or takes up what an earlier one left: what is there is hashed again and
@@ -123,10 +133,32 @@ impl Blobs {
         if start > end || end > seal.size() {
             return Err(Fault::new(format!("reading {start}..{end} of a blob of {} bytes", seal.size())).into());
         }
-        match &self.0.store {
+        let opened = self.0.open.begin(sha);
+        let reader = match &self.0.store {
             Store::Disk(disk) => BlobReader::disk(disk, sha, seal, start..end, Arc::clone(&self.0.pool)).await,
             Store::Bucket(bucket) => BlobReader::bucket(bucket, sha, seal, start..end).await,
-        }
+        };
+        reader.map(|reader| reader.counted(opened))
+    }
+
+    /// The blobs that somebody in this process reads now.
+    pub fn open_now(&self) -> Vec<Sha256> {
+        self.0.open.list()
+    }
+
+    /// What is free on the local disk that fetches fill, and whether removing blobs frees more of it.
+    pub async fn free(&self) -> Result<Free, Fault> {
+        let (spools, of_blobs) = (self.0.spools.clone(), matches!(self.0.store, Store::Disk(_)));
+        let folder = match &self.0.store {
+            Store::Disk(disk) => disk.root().to_owned(),
+            Store::Bucket(_) => spools,
+        };
+        blocking("looking how full the disk is", move || {
+            let free = rustix::fs::statvfs(&folder)
+                .map_err(|e| Fault::because(format!("looking how full the disk of {} is", folder.display()), e))?;
+            Ok(Free { bytes: free.f_bavail.saturating_mul(free.f_frsize), of_blobs })
+        })
+        .await
     }
 
     /// Reads the whole blob. An answer about its bytes only when nothing touched it meanwhile.

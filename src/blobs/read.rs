@@ -22,6 +22,7 @@ use crate::domain::{digest::Sha256, refusal::Fault};
 use super::{
     bucket::{Bucket, BucketReader},
     disk::Disk,
+    open::Opened,
     pool::{Buffer, Pool, Reading},
     seal::Seal,
     trouble::{ReadTrouble, io_fault},
@@ -31,6 +32,8 @@ pub struct BlobReader {
     source: Source,
     remaining: u64,
     failed: bool,
+    /// While it lives, its blob is one that is read.
+    _opened: Option<Opened>,
 }
 
 enum Source {
@@ -48,7 +51,7 @@ impl BlobReader {
     ) -> Result<Self, ReadTrouble> {
         let remaining = range.end - range.start;
         let reader = DiskReader::open(disk.clone(), sha, seal.clone(), range, pool).await?;
-        Ok(Self { source: Source::Disk(reader), remaining, failed: false })
+        Ok(Self { source: Source::Disk(reader), remaining, failed: false, _opened: None })
     }
 
     pub(super) async fn bucket(
@@ -59,7 +62,11 @@ impl BlobReader {
     ) -> Result<Self, ReadTrouble> {
         let remaining = range.end - range.start;
         let reader = Box::new(bucket.read(sha, seal, range).await?);
-        Ok(Self { source: Source::Bucket(reader), remaining, failed: false })
+        Ok(Self { source: Source::Bucket(reader), remaining, failed: false, _opened: None })
+    }
+
+    pub(super) fn counted(self, opened: Opened) -> Self {
+        Self { _opened: Some(opened), ..self }
     }
 
     /// What is still to come: exact, so that a body can say its length.

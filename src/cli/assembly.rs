@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{Answers, App, Basis, Bells, Face, Recent, Stopping},
+    app::{Answers, App, Basis, Bells, Face, Recent, Stopping, storage::Storage, vigils::Vigils},
     blobs::Blobs,
     config::Config,
     domain::refusal::Fault,
@@ -81,6 +81,9 @@ impl Host {
             basis: Basis::of(change::basis::words(&self.gate, &config.admission.publishers)),
             following: Arc::new(config.following()),
             whole_file_limit: config.intake.whole_file_limit,
+            storage: Storage::new(config.storage),
+            vigils: Vigils::default(),
+            in_background: false,
         })
     }
 }

@@ -66,6 +66,7 @@ async fn gateway(api: &Api, pull: Option<&str>, report: &mut Report) {
         report.good("token", format!("from {}", sign_in.token_from));
         checks::who(api, report).await;
         behind::pointers(api, report).await;
+        checks::storage(api, report).await;
     } else {
         report.skip("sign-in", "not tried; set HF_ENDPOINT and HF_TOKEN to try a token");
     }

@@ -6,7 +6,9 @@
 mod api;
 mod assembly;
 mod doctor;
+mod jobs;
 mod out;
+mod prefetch;
 mod review;
 mod scan;
 mod schema;
@@ -63,6 +65,11 @@ enum Command {
     Revoke(review::RevokeArgs),
     /// Point main, or another branch, at an approved commit where no approval moves it
     Pin(review::PinArgs),
+    /// See what the gateway is at work on, or have something tried again
+    #[command(args_conflicts_with_subcommands = true)]
+    Jobs(jobs::JobsArgs),
+    /// Have revisions taken in and their files fetched before anybody pulls them
+    Prefetch(prefetch::PrefetchArgs),
     /// Find out why something does not work
     Doctor(doctor::DoctorArgs),
     /// Scan files and folders on this machine for what would run when they are loaded
@@ -176,6 +183,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Approve(args) => review::approve(args).await,
         Command::Pin(args) => review::pin(args).await,
         Command::Revoke(args) => review::revoke(args).await,
+        Command::Jobs(args) => jobs::run(args).await,
+        Command::Prefetch(args) => prefetch::run(args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
         Command::Scan(args) => scan::run(&args),
         Command::ScanningChild => Err(Failure::Said),

@@ -219,7 +219,7 @@ async fn make(given: &str, reason: &str, env: Option<String>, json: bool) -> Res
     let api = Api::find()?;
     let environment = match env {
         Some(name) => environment(&api, Some(&name)).await?,
-        None => text(&api.get(ACCOUNT).await?, "home").to_owned(),
+        None => home(&api).await?,
     };
     let path = format!("/-/api/v1/environments/{environment}/requests/{}/{}", api::typed(&repo), api::segment(&rev));
     let answer = api.post(&path, &json!({"reason": reason})).await?;
@@ -373,7 +373,7 @@ fn stops(answer: &Value) -> Vec<String> {
 
 /// The environment an act is for: the named one, or the only one there is. Whether it may be done there is the
 /// gateway's to say.
-async fn environment(api: &Api, named: Option<&str>) -> Result<String, Failure> {
+pub async fn environment(api: &Api, named: Option<&str>) -> Result<String, Failure> {
     if let Some(name) = named {
         let wrong = || Failure::Usage(format!("`{name}` is no environment's name."));
         return Environment::new(name).map(|name| name.to_string()).ok_or_else(wrong);
@@ -387,7 +387,12 @@ async fn environment(api: &Api, named: Option<&str>) -> Result<String, Failure> 
     }
 }
 
-fn revision(given: &str) -> Result<(RepoName, Rev), Failure> {
+/// The environment in which this credential pulls.
+pub async fn home(api: &Api) -> Result<String, Failure> {
+    Ok(text(&api.get(ACCOUNT).await?, "home").to_owned())
+}
+
+pub fn revision(given: &str) -> Result<(RepoName, Rev), Failure> {
     let wrong = || Failure::Usage(format!("`{given}` is no revision: write org/name@rev, or datasets/org/name@rev."));
     parse_revision(given).ok_or_else(wrong)
 }

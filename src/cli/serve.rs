@@ -29,7 +29,7 @@ use crate::{
         object::Gateway,
         tx::Change,
     },
-    intake::{change, worker},
+    intake::{change, evict, worker},
     routes,
     serve::{Limits, listen},
     tasks,
@@ -54,6 +54,7 @@ pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
     change::basis::settle(&app, &config.replica).await?;
     tasks::spawn(change::watch::run(app.clone(), config.replica.clone()));
     tasks::spawn(gate::record::keep(host.gate.clone(), app.stopping.begun()));
+    tasks::spawn(evict::note_uses(app.clone()));
     if parts.work {
         tasks::spawn(worker::run(app.clone(), config.replica.clone()));
     }

@@ -99,6 +99,14 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
     ];
     let lines = tiers.map(|(tier, names)| line(&format!("admission.publishers.{tier}"), list(names)));
     all.push(("[admission.publishers]".to_owned(), lines.into()));
+    let storage = &config.storage;
+    let quota = storage.quota.map_or_else(|| "none".to_owned(), |bytes| bytes.to_string());
+    let lines = vec![
+        line("storage.quota", text(&quota)),
+        line("storage.keep_free", text(&storage.keep_free.to_string())),
+        line("storage.evict", text(storage.evict.word())),
+    ];
+    all.push(("[storage]".to_owned(), lines));
     all
 }
 

@@ -8,6 +8,7 @@ pub mod event;
 pub mod evidence;
 pub mod facts;
 pub mod file;
+pub mod glob;
 pub mod name;
 pub mod pattern;
 pub mod pointers;

@@ -44,12 +44,14 @@ pub enum Code {
     /// A HEAD or an API answer that must wait.
     NotReady,
     UpstreamUnreachable,
+    /// There is no room for it, and nothing that may go.
+    StorageFull,
     Unavailable,
     Internal,
 }
 
 impl Code {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::SignInRequired,
         Self::TokenNotAccepted,
         Self::NotAllowed,
@@ -77,6 +79,7 @@ impl Code {
         Self::Fetching,
         Self::NotReady,
         Self::UpstreamUnreachable,
+        Self::StorageFull,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -126,6 +129,7 @@ impl Code {
             Self::Fetching => ("fetching", 429, None),
             Self::NotReady => ("not_ready", 503, None),
             Self::UpstreamUnreachable => ("upstream_unreachable", 503, None),
+            Self::StorageFull => ("storage_full", 503, None),
             Self::Unavailable => ("unavailable", 503, None),
             Self::Internal => ("internal", 500, None),
         }

@@ -4,9 +4,9 @@
 //! rows in `policies/access.csv`; nothing outside this file can be an act.
 
 use super::object::{
-    Account, BlobObject, Catalogue, DecisionId, File, FileAsked, Folder, FolderAsked, Gateway, InEnvironment,
-    MainAsked, Object, Repo, RepoAsked, RepoInEnvironment, RepoNamed, RequestId, Requests, Revision, RevisionAsked,
-    RevisionNamed, TokenId, Tokens,
+    Account, BlobObject, Catalogue, DecisionId, File, FileAsked, Folder, FolderAsked, Gateway, InEnvironment, JobId,
+    Jobs, MainAsked, Object, Repo, RepoAsked, RepoInEnvironment, RepoNamed, RequestId, Requests, Revision,
+    RevisionAsked, RevisionNamed, Storage, TokenId, Tokens,
 };
 use crate::domain::event::Kind;
 
@@ -115,6 +115,17 @@ acts! {
     ReportMismatch = "blob.store" on RevisionNamed => RevisionNamed, WithChange, BlobMismatched;
     /// Work: closing a stored blob whose bytes changed under us.
     CloseBlob = "blob.store" on BlobObject => BlobObject, WithChange, BlobDamaged;
+    /// Reading what the gateway is at work on, and how far it is.
+    ReadJobs = "job.read" on Jobs => Jobs, Counted, JobsRead;
+    ReadJob = "job.read" on JobId => JobId, Counted, JobsRead;
+    /// Having a buried job tried again.
+    RetryJob = "job.retry" on JobId => JobId, WithChange, JobRetried;
+    /// Reading how full the store is, and what may go.
+    ReadStorage = "storage.read" on Storage => Storage, Counted, StorageRead;
+    /// Having a revision taken in, and its files fetched before anybody pulls them.
+    PrefetchRevision = "revision.prefetch" on InEnvironment => InEnvironment, Counted, RevisionPrefetched;
+    /// Work: making room in the store.
+    EvictBlobs = "blob.evict" on Storage => Storage, WithChange, BlobsEvicted;
     /// The host's own commands.
     CreateToken = "token.create" on Tokens => Tokens, WithChange, TokenCreated;
     RevokeToken = "token.revoke" on TokenId => TokenId, WithChange, TokenRevoked;

@@ -200,6 +200,17 @@ pub struct TokenId(pub String);
 #[derive(Clone, Debug)]
 pub struct Gateway;
 
+/// What the gateway is at work on.
+#[derive(Clone, Debug)]
+pub struct Jobs;
+
+#[derive(Clone, Debug)]
+pub struct JobId(pub String);
+
+/// The store as a whole: how full it is, and what may go.
+#[derive(Clone, Debug)]
+pub struct Storage;
+
 /// The policy path of a repository. A name without an owner stands under `_`.
 pub fn repo_place(name: &RepoName) -> String {
     match name.owner() {
@@ -579,6 +590,12 @@ plain_object!(TokenId, "token", keys &["id"], from |k| id_key(k).map(Self), to |
     sample Self(SAMPLE_ID.to_owned()), place |o| format!("/tokens/{}", o.0), id |o| Some(o.0.clone()));
 plain_object!(Gateway, "gateway", keys &[], from |_| Some(Self), to |_| Keys::default(),
     sample Self, place |_| "/gateway".to_owned(), id |_| None);
+plain_object!(Jobs, "jobs", keys &[], from |_| Some(Self), to |_| Keys::default(),
+    sample Self, place |_| "/jobs".to_owned(), id |_| None);
+plain_object!(JobId, "job", keys &["id"], from |k| id_key(k).map(Self), to |o| Keys::default().with("id", o.0.clone()),
+    sample Self(SAMPLE_ID.to_owned()), place |o| format!("/jobs/{}", o.0), id |o| Some(o.0.clone()));
+plain_object!(Storage, "storage", keys &[], from |_| Some(Self), to |_| Keys::default(),
+    sample Self, place |_| "/storage".to_owned(), id |_| None);
 plain_object!(RepoNamed, "repository", keys &["repo"], from |k| k.repo.clone().map(Self), to |o| Keys::of(o.0.clone()),
     sample Self(sample_repo()), place |o| repo_place(&o.0), id |o| Some(o.0.to_string()));
 plain_object!(BlobObject, "blob", keys &[], from |_| None, to |_| Keys::default(),

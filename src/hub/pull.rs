@@ -24,7 +24,7 @@ use crate::{
         grant::Granted,
         object::Revision,
     },
-    jobs::{self, State, Work},
+    jobs::{self, State, Work, watch::Watch},
 };
 
 pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<FileAnswer, Refusal> {
@@ -41,6 +41,7 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
                 wait(app, &may, asked, &work, until).await?;
                 continue;
             }
+            app.storage.used(may.object().sha256);
             match FileAnswer::send(may, &app.blobs, &seal, asked).await {
                 Ok(answer) => return Ok(answer),
                 Err(SendTrouble::Refused(refusal)) => return Err(refusal),
@@ -96,10 +97,10 @@ async fn stored(may: &Granted<PullFile>) -> Result<Option<Seal>, Fault> {
 
 /// Waits until the work has moved on, or says when to come back.
 async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instant) -> Result<(), Refusal> {
-    let mut end = app.bells.end(&work.key());
+    let mut watch = Watch::new(app, &work.key());
     let mut asked = 0;
     loop {
-        end.mark_unchanged();
+        let seen = watch.look_for(work).await?;
         // A file that is there by now must not be asked for again: look at the store first.
         if matches!(work, Work::Fetch { .. }) && stored(may).await?.is_some() {
             return Ok(());
@@ -107,7 +108,7 @@ async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instan
         if matches!(work, Work::Verify { .. }) && is_verified(may).await? {
             return Ok(());
         }
-        match jobs::look_for(app, work).await? {
+        match seen {
             Some(State::UnderWay { done, total, since }) => {
                 if Instant::now() >= until {
                     return Err(under_way(may, done, total, since));
@@ -120,7 +121,7 @@ async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instan
                     .hint("Nothing of it was kept. A reviewer has to look at this revision."));
             }
             Some(State::Failed { at, why }) if asked > 0 || clock::now().0 - at.0 < REST => {
-                return Err(not_fetched(may, &why));
+                return Err(if why.starts_with(jobs::NO_ROOM) { no_room(may, &why) } else { not_fetched(may, &why) });
             }
             // Others who ask for the same bytes in the name of their own revisions take turns, but not for ever.
             _ if asked >= MOST_ASKED || (asked > 0 && Instant::now() >= until) => {
@@ -131,7 +132,7 @@ async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instan
                 asked += 1;
             }
         }
-        let _ = tokio::time::timeout(LOOK, end.changed()).await;
+        watch.moved(until).await?;
     }
 }
 
@@ -148,6 +149,11 @@ fn not_fetched(may: &Granted<PullFile>, why: &str) -> Refusal {
     Refusal::new(Code::UpstreamUnreachable, sentence).hint("It is tried again when asked for again.").retry_after(15)
 }
 
+fn no_room(may: &Granted<PullFile>, why: &str) -> Refusal {
+    let why = why.trim_start_matches(jobs::NO_ROOM).trim_end_matches('.');
+    Refusal::new(Code::StorageFull, format!("{} cannot be fetched: {why}.", may.object().path)).retry_after(15)
+}
+
 /// The old Rust client takes a "come back later" for the end; it is held for as long as it waits. Others retry.
 fn patience(app: &App, asked: &Asked) -> Duration {
     let agent = asked.header(http::header::USER_AGENT).unwrap_or_default();
@@ -162,8 +168,6 @@ fn seconds_left(done: u64, total: u64, since: Micros) -> u32 {
     if done == 0 { 10 } else { u32::try_from(guess.clamp(1, 300)).unwrap_or(300) }
 }
 
-/// How often a waiting request looks by itself: other replicas ring no bell here.
-const LOOK: Duration = Duration::from_secs(1);
 /// How often one request asks for its file.
 const MOST_ASKED: u32 = 3;
 /// How long a failed job rests before a new pull begins it again.

@@ -92,8 +92,9 @@ impl Run<'_> {
                 wanted.push(self.wanted(row)?);
             }
         }
+        let at_once = if self.app.in_background { AT_ONCE_IN_BACKGROUND } else { AT_ONCE };
         let mut arriving =
-            stream::iter(wanted.into_iter().map(|one| bring(self.app.clone(), one))).buffer_unordered(AT_ONCE);
+            stream::iter(wanted.into_iter().map(|one| bring(self.app.clone(), one))).buffer_unordered(at_once);
         let (mut batch, mut end) = (Vec::new(), None);
         while let Some((wanted, brought)) = arriving.next().await {
             match brought {
@@ -199,6 +200,7 @@ fn not_fetched(wanted: &Wanted, why: &str) -> String {
 /// Files at once. With the other lanes' hands this stays below what is fetched from the hub at once, so that a pull
 /// always finds a place.
 const AT_ONCE: usize = 8;
+const AT_ONCE_IN_BACKGROUND: usize = 2;
 /// Blobs in one change: some tens of milliseconds of the database's time.
 const BATCH: usize = 100;
 const PAGE: u64 = 1000;

@@ -27,7 +27,7 @@ use crate::{
         object::{BlobObject, Object, RevisionNamed},
         tx::Change,
     },
-    jobs,
+    jobs::{self, sql::Progress},
     upstream::Trouble,
 };
 
@@ -143,17 +143,33 @@ async fn fill_once(
         }
     }
     let mut told = Instant::now();
-    while let Some(chunk) = download.next().await {
+    loop {
+        let chunk = {
+            let mut next = std::pin::pin!(download.next());
+            loop {
+                tokio::select! {
+                    biased;
+                    chunk = &mut next => break chunk,
+                    // Nothing comes: also then people see how far it is.
+                    () = tokio::time::sleep(TELL) => {
+                        if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
+                            return Ok(Filled::Lost);
+                        }
+                    }
+                }
+            }
+        };
         match chunk {
-            Ok(bytes) if spool.len() + bytes.len() as u64 > wanted.size => {
+            None => break,
+            Some(Ok(bytes)) if spool.len() + bytes.len() as u64 > wanted.size => {
                 return Ok(Filled::Mismatch(format!("the hub sends more than the {} bytes it listed", wanted.size)));
             }
-            Ok(bytes) => spool.append(bytes).await?,
+            Some(Ok(bytes)) => spool.append(bytes).await?,
             // The announced length was right, and more came.
-            Err(Trouble::Unexpected(what)) => return Ok(Filled::Mismatch(what)),
-            Err(trouble) => return Ok(Filled::Trouble(trouble)),
+            Some(Err(Trouble::Unexpected(what))) => return Ok(Filled::Mismatch(what)),
+            Some(Err(trouble)) => return Ok(Filled::Trouble(trouble)),
         }
-        if told.elapsed() >= Duration::from_secs(2) {
+        if told.elapsed() >= TELL {
             told = Instant::now();
             if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
                 return Ok(Filled::Lost);
@@ -169,7 +185,7 @@ async fn fill_once(
 /// Says how far a job of its own is, if this is one. False when it has been given away.
 async fn still_ours(app: &App, lease: Option<&mut Lease>, done: u64, wanted: &Wanted) -> Result<bool, Fault> {
     match lease {
-        Some(lease) => lease.renew(app, done, wanted.size).await,
+        Some(lease) => lease.tell(app, Progress { bytes: done, of_bytes: wanted.size, files: 0, of_files: 1 }).await,
         None => Ok(true),
     }
 }
@@ -279,3 +295,6 @@ pub fn wanted(
         },
     })
 }
+
+/// How often a fetch says how far it is.
+const TELL: Duration = Duration::from_secs(1);

@@ -415,10 +415,14 @@ pub(super) fn wanted(wish: &Wish, row: &file::Model) -> Result<Wanted, Fault> {
         commit: wish.commit.clone(),
         path: FilePath::new(&row.path).ok_or_else(|| Fault::new("reading a file's path"))?,
         size: size_of(row),
-        id: FileId {
-            git: row.git_id.parse().map_err(|e| Fault::because("reading a git id", e))?,
-            lfs: row.lfs.as_deref().map(str::parse).transpose().map_err(|e| Fault::because("reading a digest", e))?,
-        },
+        id: file_id(row)?,
+    })
+}
+
+pub(super) fn file_id(row: &file::Model) -> Result<FileId, Fault> {
+    Ok(FileId {
+        git: row.git_id.parse().map_err(|e| Fault::because("reading a git id", e))?,
+        lfs: row.lfs.as_deref().map(str::parse).transpose().map_err(|e| Fault::because("reading a digest", e))?,
     })
 }
 

@@ -10,7 +10,7 @@ use weighbridge_simulator::{Hub, Options};
 use super::{change, worker};
 use crate::{
     accounts,
-    app::{Answers, App, Basis, Bells, Face, Following, Recent, Stopping},
+    app::{Answers, App, Basis, Bells, Face, Following, Recent, Stopping, storage::Storage, vigils::Vigils},
     blobs::Blobs,
     clock,
     domain::{
@@ -248,6 +248,9 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         basis: Basis::of(words),
         following: Arc::new(Following::default()),
         whole_file_limit: 20 << 30,
+        storage: Storage::default(),
+        vigils: Vigils::default(),
+        in_background: false,
     };
     change::basis::settle(&app, name).await.unwrap();
     (app, ledger)

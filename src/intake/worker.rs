@@ -2,16 +2,20 @@
 //!
 //! A worker that dies leaves its lease to run out, and another goes on where it was.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     change::{follow, redecide},
     decide,
     digests::{self, Wish},
-    fetch, inspect, list, verify,
+    evict, fetch, inspect, list, prefetch, verify,
 };
 use crate::{
     app::App,
@@ -22,7 +26,10 @@ use crate::{
         rev::Rev,
         time::Micros,
     },
-    jobs::{self, Lane, Work, sql::Left},
+    jobs::{
+        self, BACKGROUND, Lane, Work,
+        sql::{Left, Progress, Taker},
+    },
     store::tables::job,
     tasks,
     upstream::Trouble,
@@ -88,47 +95,82 @@ impl Lease {
         self.row.attempts >= MOST_TRIES
     }
 
-    /// Keeps the job and says how far it is. False when it has been given away.
+    /// Keeps the job and says how far it is, in bytes. False when it has been given away.
     pub async fn renew(&mut self, app: &App, done: u64, total: u64) -> Result<bool, Fault> {
+        self.tell(app, Progress { bytes: done, of_bytes: total, ..Progress::default() }).await
+    }
+
+    /// The same, in bytes and files.
+    pub async fn tell(&mut self, app: &App, far: Progress) -> Result<bool, Fault> {
         let until = Micros(clock::now().0 + LEASE);
-        jobs::sql::renew(&app.chores, &self.row, until, done, total).await
+        jobs::sql::renew(&app.chores, &self.row, until, far).await
     }
 }
 
 /// Works until told to stop; what is under way then is put back for whoever works next.
 pub async fn run(app: App, me: String) {
     sweep(&app).await;
-    let lanes = [
-        (Lane::Pulls, PULLS),
-        (Lane::Listings, LISTINGS),
-        (Lane::Digests, DIGESTS),
-        (Lane::Inspections, INSPECTIONS),
-        (Lane::Redecisions, 1),
-        (Lane::Rescans, 1),
-        (Lane::Looks, 1),
-    ];
-    join_all(lanes.map(|(lane, hands)| take(&app, &me, lane, hands))).await;
+    let upkeep = evict::keep_room(app.clone());
+    let lanes = Lane::ALL.map(Hands::of);
+    let takers = lanes.iter().flat_map(|hands| {
+        let app = &app;
+        let me = me.as_str();
+        [false, true]
+            .into_iter()
+            .filter(|long| !long || hands.long_ones > 0)
+            .map(move |long| take(app, me, hands, long))
+    });
+    tokio::join!(join_all(takers), upkeep);
+}
+
+/// The hands of one lane: some for what is short, and for a few lanes some for what turns out to be long.
+///
+/// Nobody knows beforehand how long a job takes. One that has run for a turn goes on in the hands for long work, and the
+/// hand that it leaves takes the next; where those are all busy it is put back and waits for them. So the short never wait
+/// behind more than a turn of the long, and the long go on where they stopped.
+struct Hands {
+    lane: Lane,
+    short: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+    long_ones: usize,
+}
+
+impl Hands {
+    fn of(lane: Lane) -> Self {
+        let (short, long_ones) = match lane {
+            // Eight files each of the small ones, two in the background and one each of the others are what is fetched
+            // from the hub at once.
+            Lane::Pulls => (6, 2),
+            Lane::Listings => (2, 0),
+            // These take turns by themselves.
+            Lane::Digests => (2, 0),
+            Lane::Inspections => (2, 2),
+            Lane::Background => (4, 0),
+            Lane::Prefetches => (4, 16),
+            Lane::Upkeep | Lane::Redecisions | Lane::Rescans | Lane::Looks => (1, 0),
+        };
+        Self { lane, short: Arc::new(Semaphore::new(short)), long: Arc::new(Semaphore::new(long_ones)), long_ones }
+    }
 }
 
 /// Takes the jobs of one lane, so many at a time.
-async fn take(app: &App, me: &str, lane: Lane, hands: usize) {
-    let hands = Arc::new(Semaphore::new(hands));
+async fn take(app: &App, me: &str, all: &Hands, long: bool) {
+    let hands = if long { &all.long } else { &all.short };
+    let taker = Taker { me, lane: all.lane, long };
     let mut stop = std::pin::pin!(app.stopping.begun());
     let mut rung = app.bells.work();
     loop {
         let hand = tokio::select! {
             () = &mut stop => break,
-            hand = Arc::clone(&hands).acquire_owned() => hand,
+            hand = Arc::clone(hands).acquire_owned() => hand,
         };
         let Ok(hand) = hand else { break };
         rung.mark_unchanged();
-        match jobs::sql::claim(&app.chores, me, lane, clock::now(), LEASE).await {
+        match jobs::sql::claim(&app.chores, taker, clock::now(), LEASE).await {
             Ok(Some(row)) => {
-                let app = app.clone();
-                tasks::spawn(async move {
-                    work(&app, row).await;
-                    drop(hand);
-                });
+                let app = App { in_background: row.lane == BACKGROUND || row.kind == "prefetch", ..app.clone() };
+                let long = (!long && all.long_ones > 0).then(|| Arc::clone(&all.long));
+                tasks::spawn(work(app, row, hand, long));
             }
             Ok(None) => {
                 drop(hand);
@@ -147,24 +189,54 @@ async fn take(app: &App, me: &str, lane: Lane, hands: usize) {
     }
 }
 
-async fn work(app: &App, row: job::Model) {
-    let mut lease = Lease { row };
-    let heart = beat(app.clone(), lease.row.clone());
-    let outcome = tokio::select! {
-        outcome = once(app, &mut lease) => outcome,
-        () = heart => Ok(Outcome::Lost),
-        () = app.stopping.begun() => Ok(Outcome::Stopped),
-    };
-    let row = &lease.row;
+/// Does one job. `long` are the hands it goes on in when it turns out to be long.
+async fn work(app: App, row: job::Model, hand: OwnedSemaphorePermit, long: Option<Arc<Semaphore>>) {
+    let mut lease = Lease { row: row.clone() };
+    let outcome = within_a_turn(&app, &mut lease, hand, long).await;
     let outcome = outcome.unwrap_or_else(|fault| {
         tracing::error!(job = row.key, fault = %fault, "a job broke");
         Outcome::Later { why: "something broke inside; see the log".to_owned(), after: Duration::from_secs(5) }
     });
-    if let Err(fault) = settle(app, row, &outcome, clock::now()).await {
+    if let Err(fault) = settle(&app, &row, &outcome, clock::now()).await {
         tracing::warn!(job = row.key, fault = %fault, "a job's end could not be written; its lease will run out");
     }
     tracing::info!(job = row.key, outcome = ?outcome, "job ended");
     app.bells.ring_end(&row.key);
+    if matches!(outcome, Outcome::GoesOn { .. }) {
+        app.bells.ring_for_work();
+    }
+}
+
+async fn within_a_turn(
+    app: &App,
+    lease: &mut Lease,
+    hand: OwnedSemaphorePermit,
+    mut long: Option<Arc<Semaphore>>,
+) -> Result<Outcome, Fault> {
+    let row = lease.row.clone();
+    let mut hand = Some(hand);
+    let mut heart = std::pin::pin!(beat(app.clone(), row.clone()));
+    let mut stop = std::pin::pin!(app.stopping.begun());
+    let mut turn = std::pin::pin!(tokio::time::sleep(TURN));
+    let mut job = std::pin::pin!(once(app, lease));
+    loop {
+        tokio::select! {
+            outcome = &mut job => return outcome,
+            () = &mut heart => return Ok(Outcome::Lost),
+            () = &mut stop => return Ok(Outcome::Stopped),
+            () = &mut turn, if long.is_some() => {
+                jobs::sql::set_long(&app.chores, &row).await?;
+                match long.take().map(Semaphore::try_acquire_owned) {
+                    // The hand that it leaves is free for the next.
+                    Some(Ok(other)) => drop(hand.replace(other)),
+                    _ => {
+                        let why = "it takes long, and waits for the hands of long work".to_owned();
+                        return Ok(Outcome::GoesOn { why, after: Duration::ZERO });
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Writes down how a try ended, and when the next one is.
@@ -189,6 +261,12 @@ async fn settle(app: &App, row: &job::Model, outcome: &Outcome, now: Micros) -> 
 async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
     let unreadable = || Outcome::Failed("this job's row cannot be read".to_owned());
     let Ok(work) = serde_json::from_str::<Work>(&lease.row.payload) else { return Ok(unreadable()) };
+    // What is too full already takes nothing more in.
+    if matches!(work, Work::Examine { .. } | Work::Digests { .. } | Work::Inspect { .. })
+        && let Some(no) = evict::room_for(app, 0, &lease.row.id).await?
+    {
+        return Ok(no);
+    }
     match work {
         Work::Examine { repo, rev, by } => match (RepoName::parse(&repo), Rev::new(&rev)) {
             (Some(repo), Some(rev)) => list::examine(app, &repo, &rev, &by).await,
@@ -236,10 +314,20 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
         },
         Work::Fetch { repo, revision_id, commit, path, size, git, lfs } => {
             match fetch::wanted(&repo, revision_id, &commit, &path, size, (&git, lfs.as_deref())) {
-                Some(wanted) => fetch::fetch(app, &wanted, lease).await,
+                Some(wanted) => match evict::room_for(app, size, &lease.row.id).await? {
+                    Some(no) => Ok(no),
+                    None => fetch::fetch(app, &wanted, lease).await,
+                },
                 None => Ok(unreadable()),
             }
         }
+        Work::Prefetch { repo, rev, environment, include, exclude, by } => {
+            match prefetch::Wanted::read(&repo, &rev, &environment, (include, exclude), by) {
+                Some(wanted) => prefetch::prefetch(app, &wanted, lease).await,
+                None => Ok(unreadable()),
+            }
+        }
+        Work::Evict { bytes } => evict::evict(app, bytes).await,
     }
 }
 
@@ -264,23 +352,11 @@ async fn sweep(app: &App) {
         Ok(count) => tracing::info!(count, "old jobs were removed"),
         Err(fault) => tracing::warn!(fault = %fault, "old jobs could not be removed"),
     }
-    let swept = async {
-        let keep = jobs::sql::open_keys(&app.chores).await?;
-        app.blobs.sweep_spools(Duration::from_hours(24), &keep).await
-    };
-    match swept.await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "old spools were removed"),
-        Err(fault) => tracing::warn!(fault = %fault, "old spools could not be removed"),
-    }
+    evict::sweep_spools(app).await;
 }
 
-/// Jobs at once in one process, lane by lane. Eight files each of the small ones and one each of the others stay below
-/// what is fetched from the hub at once.
-const PULLS: usize = 6;
-const LISTINGS: usize = 2;
-const DIGESTS: usize = 3;
-const INSPECTIONS: usize = 2;
+/// How long a job has the hands for short work, where there are others for long.
+const TURN: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 20 });
 const LEASE: i64 = 20 * Micros::SECOND;
 const BEAT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ pub mod sql;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests;
+pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,18 @@ pub enum Work {
         git: String,
         lfs: Option<String>,
     },
+    /// Take a revision in and, when it may be served in an environment, fetch its files for whoever pulls later.
+    Prefetch {
+        repo: String,
+        rev: String,
+        environment: String,
+        /// As `hf download` has them; none means all.
+        include: Vec<String>,
+        exclude: Vec<String>,
+        by: String,
+    },
+    /// Make so much room in the store.
+    Evict { bytes: u64 },
 }
 
 impl Work {
@@ -113,6 +126,12 @@ impl Work {
             Self::Follow { repo, told: true } => format!("follow told {}", repo.to_ascii_lowercase()),
             Self::Recheck { sha256, .. } => format!("recheck {sha256}"),
             Self::Fetch { git, lfs, .. } => format!("fetch {}", lfs.as_ref().unwrap_or(git)),
+            Self::Prefetch { repo, rev, environment, include, exclude, .. } => {
+                let globs = serde_json::to_string(&(include, exclude)).unwrap_or_default();
+                format!("prefetch {environment} {repo}@{rev} {globs}")
+            }
+            // One at a time, over all replicas.
+            Self::Evict { .. } => "evict".to_owned(),
         }
     }
 
@@ -127,6 +146,46 @@ impl Work {
             Self::Follow { .. } => "follow",
             Self::Recheck { .. } => "recheck",
             Self::Fetch { .. } => "fetch",
+            Self::Prefetch { .. } => "prefetch",
+            Self::Evict { .. } => "evict",
+        }
+    }
+
+    /// What it is done to, as a person names it.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Examine { repo, rev, .. } => format!("{repo}@{rev}"),
+            Self::Prefetch { repo, rev, environment, .. } => format!("{repo}@{rev} in {environment}"),
+            Self::Digests { repo, commit, .. } | Self::Inspect { repo, commit, .. } => format!("{repo}@{commit}"),
+            Self::Verify { repo, commit, path, .. } | Self::Fetch { repo, commit, path, .. } => {
+                format!("{path} of {repo}@{commit}")
+            }
+            Self::Recheck { sha256, .. } => format!("blob {sha256}"),
+            Self::Rescan { repo, commit, .. } => format!("{repo}@{commit}"),
+            Self::Follow { repo, .. } => repo.clone(),
+            Self::Redecide { everything: true } => "everything that is known".to_owned(),
+            Self::Redecide { everything: false } => "what rests on something older".to_owned(),
+            Self::Evict { bytes } => format!("{bytes} bytes of room"),
+        }
+    }
+
+    /// Who asked for it, where that is known.
+    pub fn by(&self) -> Option<&str> {
+        match self {
+            Self::Examine { by, .. } | Self::Prefetch { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+
+    /// The revision whose files it is at work on: nothing of it is evicted meanwhile.
+    pub fn works_on(&self) -> Option<&str> {
+        match self {
+            Self::Digests { revision_id, .. }
+            | Self::Inspect { revision_id, .. }
+            | Self::Verify { revision_id, .. }
+            | Self::Rescan { revision_id, .. }
+            | Self::Fetch { revision_id, .. } => Some(revision_id),
+            _ => None,
         }
     }
 
@@ -139,7 +198,8 @@ impl Work {
     }
 }
 
-/// Jobs that share hands. Whoever waits for a file must never wait behind somebody's examination.
+/// Jobs that share hands. Whoever waits for a file must never wait behind somebody's examination, nor either of them
+/// behind what nobody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     Pulls,
@@ -150,9 +210,26 @@ pub enum Lane {
     Redecisions,
     Rescans,
     Looks,
+    /// What follows from a prefetch, whatever its kind.
+    Background,
+    Prefetches,
+    Upkeep,
 }
 
 impl Lane {
+    pub const ALL: [Self; 10] = [
+        Self::Pulls,
+        Self::Listings,
+        Self::Digests,
+        Self::Inspections,
+        Self::Background,
+        Self::Prefetches,
+        Self::Upkeep,
+        Self::Redecisions,
+        Self::Rescans,
+        Self::Looks,
+    ];
+
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::Pulls => &["fetch", "verify", "recheck"],
@@ -162,9 +239,26 @@ impl Lane {
             Self::Redecisions => &["redecide"],
             Self::Rescans => &["rescan"],
             Self::Looks => &["follow"],
+            Self::Background => &["fetch", "verify", "recheck", "examine", "digests", "inspect"],
+            Self::Prefetches => &["prefetch"],
+            Self::Upkeep => &["evict"],
+        }
+    }
+
+    /// What a row says that this lane's hands take; long work has other hands than short.
+    pub fn mark(self, long: bool) -> &'static str {
+        match (self, long) {
+            (Self::Background, _) => BACKGROUND,
+            (_, true) => LONG,
+            (_, false) => "",
         }
     }
 }
+
+/// Rows that have run for a while and go on in the hands for long work.
+pub const LONG: &str = "long";
+/// Rows that nobody waits for.
+pub const BACKGROUND: &str = "background";
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,14 +278,23 @@ pub enum State {
 }
 
 /// Asks for a job, unless it is under way. One that is over begins anew, and so does one that waits for another try in
-/// the name of another revision.
+/// the name of another revision. What follows from work in the background stays there, until somebody waits for it.
 pub async fn ask(app: &App, work: &Work) -> Result<(), Fault> {
     let total = match work {
         Work::Fetch { size, .. } | Work::Recheck { size, .. } => *size,
         _ => 0,
     };
-    sql::push(&app.chores, work, total, clock::now()).await?;
+    let lane = if app.in_background && Lane::Background.kinds().contains(&work.kind()) { BACKGROUND } else { "" };
+    sql::push(&app.chores, work, sql::Pushed { total, lane }, clock::now()).await?;
     app.bells.ring_for_work();
+    Ok(())
+}
+
+/// Somebody waits now for what is done of this repository in the background.
+pub async fn hurry(app: &App, repo: &RepoName) -> Result<(), Fault> {
+    if sql::hurry(&app.chores, &repo.to_string()).await? > 0 {
+        app.bells.ring_for_work();
+    }
     Ok(())
 }
 
@@ -217,7 +320,7 @@ fn concerns(row: &job::Model, work: &Work, at: Micros) -> bool {
     }
 }
 
-fn state(row: &job::Model) -> State {
+pub(crate) fn state(row: &job::Model) -> State {
     match row.state.as_str() {
         "done" => State::Done,
         "failed" => State::Failed { at: Micros(row.run_at), why: row.outcome.clone() },
@@ -231,5 +334,7 @@ fn state(row: &job::Model) -> State {
 
 /// How a failed fetch's reason begins when the hub's bytes were not what it had listed.
 pub const MISMATCH: &str = "mismatch: ";
+/// How it begins when the store is full of what may not be evicted.
+pub const NO_ROOM: &str = "no room: ";
 /// How long a failure is believed.
 const FAILURES_HOLD: i64 = 600 * Micros::SECOND;

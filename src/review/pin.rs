@@ -59,6 +59,7 @@ pub async fn pin(may: Granted<PinPointer>, input: Pin) -> Result<Value, Refusal>
         to: commit.to_string(),
     };
     sql::save_pointer(&tx, &may, &repository.id, &step, at).await?;
+    sql::save_pin(&tx, &may, &repository.id, &step, at).await?;
     let fact = pointer_fact(&repo_of(repository.clone())?, &step.name, &commit, &environment);
     let change =
         Change::new(json!({"reason": reason, "from": step.from, "to": step.to, "pointer": fact.id, "pinned": true}));

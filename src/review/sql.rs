@@ -12,7 +12,7 @@ use sea_orm::{
 use crate::{
     domain::{name::RepoName, pointers::Move, refusal::Fault, rev::Rev, role::Environment, time::Micros},
     gate::{
-        act::{Act, ApproveRevision, RequestRevision, SearchCatalogue},
+        act::{Act, ApproveRevision, PinPointer, RequestRevision, SearchCatalogue},
         grant::Granted,
         resolve::full_names,
         tx::Tx,
@@ -20,7 +20,7 @@ use crate::{
     store::{
         fault,
         tables::{
-            approval, decision, denied_digest, file, history, hub_look, hub_state, knowledge, pointer, report,
+            approval, decision, denied_digest, file, history, hub_look, hub_state, knowledge, pin, pointer, report,
             repository, repository_name, request, revision, revoked_file, standing,
         },
     },
@@ -259,6 +259,30 @@ pub async fn save_pointer<A: Act>(
         .exec_without_returning(db)
         .await
         .map_err(fault("moving a pointer"))?;
+    Ok(())
+}
+
+/// Remembers that a person put a pointer there: while it stays, nothing of that commit is evicted.
+pub async fn save_pin(
+    db: &Tx,
+    may: &Granted<PinPointer>,
+    repository_id: &str,
+    step: &Move,
+    at: Micros,
+) -> Result<(), Fault> {
+    let row = pin::Model {
+        repository_id: repository_id.to_owned(),
+        environment: may.environment().to_string(),
+        name: step.name.clone(),
+        commit_id: step.to.clone(),
+        pinned_at: at.0,
+    };
+    let key = [pin::Column::RepositoryId, pin::Column::Environment, pin::Column::Name];
+    pin::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(OnConflict::columns(key).update_columns([pin::Column::CommitId, pin::Column::PinnedAt]).to_owned())
+        .exec_without_returning(db)
+        .await
+        .map_err(fault("remembering a pin"))?;
     Ok(())
 }
 

@@ -532,6 +532,71 @@ pub mod job {
         pub total_bytes: i64,
         pub outcome: String,
         pub made_at: i64,
+        /// Whose hands take it: empty for those of its kind, `long` for those of long work, `background` for those of
+        /// what nobody waits for.
+        pub lane: String,
+        pub done_files: i64,
+        pub total_files: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// When a blob was last read for somebody, by whatever replica.
+pub mod blob_use {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "blob_use")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub sha256: String,
+        pub used_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Bytes that nobody finds any more and that are removed as soon as no stream reads them.
+pub mod blob_leaving {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "blob_leaving")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub sha256: String,
+        pub size: i64,
+        pub since_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What a person has pinned: its bytes are never evicted while the pointer stays there.
+pub mod pin {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pin")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub repository_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub environment: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        pub commit_id: String,
+        pub pinned_at: i64,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

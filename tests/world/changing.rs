@@ -162,8 +162,8 @@ async fn what_the_hub_takes_back_stays_served_and_is_said() {
     let token = world.developer().await;
     let pair = [("WEIGHBRIDGE_URL", world.url()), ("WEIGHBRIDGE_TOKEN", token.as_str())];
     let changes: [(&str, fn(&Repo)); 4] = [
-        ("private", |model| drop(model.private(true))),
-        ("disabled", |model| drop(model.disabled(true))),
+        ("private", |model| _ = model.private(true)),
+        ("disabled", |model| _ = model.disabled(true)),
         ("gone", |model| model.delete()),
         ("taken", |model| drop(model.reregister().push_file("config.json", "{\"evil\": 1}"))),
     ];

@@ -27,6 +27,7 @@ mod intake;
 mod leaks;
 mod names;
 mod offline;
+mod prefetching;
 mod refused;
 mod revoking;
 mod sandbox;

@@ -9,7 +9,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use super::Report;
 use crate::{
-    cli::api::Api,
+    cli::{api::Api, out},
     clock,
     config::Config,
     upstream::{HostAnswer, Upstream},
@@ -75,6 +75,30 @@ pub async fn who(api: &Api, report: &mut Report) {
             "sign-in",
             &trouble.sentence,
             "ask for a token: weighbridge token create, on the gateway's host",
+        ),
+    }
+}
+
+/// How full the store is: said to those who look after it.
+pub async fn storage(api: &Api, report: &mut Report) {
+    let answer = match api.get("/-/api/v1/storage").await {
+        Ok(answer) => answer,
+        Err(trouble) if trouble.code == "not_allowed" => {
+            return report.skip("storage", "only operators and auditors may look at it");
+        }
+        Err(trouble) => return report.fail("storage", &trouble.sentence, "look into the gateway's log"),
+    };
+    let number = |key: &str| answer.get(key).and_then(Value::as_u64);
+    let size = |key: &str| out::size(number(key).unwrap_or_default());
+    let of = number("quota").map(|quota| format!(" of {}", out::size(quota))).unwrap_or_default();
+    let [stored, may_go, free] = ["bytes", "may_go_bytes", "free_on_disk"].map(size);
+    let found = format!("{stored}{of} stored, {may_go} may go, {free} free on the disk");
+    match answer.get("why").and_then(Value::as_str) {
+        None => report.good("storage", found),
+        Some(why) => report.fail(
+            "storage",
+            why,
+            "raise storage.quota, make room on the disk, revoke what is not needed, or set storage.evict = \"least-used\"",
         ),
     }
 }

@@ -122,7 +122,7 @@ pub async fn ask_for_rescans(app: &App) -> Result<u64, Fault> {
         }
         if !resting(&work.key()) {
             // A microsecond apart, so that they are taken in this order.
-            jobs::sql::push(&app.chores, &work, 0, Micros(at.0 + asked)).await?;
+            jobs::sql::push(&app.chores, &work, jobs::sql::Pushed::short(), Micros(at.0 + asked)).await?;
             asked += 1;
         }
     }

@@ -1,0 +1,91 @@
+//! How tries end, who is kept waiting by long work, and what is seen of a job meanwhile.
+
+use weighbridge_simulator::{Content, Fault as Broken};
+
+use super::*;
+use crate::{
+    intake::testing::{Bench, Workers},
+    jobs::State,
+};
+
+/// A fetch of its own for each name; nothing is listed.
+fn fetch(bench: &Bench, commit: &str, path: &str, content: &Content) -> Work {
+    let _ = bench;
+    Work::Fetch {
+        repo: "acme/weights".to_owned(),
+        revision_id: format!("r{path}"),
+        commit: commit.to_owned(),
+        path: path.to_owned(),
+        size: content.len(),
+        git: "b".repeat(40),
+        lfs: Some(content.sha256().to_owned()),
+    }
+}
+
+async fn claim(bench: &Bench) -> job::Model {
+    let taker = Taker { me: "me", lane: Lane::Pulls, long: false };
+    let at = Micros(clock::now().0 + Micros::DAY);
+    jobs::sql::claim(&bench.app.chores, taker, at, LEASE).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_try_that_fails_waits_longer_each_time_and_the_last_is_buried_with_its_reason() {
+    for bench in Bench::on_each().await {
+        let work = Work::Recheck { sha256: "d".repeat(64), size: 1 };
+        jobs::ask(&bench.app, &work).await.unwrap();
+        let later = Outcome::Later { why: "the hub\nis slow".to_owned(), after: Duration::from_secs(1) };
+        let mut waits = Vec::new();
+        for _ in 1..MOST_TRIES {
+            let (row, now) = (claim(&bench).await, clock::now());
+            settle(&bench.app, &row, &later, now).await.unwrap();
+            waits.push((bench.number("SELECT run_at FROM job").await - now.0) / Micros::SECOND);
+        }
+        assert_eq!(waits, [2, 4, 8]);
+        let row = claim(&bench).await;
+        settle(&bench.app, &row, &later, clock::now()).await.unwrap();
+        let Some(State::Failed { why, .. }) = jobs::look(&bench.app, &work.key()).await.unwrap() else {
+            panic!("it is not buried");
+        };
+        assert_eq!(why, "the hub is slow");
+        // What got on, or was only told to stop, has lost no try.
+        jobs::ask(&bench.app, &work).await.unwrap();
+        let (row, now) = (claim(&bench).await, clock::now());
+        settle(&bench.app, &row, &Outcome::Stopped, now).await.unwrap();
+        assert_eq!(bench.number("SELECT attempts FROM job").await, 0);
+    }
+}
+
+/// Nine files that never come keep every hand busy, and a tenth comes all the same; the nine go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_fetches_do_not_keep_short_ones_waiting() {
+    let bench = Bench::on_sqlite().await;
+    let small = Content::generated(99, 1000);
+    let big: Vec<Content> = (0..9).map(|n| Content::generated(n, 200_000)).collect();
+    let mut push = bench.hub.model("acme/weights").commit("Add").lfs("small.bin", small.clone());
+    for (n, content) in big.iter().enumerate() {
+        push = push.lfs(format!("big-{n}.bin"), content.clone());
+    }
+    let commit = push.push();
+    let held = bench.hub.fault(Broken::stall_after(100_000).on("big-"));
+    let works: Vec<Work> =
+        big.iter().enumerate().map(|(n, content)| fetch(&bench, &commit, &format!("big-{n}.bin"), content)).collect();
+    for work in &works {
+        jobs::ask(&bench.app, work).await.unwrap();
+    }
+    let workers = Workers::start(&bench.app);
+    while bench.number("SELECT CAST(count(*) AS BIGINT) FROM job WHERE state = 'running'").await < 6 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let work = fetch(&bench, &commit, "small.bin", &small);
+    jobs::ask(&bench.app, &work).await.unwrap();
+    assert_eq!(bench.wait_for(&work.key()).await, State::Done);
+    for work in &works {
+        let state = jobs::look(&bench.app, &work.key()).await.unwrap();
+        assert!(matches!(state, Some(State::UnderWay { .. })), "{work:?}: {state:?}");
+    }
+    bench.hub.clear_fault(held);
+    for work in &works {
+        assert_eq!(bench.wait_for(&work.key()).await, State::Done, "{work:?}");
+    }
+    workers.stop().await;
+}
