@@ -5,6 +5,7 @@
 
 mod api;
 mod assembly;
+mod demo;
 mod doctor;
 mod out;
 mod review;
@@ -46,6 +47,8 @@ enum Command {
     },
     /// Run workers only
     Work,
+    /// See all of it at work: a gateway and a sample hub on this machine, and the lines to paste
+    Demo(demo::DemoArgs),
     /// Bring the database's schema up to date
     Migrate,
     /// Make, list and end tokens
@@ -169,6 +172,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             serve::run(&configuration(path)?, serve::Parts { listen: true, work: !no_work }).await
         }
         Command::Work => serve::run(&configuration(path)?, serve::Parts { listen: false, work: true }).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Migrate => schema::migrate(&configuration(path)?).await,
         Command::Token(command) => token::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
