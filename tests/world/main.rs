@@ -21,6 +21,7 @@ mod clients;
 mod commands;
 mod crash;
 mod deciding;
+mod demo;
 mod herd;
 mod intake;
 mod leaks;
