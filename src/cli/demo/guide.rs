@@ -24,8 +24,8 @@ pub fn text(place: &Place) -> String {
         lines.push(String::new());
     }
     lines.extend(wrapped(
-        "Paste this into another terminal, then the lines of each step. What begins with > is what comes, ... is \
-        anything.",
+        "Paste this into another terminal, which you close afterwards, then the lines of each step. What begins with > \
+        is what comes, ... is anything.",
         "",
     ));
     lines.push(String::new());

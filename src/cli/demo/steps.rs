@@ -57,7 +57,8 @@ pub fn setup(place: &Place) -> Vec<String> {
     lines.extend(place.tokens.iter().map(|(role, token)| format!("{}={token}", variable(*role))));
     lines.push("export HF_TOKEN=$DEVELOPER".to_owned());
     if !place.has_hf {
-        lines.push("get() { curl -sS -H \"Authorization: Bearer ${2:-$HF_TOKEN}\" $HF_ENDPOINT/$1; echo; }".to_owned());
+        lines.push("get() { curl -sS -H \"Authorization: Bearer ${2:-$HF_TOKEN}\" $HF_ENDPOINT/$1".to_owned());
+        lines.push("  echo; }".to_owned());
     }
     lines
 }
@@ -192,7 +193,7 @@ fn ledger(place: &Place) -> Step {
                 .to_owned(),
         lines: vec![line(
             format!("HF_TOKEN=$AUDITOR weighbridge request show {}", place.decision),
-            &["... acme/old-pickle@main ... W-005: ... Asked by ben ..."],
+            &["... acme/old-pickle@main ... W-005: ... Asked by ben ... Now pending"],
         )],
     }
 }
