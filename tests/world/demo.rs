@@ -83,7 +83,9 @@ async fn it_leaves_nothing_behind_whatever_ends_it() {
         let mut demo = Demo::start(&[], None);
         demo.ready();
         assert!(!demo.files().is_empty(), "the demo has files while it runs");
-        signals.iter().for_each(|signal| demo.signal(signal));
+        for signal in signals {
+            demo.signal(signal);
+        }
         let code = demo.end();
         assert!(code == Some(0) || signals.len() > 1, "{signals:?}: {code:?}: {}", demo.errors());
         demo.has_left_nothing();

@@ -103,7 +103,9 @@ fn checkpoint(tensors: &[Tensor]) -> Content {
         pickle.extend(b"tQK\0");
         for numbers in [shape.clone(), strides.collect()] {
             pickle.push(b'(');
-            numbers.into_iter().for_each(|one| number(&mut pickle, one));
+            for one in numbers {
+                number(&mut pickle, one);
+            }
             pickle.push(b't');
         }
         pickle.extend(b"\x89ccollections\nOrderedDict\n)RtR");
