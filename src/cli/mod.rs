@@ -131,8 +131,13 @@ pub fn main() -> ExitCode {
     if matches!(cli.command, Command::ScanningChild) {
         return scanning_child();
     }
-    let runs = matches!(cli.command, Command::Serve { .. } | Command::Work);
-    if let Err(why) = logs::start(config::log_filter().as_deref(), if runs { "info" } else { "warn" }) {
+    let usual = match &cli.command {
+        Command::Serve { .. } | Command::Work => "info",
+        // What a loaded machine does to somebody's first look is not for them to read.
+        Command::Demo(_) => "error",
+        _ => "warn",
+    };
+    if let Err(why) = logs::start(config::log_filter().as_deref(), usual) {
         out::tell(why);
     }
     // Both TLS users take the same library; a second installation of it is no error.

@@ -35,7 +35,7 @@ pub fn text(place: &Place) -> String {
         lines.extend(wrapped(&step.why, "   "));
         lines.push(String::new());
         for line in step.lines {
-            lines.extend(line.run.lines().map(|run| format!("  {run}")));
+            lines.push(format!("  {}", line.run));
             for shown in &line.shows {
                 lines.extend(wrapped(shown, "  > "));
             }

@@ -44,10 +44,10 @@ pub struct History {
 pub async fn invite(host: &Host) -> Result<People, Failure> {
     let mut roles = Vec::new();
     for role in Role::ALL {
-        // A cluster is where models run in earnest; a build is where they are tried.
+        // A cluster is where models run in earnest, a build where they are tried; this reviewer decides about trying.
         let reach = match role {
             Role::Cluster => of("prod"),
-            Role::Ci => of("research"),
+            Role::Ci | Role::Reviewer => of("research"),
             _ => Reach::All,
         };
         roles.push((role, token(host, role.word(), role, reach).await?));

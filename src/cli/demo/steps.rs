@@ -52,13 +52,12 @@ pub fn setup(place: &Place) -> Vec<String> {
         lines.push("export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1".to_owned());
     }
     lines.push(format!("export PATH={}:$PATH", quoted(&place.programs)));
-    lines.push(format!("DEMO={} HUB={}", quoted(&place.folder), place.hub));
+    lines.push(format!("DEMO={} HUB={}/api/models", quoted(&place.folder), place.hub));
     lines.push(format!("export HF_ENDPOINT={} HF_HOME=$DEMO/hf", place.url));
     lines.extend(place.tokens.iter().map(|(role, token)| format!("{}={token}", variable(*role))));
-    lines.push("export HF_TOKEN=$DEVELOPER".to_owned());
+    lines.push(AS_DEVELOPER.to_owned());
     if !place.has_hf {
-        lines.push("get() { curl -sS -H \"Authorization: Bearer ${2:-$HF_TOKEN}\" $HF_ENDPOINT/$1".to_owned());
-        lines.push("  echo; }".to_owned());
+        lines.push("get() { curl -sS --oauth2-bearer ${2:-$HF_TOKEN} $HF_ENDPOINT/$1; echo; }".to_owned());
     }
     lines
 }
@@ -128,15 +127,16 @@ fn code(place: &Place) -> Step {
                 "weighbridge request acme/remote-code --reason \"we work on gates\"",
                 &["acme/remote-code@main in research: Asked for. ..."],
             ),
+            line(AS_REVIEWER, &[]),
             line(
-                "HF_TOKEN=$REVIEWER weighbridge request list",
+                "weighbridge request list",
                 &["... acme/remote-code@main ... we work on gates", "... acme/old-pickle@main ... ben ..."],
             ),
             line(
-                "HF_TOKEN=$REVIEWER weighbridge approve acme/remote-code \\\n  --env research --reason \"I have read its \
-                code\" --yes",
+                "weighbridge approve acme/remote-code --reason \"I have read its code\" --yes",
                 &["... Rules ... W-006 ...", "Approved in research until ..."],
             ),
+            line(AS_DEVELOPER, &[]),
             comes(place, "acme/remote-code"),
             line(cluster, &["acme/remote-code@main ... in prod ..."]),
         ],
@@ -149,11 +149,18 @@ fn template() -> Step {
         why: "The chat template of this one runs a command when a conversation begins. The reviewer sees what the \
             scanner saw, and is refused as well."
             .to_owned(),
-        lines: vec![line(
-            "HF_TOKEN=$REVIEWER weighbridge approve acme/trapped-template \\\n  --env research --reason \"it is \
-            urgent\" --yes",
-            &["... Verdict malicious ...", "Finding WB-TPL-001 critical tokenizer_config.json: ...", "... W-001 ..."],
-        )],
+        lines: vec![
+            line(AS_REVIEWER, &[]),
+            line(
+                "weighbridge approve acme/trapped-template --reason \"it is urgent\" --yes",
+                &[
+                    "... Verdict malicious ...",
+                    "Finding WB-TPL-001 critical tokenizer_config.json: ...",
+                    "It cannot be approved: a rule denies it ...",
+                ],
+            ),
+            line(AS_DEVELOPER, &[]),
+        ],
     }
 }
 
@@ -172,7 +179,7 @@ fn hijacked(place: &Place) -> Step {
         ]
     };
     let start = bad.get(..12).unwrap_or(bad);
-    let wait = format!("until curl -s $HUB/api/models/acme/hijacked | grep -q {start}\ndo sleep 1; done");
+    let wait = format!("until curl -s $HUB/acme/hijacked | grep -q {start}; do sleep 1; done");
     Step {
         title: "Malware pushed to an approved main reaches nobody",
         why: format!(
@@ -230,6 +237,8 @@ pub fn has_program(variables: &Variables, name: &str) -> bool {
     folders.split(':').filter(|folder| !folder.is_empty()).any(|folder| Path::new(folder).join(name).is_file())
 }
 
+const AS_REVIEWER: &str = "export HF_TOKEN=$REVIEWER";
+const AS_DEVELOPER: &str = "export HF_TOKEN=$DEVELOPER";
 /// What would lead `hf` or `weighbridge` to another address, cache or token than the demo's.
 const LEAD_ELSEWHERE: [&str; 9] = [
     "HF_HUB_CACHE",
