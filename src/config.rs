@@ -89,6 +89,11 @@ impl Config {
         Self::read(path, &variables())
     }
 
+    /// Reads this file and nothing else: no variable outranks it.
+    pub fn load_only(path: PathBuf) -> Result<Self, String> {
+        Self::read(Some(path), &Variables::new())
+    }
+
     fn read(path: Option<PathBuf>, variables: &Variables) -> Result<Self, String> {
         let given = sources::gather(path, variables)?;
         let origins = given.origins;

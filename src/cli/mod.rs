@@ -5,6 +5,7 @@
 
 mod api;
 mod assembly;
+mod demo;
 mod doctor;
 mod jobs;
 mod out;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Run workers only
     Work,
+    /// See all of it at work: a gateway and a sample hub on this machine, and the lines to paste
+    Demo(demo::DemoArgs),
     /// Bring the database's schema up to date
     Migrate,
     /// Make, list and end tokens
@@ -135,8 +138,13 @@ pub fn main() -> ExitCode {
     if matches!(cli.command, Command::ScanningChild) {
         return scanning_child();
     }
-    let runs = matches!(cli.command, Command::Serve { .. } | Command::Work);
-    if let Err(why) = logs::start(config::log_filter().as_deref(), if runs { "info" } else { "warn" }) {
+    let usual = match &cli.command {
+        Command::Serve { .. } | Command::Work => "info",
+        // What a loaded machine does to somebody's first look is not for them to read.
+        Command::Demo(_) => "error",
+        _ => "warn",
+    };
+    if let Err(why) = logs::start(config::log_filter().as_deref(), usual) {
         out::tell(why);
     }
     // Both TLS users take the same library; a second installation of it is no error.
@@ -176,6 +184,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             serve::run(&configuration(path)?, serve::Parts { listen: true, work: !no_work }).await
         }
         Command::Work => serve::run(&configuration(path)?, serve::Parts { listen: false, work: true }).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Migrate => schema::migrate(&configuration(path)?).await,
         Command::Token(command) => token::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),

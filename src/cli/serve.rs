@@ -43,7 +43,23 @@ pub struct Parts {
 }
 
 pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
+    run_until(config, parts, signals, async |_, public_url| {
+        if parts.listen {
+            welcome(config, public_url);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The same with signals that somebody listens for already, and with something else to do once it is ready.
+pub async fn run_until(
+    config: &Config,
+    parts: Parts,
+    mut signals: Signals,
+    ready: impl AsyncFnOnce(&Host, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let endpoints = routes::all().map_err(Failure::Failed)?;
     let listener = if parts.listen { Some(bind(config).await?) } else { None };
     let public_url = address(config, listener.as_ref());
@@ -60,10 +76,10 @@ pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
     }
     if parts.listen {
         tracing::info!(version = VERSION, listen = %config.listen, public_url, replica = config.replica, "weighbridge is ready");
-        welcome(config, &public_url);
     } else {
         tracing::info!(version = VERSION, replica = config.replica, "weighbridge works");
     }
+    ready(&host, &public_url).await?;
     let frame = Frame { app: app.clone(), endpoints: Arc::new(endpoints) };
     until_told(config, &app, frame, listener, &mut signals).await?;
     tokio::select! {
@@ -168,26 +184,43 @@ enum Told {
     Terminate,
 }
 
-struct Signals {
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// That the terminal was closed, for who has something to put away then.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Fault> {
-        let failed = |e| Fault::because("listening for signals", e);
+    pub fn new() -> Result<Self, Fault> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: caught(SignalKind::interrupt())?,
+            terminate: caught(SignalKind::terminate())?,
+            hang_up: None,
         })
     }
 
+    pub fn with_hang_up() -> Result<Self, Fault> {
+        Ok(Self { hang_up: Some(caught(SignalKind::hangup())?), ..Self::new()? })
+    }
+
     async fn next(&mut self) -> Told {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => Told::Interrupt,
             _ = self.terminate.recv() => Told::Terminate,
+            _ = hang_up => Told::Interrupt,
         }
     }
+}
+
+fn caught(kind: SignalKind) -> Result<Signal, Fault> {
+    signal(kind).map_err(|e| Fault::because("listening for signals", e))
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -17,6 +17,7 @@ use crate::{
         act::{Act, ReadDecision, ReadRequest, ReadRequests, RequestRevision},
         grant::Granted,
         identity::Actor,
+        resolve::full_names,
         tx::Change,
     },
     store::tables::{decision, request},
@@ -99,7 +100,11 @@ async fn standing_now<A: Act>(may: &Granted<A>, row: &decision::Model) -> Result
     let commit = match rev.as_ref().map(|rev| (rev, rev.as_commit())) {
         Some((_, Some(commit))) => Some(commit.to_string()),
         Some((rev, None)) => {
-            sql::find_pointer(may.reader(), &repository.id, &environment, rev).await?.map(|p| p.commit_id)
+            let pointer = sql::find_pointer(may.reader(), &repository.id, &environment, rev).await?;
+            match pointer {
+                Some(pointer) => Some(pointer.commit_id),
+                None => newest(may, &repository.id, rev).await?,
+            }
         }
         None => None,
     };
@@ -109,6 +114,13 @@ async fn standing_now<A: Act>(may: &Granted<A>, row: &decision::Model) -> Result
     };
     let standing = sql::look_at_standing(may, &revision.id, &environment).await?;
     Ok(examine::standing_word(standing.as_ref()))
+}
+
+/// Where a branch of which nothing is approved was when the hub was last asked.
+async fn newest<A: Act>(may: &Granted<A>, repository_id: &str, rev: &Rev) -> Result<Option<String>, Fault> {
+    let histories = sql::list_histories(may.reader(), repository_id).await?;
+    let walk = full_names(rev).into_iter().find_map(|name| histories.iter().find(|walk| walk.ref_name == name));
+    Ok(walk.and_then(|walk| walk.commits.split(' ').next()).map(str::to_owned))
 }
 
 fn request(row: &request::Model) -> Value {

@@ -22,6 +22,7 @@ mod clients;
 mod commands;
 mod crash;
 mod deciding;
+mod demo;
 mod herd;
 mod intake;
 mod leaks;

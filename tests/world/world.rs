@@ -496,7 +496,7 @@ fn free_port() -> u16 {
 }
 
 /// For `tests/run`, which ends what a killed test has left behind.
-fn remember_process(pid: u32) {
+pub fn remember_process(pid: u32) {
     if let Some(folder) = std::env::var_os("WEIGHBRIDGE_TEST_PIDS") {
         let _ = fs::write(Path::new(&folder).join(pid.to_string()), "");
     }

@@ -1,7 +1,7 @@
 //! A model hub of our own, for the tests and the demo: faithful on the wire, faulty on demand.
 //!
 //! Two hosts on loopback, the hub and its content host (the CDN); all content is made up by the caller.
-//! Never talks to the real hub, never writes to disk, and is never part of the product.
+//! Never talks to the real hub and never writes to disk. Of the product only `weighbridge demo` holds it.
 
 mod access;
 mod admin;
@@ -23,6 +23,7 @@ mod repo;
 mod route;
 mod sample;
 mod server;
+mod showcase;
 mod store;
 mod tree;
 pub mod weights;
@@ -35,4 +36,5 @@ pub use hub::{Handle, Hub, Options};
 pub use owner::Owner;
 pub use repo::{Push, Repo};
 pub use sample::load_sample;
+pub use showcase::{Showcase, load_showcase};
 pub use store::{Gated, Kind};

@@ -143,7 +143,7 @@ fn twins(hub: &Handle) {
         .push();
 }
 
-fn bert_config() -> Value {
+pub(crate) fn bert_config() -> Value {
     json!({
         "architectures": ["BertModel"],
         "attention_probs_dropout_prob": 0.1,
@@ -165,7 +165,7 @@ fn bert_config() -> Value {
     })
 }
 
-fn tokenizer() -> Value {
+pub(crate) fn tokenizer() -> Value {
     let vocabulary: Value = WORDS
         .iter()
         .enumerate()
@@ -189,19 +189,39 @@ fn tokenizer() -> Value {
 
 /// A safetensors file with every tensor the config asks for, about 1 MB.
 fn bert_weights() -> Content {
+    safetensors_file(&bert_numbers(0))
+}
+
+/// A tensor of 32-bit floats: its name, its shape, its bytes.
+pub(crate) type Tensor = (String, Vec<u64>, Vec<u8>);
+
+/// Every tensor the config asks for; another seed, other numbers.
+pub(crate) fn bert_numbers(seed: u64) -> Vec<Tensor> {
+    let mut from = 0;
+    let numbers = |(name, shape): (String, Vec<u64>)| {
+        let count: u64 = shape.iter().product();
+        let is_scale = name.ends_with("LayerNorm.weight");
+        let mut bytes = Vec::new();
+        for n in 0..count {
+            let noise = f32::from(u16::try_from(mix(mix(from) ^ n ^ seed) >> 48).unwrap_or(0)) / 65_536.0 - 0.5;
+            let weight = if is_scale { 1.0 } else { noise * 0.04 };
+            bytes.extend_from_slice(&weight.to_le_bytes());
+        }
+        from += bytes.len() as u64;
+        (name, shape, bytes)
+    };
+    bert_tensors().into_iter().map(numbers).collect()
+}
+
+/// The tensors as safetensors.
+pub(crate) fn safetensors_file(tensors: &[Tensor]) -> Content {
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".into(), json!({ "format": "pt" }));
     let mut data: Vec<u8> = Vec::new();
-    for (name, shape) in bert_tensors() {
+    for (name, shape, bytes) in tensors {
         let from = data.len();
-        let count: u64 = shape.iter().product();
-        let is_scale = name.ends_with("LayerNorm.weight");
-        for n in 0..count {
-            let noise = f32::from(u16::try_from(mix(mix(from as u64) ^ n) >> 48).unwrap_or(0)) / 65_536.0 - 0.5;
-            let weight = if is_scale { 1.0 } else { noise * 0.04 };
-            data.extend_from_slice(&weight.to_le_bytes());
-        }
-        header.insert(name, json!({ "dtype": "F32", "shape": shape, "data_offsets": [from, data.len()] }));
+        data.extend_from_slice(bytes);
+        header.insert(name.clone(), json!({ "dtype": "F32", "shape": shape, "data_offsets": [from, data.len()] }));
     }
     let mut header = Value::from(header).to_string();
     while !header.len().is_multiple_of(8) {
@@ -239,7 +259,7 @@ fn bert_tensors() -> Vec<(String, Vec<u64>)> {
 }
 
 /// A zip as torch writes it: the pickle, a version, and a storage of about 4 kB.
-fn torch_file(pickle: &[u8]) -> Content {
+pub(crate) fn torch_file(pickle: &[u8]) -> Content {
     let storage = Content::generated(11, 4_400).read(0, usize::MAX);
     zip(&[
         ("pytorch_model/data.pkl", pickle),
@@ -249,7 +269,7 @@ fn torch_file(pickle: &[u8]) -> Content {
 }
 
 /// A zip archive of stored entries.
-fn zip(entries: &[(&str, &[u8])]) -> Content {
+pub(crate) fn zip(entries: &[(&str, &[u8])]) -> Content {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     let half = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_le_bytes();
     let word = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
@@ -295,7 +315,7 @@ const LAYERS: u64 = 2;
 const POSITIONS: u64 = 128;
 const VOCABULARY: u64 = 7_000;
 
-const WORDS: [&str; 16] = [
+pub(crate) const WORDS: [&str; 16] = [
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "a", "model", "is", "weighed", "at", "gate", "##s", "##ed",
     ".", ",",
 ];
