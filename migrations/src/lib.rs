@@ -5,6 +5,7 @@
 
 mod m20261121_000001_house;
 mod m20261121_000002_intake;
+mod m20261121_000003_streamed;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait::async_trait};
 
@@ -14,6 +15,10 @@ pub struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_house::Migration), Box::new(m20261121_000002_intake::Migration)]
+        vec![
+            Box::new(m20261121_000001_house::Migration),
+            Box::new(m20261121_000002_intake::Migration),
+            Box::new(m20261121_000003_streamed::Migration),
+        ]
     }
 }

@@ -6,7 +6,9 @@
 
 mod bucket;
 mod disk;
+mod filling;
 mod hash;
+mod keep;
 mod pool;
 mod read;
 mod seal;
@@ -25,8 +27,10 @@ use std::{
 
 use crate::domain::{digest::Sha256, refusal::Fault};
 
-use self::{bucket::Bucket, disk::Disk, hash::Hasher, pool::Pool, trouble::blocking};
+use self::{bucket::Bucket, disk::Disk, filling::Offers, hash::Hasher, keep::Keeping, pool::Pool, trouble::blocking};
 pub use self::{
+    filling::{Fetched, Filling, HELD_BACK, Offer},
+    keep::{Copies, Kept},
     read::BlobReader,
     seal::Seal,
     spool::{Expected, Spool, Stored},
@@ -42,6 +46,8 @@ struct Inner {
     /// Half-fetched files, on the local disk whatever the store is.
     spools: PathBuf,
     pool: Arc<Pool>,
+    offers: Offers,
+    keeping: Keeping,
 }
 
 /// What reading a whole blob has shown.
@@ -87,13 +93,14 @@ impl Blobs {
                 "opening the blob store: its url must be file://<folder> or s3://<bucket>/<prefix>",
             ));
         };
-        Ok(Self(Arc::new(Inner { store, spools, pool: Arc::default() })))
+        let (offers, keeping) = (Offers::default(), Keeping::default());
+        Ok(Self(Arc::new(Inner { store, spools, pool: Arc::default(), offers, keeping })))
     }
 
     /// Opens the spool of this fetch, or takes up what an earlier one left: what is there is hashed again and
     /// `Spool::len` says where to go on. One holder at a time, over all processes; a second gets a passing fault.
     pub async fn spool(&self, key: &str, expected: Expected) -> Result<Spool, Fault> {
-        Spool::open(self.clone(), spool::path(&self.0.spools, key), expected).await
+        Spool::open(self.clone(), spool::path(&self.0.spools, key), expected, self.0.offers.find(key)).await
     }
 
     /// What is stored now, `None` when absent. Says nothing about the bytes: that is `rehash`.

@@ -22,6 +22,7 @@ use crate::domain::{digest::Sha256, refusal::Fault};
 use super::{
     bucket::{Bucket, BucketReader},
     disk::Disk,
+    filling::EarlyReader,
     pool::{Buffer, Pool, Reading},
     seal::Seal,
     trouble::{ReadTrouble, io_fault},
@@ -36,6 +37,8 @@ pub struct BlobReader {
 enum Source {
     Disk(DiskReader),
     Bucket(Box<BucketReader>),
+    /// What is still being fetched.
+    Early(EarlyReader),
 }
 
 impl BlobReader {
@@ -62,6 +65,10 @@ impl BlobReader {
         Ok(Self { source: Source::Bucket(reader), remaining, failed: false })
     }
 
+    pub(super) fn early(reader: EarlyReader, size: u64) -> Self {
+        Self { source: Source::Early(reader), remaining: size, failed: false }
+    }
+
     /// What is still to come: exact, so that a body can say its length.
     pub fn remaining(&self) -> u64 {
         self.remaining
@@ -78,6 +85,7 @@ impl BlobReader {
         let chunk = match &mut self.source {
             Source::Disk(reader) => ready!(reader.poll_chunk(cx)),
             Source::Bucket(reader) => ready!(reader.poll_chunk(cx)),
+            Source::Early(reader) => ready!(reader.poll_chunk(cx)),
         };
         self.failed = chunk.is_err();
         if let Ok(chunk) = &chunk {

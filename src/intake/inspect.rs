@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{
-    bytes::{FileBytes, Kept, NoBytes, differs},
+    bytes::{FileBytes, NoBytes, differs},
     decide,
     digests::Wish,
     fetch::{self, Brought, Wanted},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     app::App,
-    blobs::Seal,
+    blobs::{Kept, Seal},
     clock,
     domain::{
         digest::{FileId, Sha256},

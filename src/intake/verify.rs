@@ -4,7 +4,7 @@
 //! Until this is done nothing of the file leaves. A worse verdict or other bytes suspend the revision.
 
 use super::{
-    bytes::{FileBytes, Kept, NoBytes, differs},
+    bytes::{FileBytes, NoBytes, differs},
     decide,
     digests::Wish,
     fetch, inspect,
@@ -12,7 +12,7 @@ use super::{
     sql,
     worker::Outcome,
 };
-use crate::{app::App, domain::refusal::Fault, gate::act::InspectRevision, gate::grant::Granted};
+use crate::{app::App, blobs::Kept, domain::refusal::Fault, gate::act::InspectRevision, gate::grant::Granted};
 
 pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault> {
     let may: Granted<InspectRevision> = inspect::grant(app, wish)?;
@@ -45,4 +45,12 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     }
     inspect::save(app, wish, vec![inspect::row_of(wish, &all, row, &seen, &[], true)]).await?;
     Ok(Outcome::Done)
+}
+
+/// Whether the stored bytes of this file were read to their end and nothing was seen in them.
+pub(super) async fn is_clean(app: &App, wish: &Wish, path: &str) -> Result<bool, Fault> {
+    let may = inspect::grant(app, wish)?;
+    let report = sql::find_report(may.reader(), &wish.revision_id, path).await?;
+    let found = report.as_ref().map(|row| (row.stage.as_str(), row.verdict.as_str(), row.coverage.as_str()));
+    Ok(found == Some((inspect::VERIFIED, "clean", "complete")))
 }

@@ -1,4 +1,5 @@
-//! Writes that are bookkeeping and no change: leases and progress of jobs, when a token was last used, keyed references.
+//! Writes that are bookkeeping and no change: leases and progress of jobs, when a token was last used, keyed references,
+//! which files were sent before they were verified.
 //!
 //! One statement each, and only on the tables named here; everything else is a change and needs the ledger. Questions go
 //! to the reading connections: on SQLite there is one that writes, and whoever only looks must not queue for it.
@@ -11,7 +12,7 @@ use sea_orm::{
 use super::Reader;
 
 /// The tables whose rows nobody's rights depend on.
-const TABLES: [&str; 3] = ["job", "token_use", "subject"];
+const TABLES: [&str; 4] = ["job", "token_use", "subject", "streamed"];
 
 /// A connection for single statements on the operational tables.
 #[derive(Clone)]

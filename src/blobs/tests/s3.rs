@@ -50,7 +50,8 @@ impl Server {
         let bucket = Bucket::start(builder, prefix).await.unwrap();
         let spools = data.0.join("spool");
         disk::make_private(&spools).unwrap();
-        Blobs(Arc::new(Inner { store: Store::Bucket(bucket), spools, pool: Arc::default() }))
+        let (offers, keeping) = (Offers::default(), Keeping::default());
+        Blobs(Arc::new(Inner { store: Store::Bucket(bucket), spools, pool: Arc::default(), offers, keeping }))
     }
 
     /// Objects and half-done uploads, but for the probe and the server's own notes.
