@@ -45,7 +45,7 @@ pub(super) struct Offers(Mutex<HashMap<String, Arc<Offered>>>);
 pub(super) struct Offered {
     of: Fetched,
     id: String,
-    turns: Mutex<(u32, Option<Arc<Filling>>)>,
+    filling: Mutex<Option<Arc<Filling>>>,
 }
 
 /// Held by the fetch; whoever still reads when it is dropped is cut, unless the file was found right.
@@ -55,7 +55,7 @@ pub struct Offer {
     offered: Arc<Offered>,
 }
 
-/// One spool, from its first byte to the verdict on all of them. Another try is another one.
+/// One spool, from its first byte to the verdict on all of them.
 pub struct Filling {
     id: String,
     of: Fetched,
@@ -75,6 +75,8 @@ struct Now {
 
 #[derive(Clone, Debug)]
 enum State {
+    /// The source has not even said that it has this file.
+    Closed,
     Open,
     /// All of it is right, and stored.
     Agreed(Sha256, Seal),
@@ -84,7 +86,7 @@ enum State {
 impl Blobs {
     /// From now on, what is fetched under this spool's key may be read early. `id` is unlike any other's.
     pub fn offer(&self, key: &str, of: Fetched, id: String) -> Offer {
-        let offered = Arc::new(Offered { of, id, turns: Mutex::default() });
+        let offered = Arc::new(Offered { of, id, filling: Mutex::default() });
         self.0.offers.all().insert(key.to_owned(), Arc::clone(&offered));
         Offer { blobs: self.clone(), key: key.to_owned(), offered }
     }
@@ -92,7 +94,7 @@ impl Blobs {
     /// The fetch under this key, while it goes on in this process and in this file's name.
     pub fn filling(&self, key: &str, of: &Fetched) -> Option<Arc<Filling>> {
         let offered = self.0.offers.find(key).filter(|offered| offered.of == *of)?;
-        let filling = offered.turns().1.clone();
+        let filling = offered.filling().clone();
         filling.filter(|filling| matches!(filling.now.borrow().state, State::Open))
     }
 }
@@ -108,27 +110,30 @@ impl Offers {
 }
 
 impl Offered {
-    /// A spool begins, with so many bytes in it. `None` when it cannot be read: then nobody reads early.
+    /// A spool begins, with so many bytes in it. Only the first one is read early: bytes that come again come because
+    /// something was wrong with them. `None` as well when it cannot be read.
     pub(super) fn begin(&self, path: &Path, written: u64) -> Option<Arc<Filling>> {
+        let mut begun = self.filling();
+        if begun.is_some() {
+            return None;
+        }
         let file = File::open(path).ok()?;
-        let now = watch::Sender::new(Now { written, watched: false, state: State::Open });
-        let mut turns = self.turns();
-        turns.0 += 1;
-        let id = format!("{}-{}", self.id, turns.0);
-        let filling = Arc::new(Filling { id, of: self.of.clone(), file, now, marked: OnceCell::new() });
-        turns.1 = Some(Arc::clone(&filling));
+        let now = watch::Sender::new(Now { written, watched: false, state: State::Closed });
+        let (id, of) = (self.id.clone(), self.of.clone());
+        let filling = Arc::new(Filling { id, of, file, now, marked: OnceCell::new() });
+        *begun = Some(Arc::clone(&filling));
         Some(filling)
     }
 
-    fn turns(&self) -> MutexGuard<'_, (u32, Option<Arc<Filling>>)> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn filling(&self) -> MutexGuard<'_, Option<Arc<Filling>>> {
+        self.filling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Offer {
     /// What was read early, if anything was. `None` closes it: from now on nobody can begin to.
     pub fn watched(&self) -> Option<Arc<Filling>> {
-        let filling = self.offered.turns().1.clone()?;
+        let filling = self.offered.filling().clone()?;
         let mut watched = false;
         filling.now.send_modify(|now| {
             watched = now.watched && matches!(now.state, State::Open);
@@ -147,7 +152,7 @@ impl Drop for Offer {
             all.remove(&self.key);
         }
         drop(all);
-        if let Some(filling) = &self.offered.turns().1 {
+        if let Some(filling) = self.offered.filling().as_ref() {
             filling.give_up();
         }
     }
@@ -178,8 +183,7 @@ impl Filling {
         });
         let reading = blobs.0.pool.reading();
         let now = self.now.subscribe();
-        let place =
-            Place { blobs: blobs.clone(), filling: Arc::clone(self), copies, now, at: 0, _reading: reading };
+        let place = Place { blobs: blobs.clone(), filling: Arc::clone(self), copies, now, at: 0, _reading: reading };
         open.then(|| BlobReader::early(EarlyReader { step: Step::At(Box::new(place)) }, self.of.size))
     }
 
@@ -197,17 +201,28 @@ impl Filling {
         self.end(State::Over);
     }
 
+    /// True when nobody could read before.
+    fn open(&self) -> bool {
+        self.now.send_if_modified(|now| {
+            let closed = matches!(now.state, State::Closed);
+            if closed {
+                now.state = State::Open;
+            }
+            closed
+        })
+    }
+
     pub(super) fn advance(&self, written: u64) {
         self.now.send_modify(|now| now.written = written);
     }
 
     fn end(&self, state: State) {
         self.now.send_if_modified(|now| {
-            let open = matches!(now.state, State::Open);
-            if open {
+            let goes_on = matches!(now.state, State::Closed | State::Open);
+            if goes_on {
                 now.state = state;
             }
-            open
+            goes_on
         });
     }
 }
@@ -222,6 +237,10 @@ impl Fill {
 
     pub(super) fn filling(&self) -> Option<Arc<Filling>> {
         self.0.clone()
+    }
+
+    pub(super) fn open(&self) -> bool {
+        self.0.as_ref().is_some_and(|filling| filling.open())
     }
 
     /// All bytes are there and have their name.
@@ -307,7 +326,7 @@ impl Place {
             match now.state {
                 State::Over => return Err(given_up()),
                 State::Agreed(sha256, seal) => return self.stored(sha256, &seal).await,
-                State::Open => {
+                State::Closed | State::Open => {
                     if let Some(chunk) = self.early(now.written).await? {
                         self.at += chunk.len() as u64;
                         return Ok(Read::Chunk(chunk));

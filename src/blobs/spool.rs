@@ -63,7 +63,6 @@ pub struct Spool {
     len: u64,
     excess: bool,
     resumed: bool,
-    offered: Option<Arc<Offered>>,
     /// Whoever reads along.
     fill: Fill,
     handed: Instant,
@@ -112,7 +111,6 @@ impl Spool {
             len,
             excess: false,
             resumed,
-            offered,
             fill,
             handed: Instant::now(),
             back: WriteBack { from: len, under_way: None },
@@ -147,6 +145,12 @@ impl Spool {
         self.settle().await
     }
 
+    /// The source has this file, as far as it says: where the fetch is offered, others may now read along. True when
+    /// they could not before.
+    pub fn let_read(&self) -> bool {
+        self.fill.open()
+    }
+
     /// When what has been taken should reach those who read along: `None` when all of it does.
     pub fn due(&self) -> Option<Duration> {
         (!self.batch.is_empty()).then(|| LONGEST.saturating_sub(self.handed.elapsed()))
@@ -171,7 +175,6 @@ impl Spool {
         self.work = Work::Idle(Hasher::new(self.expected.git_size()));
         (self.batch, self.batch_len) = (vec![], 0);
         (self.len, self.excess, self.resumed, self.back.from) = (0, false, false, 0);
-        self.fill = Fill::of(self.offered.as_ref().and_then(|offered| offered.begin(&self.path, 0)));
         Ok(())
     }
 

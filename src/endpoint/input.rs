@@ -46,7 +46,13 @@ impl Asked {
     pub fn of_the_whole(&self) -> Self {
         let mut headers = self.headers.clone();
         headers.remove(header::RANGE);
-        Self { head: self.head, headers, request_id: self.request_id.clone(), cut: self.cut.clone(), query: self.query.clone() }
+        Self {
+            head: self.head,
+            headers,
+            request_id: self.request_id.clone(),
+            cut: self.cut.clone(),
+            query: self.query.clone(),
+        }
     }
 
     /// Whether a query parameter says yes, however its client writes that.

@@ -124,10 +124,6 @@ pub async fn bring(app: &App, wanted: &Wanted, mut lease: Option<&mut Lease>) ->
     let mut first = true;
     loop {
         let mut spool = app.blobs.spool(&format!("fetch {}", wanted.id.etag()), expected.clone()).await?;
-        if let Some(lease) = &lease {
-            // Whoever may read along can begin to.
-            app.bells.ring_end(&lease.key());
-        }
         let what = match fill(app, wanted, &mut spool, lease.as_deref_mut()).await? {
             Filled::Whole => match spool.finish().await {
                 Ok(stored) => return Ok(Brought::Stored(stored)),
@@ -200,6 +196,9 @@ async fn fill_once(
         if download.from != 0 {
             return Ok(Filled::Trouble(Trouble::Unexpected("the hub sent another part than was asked for".to_owned())));
         }
+    }
+    if let (true, Some(lease)) = (spool.let_read(), &lease) {
+        app.bells.ring_end(&lease.key());
     }
     let mut told = Instant::now();
     while let Some(chunk) = next(&mut download, spool).await? {

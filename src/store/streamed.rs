@@ -3,20 +3,14 @@
 //! A mark is taken away only when those very bytes were found right. While one stands, whoever asks for the rest of such
 //! a file may hold wrong bytes of it. Never interprets what it holds.
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::OnConflict,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::OnConflict};
 
 use super::{chores::Chores, fault, tables::streamed};
 use crate::domain::{refusal::Fault, time::Micros};
 
 /// Marks a file whose bytes leave early, before the first of them does.
 pub async fn save(db: &Chores, etag: &str, fetch: &str, at: Micros) -> Result<(), Fault> {
-    let row = streamed::ActiveModel {
-        etag: Set(etag.to_owned()),
-        fetch: Set(fetch.to_owned()),
-        marked_at: Set(at.0),
-    };
+    let row = streamed::ActiveModel { etag: Set(etag.to_owned()), fetch: Set(fetch.to_owned()), marked_at: Set(at.0) };
     streamed::Entity::insert(row)
         .on_conflict(OnConflict::columns([streamed::Column::Etag, streamed::Column::Fetch]).do_nothing().to_owned())
         .exec_without_returning(db)

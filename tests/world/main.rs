@@ -31,4 +31,5 @@ mod revoking;
 mod sandbox;
 mod scanning;
 mod stores;
+mod streaming;
 mod walk;
