@@ -31,7 +31,7 @@ use crate::{
 pub async fn copies(app: &App, may: &Granted<PullFile>, asked: &Asked) -> Result<Option<Arc<Copies>>, Fault> {
     let file = may.object();
     let allowed = app.gate.environments().iter().any(|e| e.name == *may.environment() && e.stream_unverified);
-    let whole = asked.header(header::RANGE).is_none() && !asked.head;
+    let whole = asked.header(header::RANGE).is_none() && !asked.head && !is_old_rust(asked);
     // A small file is verified before its client would see the difference.
     if !allowed || !whole || file.size < LEAST || file.id.lfs.is_none() {
         return Ok(None);
@@ -70,8 +70,8 @@ pub fn is_filling(app: &App, may: &Granted<PullFile>) -> bool {
 }
 
 /// Whether this asks for the rest of a file of which wrong bytes may be about. A client that goes on compares lengths and
-/// nothing else, so it gets the whole file. The old Rust client never asks without a range, so it has no such bytes, and
-/// takes nothing but a part.
+/// nothing else, so it gets the whole file. The old Rust client never asks without a range and is never sent anything
+/// early, so it has no such bytes; and it takes nothing but a part.
 pub async fn goes_on_with_unverified(app: &App, may: &Granted<PullFile>, asked: &Asked) -> Result<bool, Fault> {
     let file = may.object();
     let part = range::parse(asked.header(header::RANGE), file.size);
@@ -89,7 +89,8 @@ pub fn fetch_of(may: &Granted<PullFile>) -> Work {
     Work::fetch(&at.repo.hub_name, &at.id, &at.commit, &file.path, file.size, &file.id)
 }
 
-/// Formats whose verdict rests on a small part of the file, because no loader runs the rest.
-const FORMATS: [&str; 4] = ["safetensors", "gguf", "parquet", "arrow"];
+/// Formats whose verdict rests on a small part of the file, because no loader runs the rest. Tables are not among them:
+/// their readers ask for pieces all the time and cannot do with the whole file instead, should a mark stay.
+const FORMATS: [&str; 2] = ["safetensors", "gguf"];
 /// What is held back should be a small part of a file.
 const LEAST: u64 = 2 * HELD_BACK;
