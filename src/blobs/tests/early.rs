@@ -104,10 +104,11 @@ async fn what_was_judged_comes_from_its_copies_alone() {
 
 #[tokio::test]
 async fn a_fetch_that_ends_in_any_other_way_cuts_its_readers() {
-    let (folder, bytes) = (Folder::new(), sample(SIZE));
-    let blobs = folder.blobs().await;
-    let copies = copies(&blobs, &bytes, &[0..1000]).await;
+    let bytes = sample(SIZE);
     for way in ["dropped", "restarted", "never found right"] {
+        let folder = Folder::new();
+        let blobs = folder.blobs().await;
+        let copies = copies(&blobs, &bytes, &[0..1000]).await;
         let (offer, mut spool, filling) = begun(&blobs, &bytes, 2 << 20).await;
         let mut reader = filling.read(&blobs, Arc::clone(&copies)).unwrap();
         read(&mut reader, 1 << 20).await;
