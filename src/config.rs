@@ -203,6 +203,7 @@ struct RawEnvironment {
     #[serde(default = "yes")]
     production: bool,
     data_class: Option<String>,
+    stream_unverified: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -254,6 +255,20 @@ impl Raw {
         if data_dir.as_os_str().is_empty() {
             return Err("`data_dir` is empty".to_owned());
         }
+        let admission = admission(self.admission)?;
+        let mut environments = environments(self.environments)?;
+        if admission.profile == "strict" {
+            for (n, environment) in environments.iter_mut().enumerate() {
+                let asked_for = origins.contains_key(&format!("environments.{n}.stream_unverified"));
+                if asked_for && environment.stream_unverified {
+                    warnings.push(format!(
+                        "`environments.stream_unverified` of `{}` is off: under `strict` every file is verified whole first.",
+                        environment.name
+                    ));
+                }
+                environment.stream_unverified = false;
+            }
+        }
         let shown = data_dir.display();
         let database_url = self.database_url.unwrap_or_else(|| format!("sqlite://{shown}/weighbridge.db"));
         let blobs_url = self.blobs_url.unwrap_or_else(|| format!("file://{shown}/blobs"));
@@ -268,10 +283,10 @@ impl Raw {
                 .iter()
                 .map(|text| namespace(text))
                 .collect::<Result<_, _>>()?,
-            environments: environments(self.environments)?,
+            environments,
             upstream: upstream(self.upstream, origins)?,
             intake: intake(&self.intake)?,
-            admission: admission(self.admission)?,
+            admission,
             storage: storage(&self.storage)?,
             drain_delay: seconds("drain_delay_seconds", self.drain_delay_seconds.unwrap_or(5))?,
             drain_timeout: seconds("drain_timeout_seconds", self.drain_timeout_seconds.unwrap_or(600))?,
@@ -352,12 +367,14 @@ fn namespace(text: &str) -> Result<String, String> {
 fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, String> {
     if raw.is_empty() {
         let data_class = DataClass::Unstated;
-        let setting =
-            |name, production| Environment::new(name).map(|name| EnvironmentSetting { name, production, data_class });
+        let setting = |name, production: bool| {
+            let stream_unverified = !production;
+            Environment::new(name).map(|name| EnvironmentSetting { name, production, data_class, stream_unverified })
+        };
         return Ok([setting("research", false), setting("prod", true)].into_iter().flatten().collect());
     }
     let mut all: Vec<EnvironmentSetting> = Vec::new();
-    for RawEnvironment { name, production, data_class } in raw {
+    for RawEnvironment { name, production, data_class, stream_unverified } in raw {
         let wrong = || {
             format!(
                 "`environments` has `{name}`: a name is up to 40 lower-case letters, digits and dashes, and not `all`"
@@ -372,7 +389,8 @@ fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<EnvironmentSetting>, Str
             let words: Vec<_> = DataClass::ALL.iter().map(|class| class.word()).collect();
             format!("`environments.data_class` of `{name}` is `{data_class}`; there are: {}", words.join(", "))
         })?;
-        all.push(EnvironmentSetting { name, production, data_class });
+        let stream_unverified = stream_unverified.unwrap_or(!production);
+        all.push(EnvironmentSetting { name, production, data_class, stream_unverified });
     }
     Ok(all)
 }

@@ -5,6 +5,7 @@
 
 mod m20261121_000001_house;
 mod m20261121_000002_intake;
+mod m20261121_000003_streamed;
 mod m20261121_000004_change;
 mod m20261121_000005_jobs;
 mod m20261121_000006_tensors;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_house::Migration),
             Box::new(m20261121_000002_intake::Migration),
+            Box::new(m20261121_000003_streamed::Migration),
             Box::new(m20261121_000004_change::Migration),
             Box::new(m20261121_000005_jobs::Migration),
             Box::new(m20261121_000006_tensors::Migration),

@@ -6,7 +6,9 @@
 
 mod bucket;
 mod disk;
+mod filling;
 mod hash;
+mod keep;
 mod open;
 mod pool;
 mod read;
@@ -26,8 +28,13 @@ use std::{
 
 use crate::domain::{digest::Sha256, refusal::Fault};
 
-use self::{bucket::Bucket, disk::Disk, hash::Hasher, open::OpenBlobs, pool::Pool, trouble::blocking};
+use self::{
+    bucket::Bucket, disk::Disk, filling::Offers, hash::Hasher, keep::Keeping, open::OpenBlobs, pool::Pool,
+    trouble::blocking,
+};
 pub use self::{
+    filling::{Fetched, Filling, HELD_BACK, Offer},
+    keep::{Copies, Kept},
     read::BlobReader,
     seal::Seal,
     spool::{Expected, Spool, Stored},
@@ -44,6 +51,8 @@ struct Inner {
     spools: PathBuf,
     pool: Arc<Pool>,
     open: OpenBlobs,
+    offers: Offers,
+    keeping: Keeping,
 }
 
 /// How much more fits on the local disk.
@@ -97,13 +106,14 @@ impl Blobs {
                 "opening the blob store: its url must be file://<folder> or s3://<bucket>/<prefix>",
             ));
         };
-        Ok(Self(Arc::new(Inner { store, spools, pool: Arc::default(), open: OpenBlobs::default() })))
+        let (offers, keeping, open) = (Offers::default(), Keeping::default(), OpenBlobs::default());
+        Ok(Self(Arc::new(Inner { store, spools, pool: Arc::default(), offers, keeping, open })))
     }
 
     /// Opens the spool of this fetch, or takes up what an earlier one left: what is there is hashed again and
     /// `Spool::len` says where to go on. One holder at a time, over all processes; a second gets a passing fault.
     pub async fn spool(&self, key: &str, expected: Expected) -> Result<Spool, Fault> {
-        Spool::open(self.clone(), spool::path(&self.0.spools, key), expected).await
+        Spool::open(self.clone(), spool::path(&self.0.spools, key), expected, self.0.offers.find(key)).await
     }
 
     /// Bytes that may still be written where files arrive.

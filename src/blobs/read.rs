@@ -22,6 +22,7 @@ use crate::domain::{digest::Sha256, refusal::Fault};
 use super::{
     bucket::{Bucket, BucketReader},
     disk::Disk,
+    filling::EarlyReader,
     open::Opened,
     pool::{Buffer, Pool, Reading},
     seal::Seal,
@@ -39,6 +40,8 @@ pub struct BlobReader {
 enum Source {
     Disk(DiskReader),
     Bucket(Box<BucketReader>),
+    /// What is still being fetched.
+    Early(EarlyReader),
 }
 
 impl BlobReader {
@@ -69,6 +72,10 @@ impl BlobReader {
         Self { _opened: Some(opened), ..self }
     }
 
+    pub(super) fn early(reader: EarlyReader, size: u64) -> Self {
+        Self { source: Source::Early(reader), remaining: size, failed: false, _opened: None }
+    }
+
     /// What is still to come: exact, so that a body can say its length.
     pub fn remaining(&self) -> u64 {
         self.remaining
@@ -85,6 +92,7 @@ impl BlobReader {
         let chunk = match &mut self.source {
             Source::Disk(reader) => ready!(reader.poll_chunk(cx)),
             Source::Bucket(reader) => ready!(reader.poll_chunk(cx)),
+            Source::Early(reader) => ready!(reader.poll_chunk(cx)),
         };
         self.failed = chunk.is_err();
         if let Ok(chunk) = &chunk {

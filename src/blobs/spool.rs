@@ -12,12 +12,13 @@ use std::{
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::task::JoinHandle;
 
 use crate::domain::{
     digest::{GitId, Sha256},
@@ -27,6 +28,7 @@ use crate::domain::{
 use super::{
     Blobs, Store,
     disk::{hash_file, remove_if_there},
+    filling::{Fill, Offered},
     hash::{Hasher, Hashes},
     seal::Seal,
     trouble::{SpoolTrouble, blocking, io_fault},
@@ -61,6 +63,10 @@ pub struct Spool {
     len: u64,
     excess: bool,
     resumed: bool,
+    /// Whoever reads along.
+    fill: Fill,
+    handed: Instant,
+    back: WriteBack,
 }
 
 enum Work {
@@ -72,7 +78,12 @@ enum Work {
 }
 
 impl Spool {
-    pub(super) async fn open(blobs: Blobs, path: PathBuf, expected: Expected) -> Result<Self, Fault> {
+    pub(super) async fn open(
+        blobs: Blobs,
+        path: PathBuf,
+        expected: Expected,
+        offered: Option<Arc<Offered>>,
+    ) -> Result<Self, Fault> {
         let file = lock(&path).await?;
         let (size, git_size) = (expected.size, expected.git_size());
         let (file, hasher, len) = blocking("taking up a spool", move || {
@@ -88,7 +99,22 @@ impl Spool {
         .await?;
         let work = Work::Idle(hasher);
         let resumed = len > 0;
-        Ok(Self { blobs, path, file, expected, work, batch: vec![], batch_len: 0, len, excess: false, resumed })
+        let fill = Fill::of(offered.as_ref().and_then(|offered| offered.begin(&path, len)));
+        Ok(Self {
+            blobs,
+            path,
+            file,
+            expected,
+            work,
+            batch: vec![],
+            batch_len: 0,
+            len,
+            excess: false,
+            resumed,
+            fill,
+            handed: Instant::now(),
+            back: WriteBack { from: len, under_way: None },
+        })
     }
 
     /// How much of the file is here: where a resumed fetch goes on.
@@ -110,7 +136,7 @@ impl Spool {
         self.len += bytes.len() as u64;
         self.batch_len += bytes.len();
         self.batch.push(bytes);
-        if self.batch_len >= BATCH { self.hand_over().await } else { Ok(()) }
+        if self.batch_len >= BATCH || self.is_due() { self.hand_over().await } else { Ok(()) }
     }
 
     /// Everything taken so far is in the file: for a fetch that breaks off and may be resumed by somebody else.
@@ -119,10 +145,27 @@ impl Spool {
         self.settle().await
     }
 
+    /// The source has this file, as far as it says: where the fetch is offered, others may now read along. True when
+    /// they could not before.
+    pub fn let_read(&self) -> bool {
+        self.fill.open()
+    }
+
+    /// When what has been taken should reach those who read along: `None` when all of it does.
+    pub fn due(&self) -> Option<Duration> {
+        (!self.batch.is_empty()).then(|| LONGEST.saturating_sub(self.handed.elapsed()))
+    }
+
+    fn is_due(&self) -> bool {
+        self.due() == Some(Duration::ZERO)
+    }
+
     /// Forgets everything: the source cannot resume, or sent something else than before.
     pub async fn restart(&mut self) -> Result<(), Fault> {
         // What a batch under way comes to does not matter any more, but it must not write after us.
         let _ = self.settle().await;
+        // Before the first byte changes: what somebody reads from here on must not be taken for the old bytes.
+        self.fill = Fill::of(None);
         self.work = Work::Lost;
         let file = Arc::clone(&self.file);
         blocking("restarting a spool", move || {
@@ -131,7 +174,7 @@ impl Spool {
         .await?;
         self.work = Work::Idle(Hasher::new(self.expected.git_size()));
         (self.batch, self.batch_len) = (vec![], 0);
-        (self.len, self.excess, self.resumed) = (0, false, false);
+        (self.len, self.excess, self.resumed, self.back.from) = (0, false, false, 0);
         Ok(())
     }
 
@@ -155,7 +198,10 @@ impl Spool {
             });
         }
         let (sha256, size) = (is.sha256, self.len);
+        let mut fill = mem::replace(&mut self.fill, Fill::of(None));
+        self.back.end().await?;
         let seal = self.place(sha256).await?;
+        fill.whole();
         Ok(Stored { sha256, size, seal })
     }
 
@@ -205,11 +251,20 @@ impl Spool {
         }
         let Work::Idle(mut hasher) = mem::replace(&mut self.work, Work::Lost) else { return Err(lost()) };
         let (file, batch) = (Arc::clone(&self.file), mem::take(&mut self.batch));
-        self.batch_len = 0;
+        (self.batch_len, self.handed) = (0, Instant::now());
+        let (filling, written) = (self.fill.filling(), self.len);
+        if matches!(self.blobs.0.store, Store::Disk(_)) {
+            self.back.go_on(&self.file, &self.path, self.len).await?;
+        }
         // Side by side, since each takes about as long as the other.
         let same = batch.clone();
-        let writing =
-            blocking("writing a spool", move || write_all(&file, &same).map_err(|e| io_fault("writing a spool", e)));
+        let writing = blocking("writing a spool", move || {
+            write_all(&file, &same).map_err(|e| io_fault("writing a spool", e))?;
+            if let Some(filling) = filling {
+                filling.advance(written);
+            }
+            Ok(())
+        });
         let hashing = blocking("hashing a spool", move || {
             for bytes in batch {
                 hasher.update(&bytes);
@@ -234,6 +289,38 @@ impl Spool {
         self.work = Work::Lost;
         self.work = Work::Idle(done?);
         Ok(())
+    }
+}
+
+/// Asks the disk for what has been written so far, while more comes: the last fsync then finds little left to do.
+struct WriteBack {
+    from: u64,
+    under_way: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl WriteBack {
+    /// `written` is what the file will soon hold; what is not there yet is the next one's.
+    async fn go_on(&mut self, file: &Arc<File>, path: &Path, written: u64) -> Result<(), Fault> {
+        if written < self.from + STRETCH || self.under_way.as_ref().is_some_and(|job| !job.is_finished()) {
+            return Ok(());
+        }
+        self.end().await?;
+        self.from = written;
+        let (file, path) = (Arc::clone(file), path.to_owned());
+        self.under_way = Some(tokio::task::spawn_blocking(move || {
+            // After a failed fsync only fetching again helps, also for whoever comes after us.
+            file.sync_data().inspect_err(|_| drop(remove_if_there(&path)))
+        }));
+        Ok(())
+    }
+
+    /// The kernel tells of a failed fsync once, so nobody may miss it.
+    async fn end(&mut self) -> Result<(), Fault> {
+        let Some(job) = &mut self.under_way else { return Ok(()) };
+        let ended = job.await;
+        self.under_way = None;
+        let doing = "writing a spool to the disk";
+        ended.map_err(|e| Fault::because(doing, e).passing())?.map_err(|e| io_fault(doing, e).passing())
     }
 }
 
@@ -340,5 +427,9 @@ fn lost() -> Fault {
 
 /// What is written and hashed in one job; one more is being filled meanwhile.
 const BATCH: usize = 1 << 20;
+/// Bytes of a slow source wait no longer than this for a batch to fill.
+const LONGEST: Duration = Duration::from_millis(300);
+/// How much is written before the disk is asked for it.
+const STRETCH: u64 = 64 << 20;
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking and drains nothing"
 )]
 
+mod early;
 mod s3;
 
 use std::{

@@ -23,6 +23,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("environments.#.name", Kind::Text),
     ("environments.#.production", Kind::Switch),
     ("environments.#.data_class", Kind::Text),
+    ("environments.#.stream_unverified", Kind::Switch),
     ("upstream.url", Kind::Text),
     ("upstream.token", Kind::Text),
     ("upstream.token_file", Kind::Text),

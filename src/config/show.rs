@@ -67,6 +67,7 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
                 name,
                 (path("production"), Value::Boolean(environment.production)),
                 (path("data_class"), text(environment.data_class.word())),
+                (path("stream_unverified"), Value::Boolean(environment.stream_unverified)),
             ],
         ));
     }

@@ -212,3 +212,25 @@ fn a_public_url_is_an_address_and_a_prefix() {
     let everywhere = read("listen = '0.0.0.0:9'", &[]).unwrap();
     assert_eq!((everywhere.public_url.as_str(), everywhere.warnings().len()), ("http://127.0.0.1:9", 1));
 }
+
+#[test]
+fn unverified_bytes_leave_only_where_it_is_allowed() {
+    let streams = |text: &str| {
+        let config = read(text, &[]).unwrap();
+        let all: Vec<bool> = config.environments.iter().map(|e| e.stream_unverified).collect();
+        (all, config.warnings().len())
+    };
+    assert_eq!(streams(""), (vec![true, false], 0), "outside production");
+    let named = "[[environments]]\nname = 'a'\n[[environments]]\nname = 'b'\nproduction = false\n";
+    assert_eq!(streams(named), (vec![false, true], 0));
+    let turned = "[[environments]]\nname = 'a'\nstream_unverified = true\n[[environments]]\nname = 'b'\nproduction = \
+                  false\nstream_unverified = false\n";
+    assert_eq!(streams(turned), (vec![true, false], 0));
+    let strict = format!("{turned}[admission]\nprofile = 'strict'\n");
+    assert_eq!(
+        streams(&strict),
+        (vec![false, false], 1),
+        "strict verifies first, and says so to whoever wants otherwise"
+    );
+    assert_eq!(streams("[admission]\nprofile = 'strict'"), (vec![false, false], 0));
+}

@@ -20,7 +20,7 @@ use tokio::{sync::Notify, task::AbortHandle};
 
 use super::{answer::Answer, input::Asked};
 use crate::{
-    blobs::{BlobReader, Blobs, ReadTrouble, Seal},
+    blobs::{BlobReader, Blobs, Copies, Fetched, Filling, ReadTrouble, Seal},
     domain::{
         pattern::encode_path,
         range::{self, Part},
@@ -86,6 +86,29 @@ impl FileAnswer {
             Err(ReadTrouble::Changed) => return Err(SendTrouble::Changed(Box::new(may))),
         };
         let head = headers_for(file, part, asked);
+        Ok(Self::body(may, head, reader, asked))
+    }
+
+    /// Spends the grant on a file that is still being fetched, all of it, from its first byte on. The grant comes back
+    /// when there is nothing to read early.
+    pub fn early(
+        may: Granted<PullFile>,
+        blobs: &Blobs,
+        (filling, copies): (&Arc<Filling>, &Arc<Copies>),
+        asked: &Asked,
+    ) -> Result<Self, Box<Granted<PullFile>>> {
+        let file = may.object();
+        // Whoever names a range may never ask for the part that is held back.
+        let whole = asked.header(header::RANGE).is_none() && *filling.of() == fetched(file);
+        let Some(reader) = whole.then(|| filling.read(blobs, Arc::clone(copies))).flatten() else {
+            return Err(Box::new(may));
+        };
+        let head = headers_for(file, Part::Whole, asked);
+        Ok(Self::body(may, head, reader, asked))
+    }
+
+    fn body(may: Granted<PullFile>, head: Response<Body>, reader: BlobReader, asked: &Asked) -> Self {
+        let left = reader.remaining();
         let sending = may.send();
         let watch = asked.cut.clone().map(|cut| {
             let revoked = sending.until_revoked();
@@ -95,8 +118,18 @@ impl FileAnswer {
             });
             Watch(task.abort_handle())
         });
-        let body = FileBody { reader, state: State::Ready(Box::new(sending)), left: end - start, _watch: watch };
-        Ok(Self { response: head.map(|_| Body::new(body)) })
+        let body = FileBody { reader, state: State::Ready(Box::new(sending)), left, _watch: watch };
+        Self { response: head.map(|_| Body::new(body)) }
+    }
+}
+
+/// What is fetched when this file is.
+pub fn fetched(file: &File) -> Fetched {
+    Fetched {
+        revision_id: file.revision.id.clone(),
+        path: file.path.to_string(),
+        etag: file.id.etag(),
+        size: file.size,
     }
 }
 
@@ -234,7 +267,11 @@ impl http_body::Body for FileBody {
                             Some(Ok(Frame::data(chunk)))
                         }
                         Some(Err(fault)) => {
-                            tracing::error!(fault = %fault, "a blob could not be read to its end");
+                            if fault.passing {
+                                tracing::warn!(fault = %fault, "a file could not be sent to its end");
+                            } else {
+                                tracing::error!(fault = %fault, "a blob could not be read to its end");
+                            }
                             this.state = State::Over;
                             Some(Err(io::Error::other("the stored file could not be read")))
                         }

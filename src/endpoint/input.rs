@@ -42,6 +42,19 @@ impl Asked {
         self.headers.get(name).and_then(|v| v.to_str().ok())
     }
 
+    /// The same, as if all of the file had been asked for.
+    pub fn of_the_whole(&self) -> Self {
+        let mut headers = self.headers.clone();
+        headers.remove(header::RANGE);
+        Self {
+            head: self.head,
+            headers,
+            request_id: self.request_id.clone(),
+            cut: self.cut.clone(),
+            query: self.query.clone(),
+        }
+    }
+
     /// Whether a query parameter says yes, however its client writes that.
     pub fn flag(&self, name: &str) -> bool {
         self.query(name).is_some_and(|v| matches!(v.as_str(), "true" | "True" | "1" | "on"))

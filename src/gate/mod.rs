@@ -66,6 +66,8 @@ pub struct EnvironmentSetting {
     pub production: bool,
     /// The most sensitive data that is there.
     pub data_class: DataClass,
+    /// Whether files of judged headers may leave while the rest of them is fetched and verified.
+    pub stream_unverified: bool,
 }
 
 /// What the gate is made of. Everything in it is needed; nothing has a default.

@@ -61,6 +61,7 @@ impl Bench {
                 name: Environment::new("research").unwrap(),
                 production: false,
                 data_class: DataClass::Unstated,
+                stream_unverified: false,
             }],
             admission: Admission::built_in("guarded").await.unwrap(),
             public_url: "http://here".to_owned(),

@@ -7,6 +7,7 @@
 //! revision carries its commit.
 
 mod card;
+mod early;
 pub mod elsewhere;
 pub mod http;
 mod pull;

@@ -1,11 +1,11 @@
 //! Sending a granted file: from the store, or as soon as its bytes are verified there.
 //!
-//! A body that must wait is held a little and then told when to come back; nothing unverified ever leaves. Never fetches
-//! itself: it asks for a job and watches the row.
+//! A body that must wait is held a little and then told when to come back; what may leave before it is verified is in
+//! `early`, and nothing else does. Never fetches itself: it asks for a job and watches the row.
 
 use std::time::{Duration, Instant};
 
-use super::sql;
+use super::{early, sql};
 use crate::{
     app::App,
     blobs::Seal,
@@ -33,16 +33,14 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
     }
     let until = Instant::now() + patience(app, asked);
     let mut may = may;
+    let mut early = None;
     loop {
-        let work = if let Some(seal) = stored(&may).await? {
-            if !is_verified(&may).await? {
-                let at = &may.object().revision;
-                let work = Work::verify(&at.repo.hub_name, &at.id, &at.commit, &may.object().path);
-                wait(app, &may, asked, &work, until).await?;
-                continue;
-            }
+        let seal = stored(&may).await?;
+        let verified = is_verified(&may).await?;
+        let work = if let (Some(seal), true) = (&seal, verified) {
             app.storage.used(may.object().sha256);
-            match FileAnswer::send(may, &app.blobs, &seal, asked).await {
+            let whole = early::goes_on_with_unverified(app, &may, asked).await?.then(|| asked.of_the_whole());
+            match FileAnswer::send(may, &app.blobs, seal, whole.as_ref().unwrap_or(asked)).await {
                 Ok(answer) => return Ok(answer),
                 Err(SendTrouble::Refused(refusal)) => return Err(refusal),
                 Err(SendTrouble::Absent(back) | SendTrouble::Changed(back)) => {
@@ -52,15 +50,36 @@ pub async fn send(app: &App, may: Granted<PullFile>, asked: &Asked) -> Result<Fi
                 }
             }
         } else {
-            let file = may.object();
-            let at = &file.revision;
-            Work::fetch(&at.repo.hub_name, &at.id, &at.commit, &file.path, file.size, &file.id)
+            if early.is_none() {
+                early = Some(early::copies(app, &may, asked).await?);
+            }
+            if let Some(Some(copies)) = &early {
+                match early::send(app, may, copies, asked).await? {
+                    Ok(answer) => return Ok(answer),
+                    Err(back) => may = *back,
+                }
+            }
+            // Whoever fetches it for somebody who reads along has it verified too.
+            if seal.is_some() && !early::is_filling(app, &may) {
+                let at = &may.object().revision;
+                Work::verify(&at.repo.hub_name, &at.id, &at.commit, &may.object().path)
+            } else {
+                early::fetch_of(&may)
+            }
         };
-        wait(app, &may, asked, &work, until).await?;
+        wait(app, &may, asked, &work, Until { until, early: matches!(early, Some(Some(_))) }).await?;
     }
 }
 
-async fn wait(app: &App, may: &Granted<PullFile>, asked: &Asked, work: &Work, until: Instant) -> Result<(), Refusal> {
+/// What a request waits for besides the end of its work.
+#[derive(Clone, Copy)]
+struct Until {
+    until: Instant,
+    /// It can go on as soon as the fetch has begun.
+    early: bool,
+}
+
+async fn wait(app: &App, may: &Granted<PullFile>, asked: &Asked, work: &Work, until: Until) -> Result<(), Refusal> {
     wait_for(app, may, work, until).await.map_err(|refusal| match refusal.code {
         Code::Fetching => Refusal { code: come_back(&asked.headers), ..refusal },
         _ => refusal,
@@ -96,14 +115,18 @@ async fn stored(may: &Granted<PullFile>) -> Result<Option<Seal>, Fault> {
 }
 
 /// Waits until the work has moved on, or says when to come back.
-async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Instant) -> Result<(), Refusal> {
+async fn wait_for(app: &App, may: &Granted<PullFile>, work: &Work, until: Until) -> Result<(), Refusal> {
+    let Until { until, early } = until;
     let mut watch = Watch::new(app, &work.key());
     let mut asked = 0;
     loop {
         let seen = watch.look_for(work).await?;
         // A file that is there by now must not be asked for again: look at the store first.
-        if matches!(work, Work::Fetch { .. }) && stored(may).await?.is_some() {
-            return Ok(());
+        if matches!(work, Work::Fetch { .. }) {
+            let fills = early::is_filling(app, may);
+            if if fills { early } else { stored(may).await?.is_some() } {
+                return Ok(());
+            }
         }
         if matches!(work, Work::Verify { .. }) && is_verified(may).await? {
             return Ok(());
@@ -156,8 +179,7 @@ fn no_room(may: &Granted<PullFile>, why: &str) -> Refusal {
 
 /// The old Rust client takes a "come back later" for the end; it is held for as long as it waits. Others retry.
 fn patience(app: &App, asked: &Asked) -> Duration {
-    let agent = asked.header(http::header::USER_AGENT).unwrap_or_default();
-    if agent.contains("hf-hub/0.") { Duration::from_hours(1) } else { app.face.hold }
+    if early::is_old_rust(asked) { Duration::from_hours(1) } else { app.face.hold }
 }
 
 /// Seconds until the rest is probably there, at the speed so far.

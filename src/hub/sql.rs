@@ -52,13 +52,19 @@ pub async fn list_revoked<A: Act>(may: &Granted<A>, at: &Revision) -> Result<Has
     Ok(paths)
 }
 
-/// Whether the scanner has read the stored bytes of this very file: until then nothing of it leaves.
+/// Whether the scanner has read the stored bytes of this very file: until then nothing leaves of what is stored.
 pub async fn is_verified<A: Act>(may: &Granted<A>, revision_id: &str, path: &str) -> Result<bool, Fault> {
-    let row = report::Entity::find_by_id((revision_id.to_owned(), path.to_owned()))
-        .one(may.reader())
-        .await
-        .map_err(fault("reading a report"))?;
-    Ok(row.is_some_and(|row| row.stage == "verified"))
+    Ok(find_report(may, revision_id, path).await?.is_some_and(|row| row.stage == "verified"))
+}
+
+/// What the scanner said of a file.
+pub async fn find_report<A: Act>(
+    may: &Granted<A>,
+    revision_id: &str,
+    path: &str,
+) -> Result<Option<report::Model>, Fault> {
+    let id = (revision_id.to_owned(), path.to_owned());
+    report::Entity::find_by_id(id).one(may.reader()).await.map_err(fault("reading a report"))
 }
 
 /// Every file of a served revision, by path, revoked ones too.

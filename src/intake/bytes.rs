@@ -1,49 +1,23 @@
 //! Where the scanner's bytes come from: the store, or the hub by ranges, pinned to the listed commit and size.
 //!
-//! Every range that came over the network is remembered by its hash, so that the stored file can be held against it. Where
+//! Every range that came over the network is remembered by its hash, so that the stored file can be held against it, and
+//! copied where it may be sent early. Where
 //! the scanner wants much of a file, it is told so: then the file is fetched and verified first. Never judges anything.
 
 use std::ops::Range;
 
-use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
 
 use super::fetch::Wanted;
 use crate::{
     app::App,
-    blobs::{ReadTrouble, Seal},
+    blobs::{Kept, ReadTrouble, Seal},
     domain::{digest::Sha256, refusal::Fault},
     jobs::{self, Work},
     sandbox::Supply,
     upstream::Trouble,
 };
-
-/// A range that was read over the network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    pub start: u64,
-    pub end: u64,
-    pub sha256: String,
-}
-
-impl Kept {
-    pub fn of(start: u64, bytes: &Bytes) -> Self {
-        Self { start, end: start + bytes.len() as u64, sha256: hash(bytes) }
-    }
-
-    /// Whether these bytes, read from elsewhere, are the same.
-    pub fn agrees(&self, bytes: &Bytes) -> bool {
-        hash(bytes) == self.sha256
-    }
-}
-
-fn hash(bytes: &[u8]) -> String {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    Sha256(sum).to_string()
-}
 
 /// Why the scanner did not get its bytes.
 #[derive(Debug)]
@@ -167,7 +141,15 @@ impl HubBytes<'_> {
             }
             other => NoBytes::Trouble(other),
         })?;
-        self.kept.extend(ranges.iter().zip(&all).map(|(range, bytes)| Kept::of(range.start, bytes)));
+        // What was judged may be sent while the rest is fetched, and then these very bytes are sent.
+        let copied = wanted.id.lfs.is_some() && self.app.gate.environments().iter().any(|e| e.stream_unverified);
+        for (range, bytes) in ranges.iter().zip(&all) {
+            let kept = Kept::of(range.start, bytes);
+            if copied {
+                self.app.blobs.keep(&kept, bytes.clone()).await;
+            }
+            self.kept.push(kept);
+        }
         Ok(all)
     }
 }

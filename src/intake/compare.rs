@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    bytes::{Kept, NoBytes, parts, read_stored},
+    bytes::{NoBytes, parts, read_stored},
     digests::Wish,
     fetch::Wanted,
     inspect::{self, Files, VERIFIED},
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    blobs::Seal,
+    blobs::{Kept, Seal},
     domain::{digest::Sha256, refusal::Fault},
     store::tables::{file, report},
 };

@@ -2,17 +2,22 @@
 //!
 //! Resumes where a broken connection or a killed process left off. Never serves a byte and never looks inside a file.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use serde_json::json;
 
 use super::{
-    sql,
+    digests::Wish,
+    sql, verify,
     worker::{Lease, Outcome},
 };
 use crate::{
     app::App,
-    blobs::{Expected, Rehash, Spool, SpoolTrouble, Stored},
+    blobs::{Expected, Fetched, Filling, Rehash, Spool, SpoolTrouble, Stored},
     clock,
     domain::{
         digest::{FileId, GitId, Sha256},
@@ -28,7 +33,8 @@ use crate::{
         tx::Change,
     },
     jobs::{self, sql::Progress},
-    upstream::Trouble,
+    store::streamed,
+    upstream::{Download, Trouble},
 };
 
 /// What is fetched, as the job's row says it.
@@ -42,13 +48,62 @@ pub struct Wanted {
     pub id: FileId,
 }
 
+impl Wanted {
+    fn fetched(&self) -> Fetched {
+        let (revision_id, path) = (self.revision_id.clone(), self.path.to_string());
+        Fetched { revision_id, path, etag: self.id.etag(), size: self.size }
+    }
+}
+
 pub async fn fetch(app: &App, wanted: &Wanted, lease: &mut Lease) -> Result<Outcome, Fault> {
+    if is_stored(app, wanted).await? {
+        return Ok(Outcome::Done);
+    }
+    let offer = app.blobs.offer(&lease.key(), wanted.fetched(), clock::new_id());
     match bring(app, wanted, Some(lease)).await? {
-        Brought::Stored(stored) => keep(app, wanted, &stored).await.map(|()| Outcome::Done),
+        Brought::Stored(stored) => {
+            keep(app, wanted, &stored).await?;
+            match offer.watched() {
+                Some(filling) => agree(app, wanted, &stored, &filling).await,
+                None => Ok(Outcome::Done),
+            }
+        }
         Brought::Lost => Ok(Outcome::Lost),
         Brought::Trouble(trouble) => Ok(Outcome::of(&trouble)),
         Brought::Mismatch(what) => mismatch(app, wanted, &what).await,
     }
+}
+
+/// Whether another try has brought it already, and only what follows was left undone.
+async fn is_stored(app: &App, wanted: &Wanted) -> Result<bool, Fault> {
+    let Some(sha256) = wanted.id.lfs else { return Ok(false) };
+    let cause = format!("{} of {}@{} is wanted", wanted.path, wanted.repo, wanted.commit);
+    let may = app.gate.admit_work::<StoreBlob>(&cause, BlobObject(sha256, wanted.size));
+    let may = may.map_err(|refusal| Fault::new(refusal.line()))?;
+    let Some(seal) = sql::find_seal(may.reader(), &sha256).await? else { return Ok(false) };
+    Ok(app.blobs.seal(sha256).await?.is_some_and(|there| there.to_text() == seal))
+}
+
+/// Somebody has read along, all but the end: have the stored bytes scanned at once, and let the end go when they are what
+/// was judged. Whatever else comes of it cuts them.
+async fn agree(app: &App, wanted: &Wanted, stored: &Stored, filling: &Filling) -> Result<Outcome, Fault> {
+    let (repo, revision_id, commit) = (wanted.repo.clone(), wanted.revision_id.clone(), wanted.commit.clone());
+    let wish = Wish { repo, revision_id, commit };
+    match verify::verify(app, &wish, wanted.path.as_str()).await {
+        Ok(Outcome::Done) => {}
+        Ok(Outcome::Failed(why)) => return Ok(Outcome::Failed(why)),
+        // The bytes are here, so the fetch is done; whoever waits for them asks for the rest.
+        Ok(_) => return Ok(Outcome::Done),
+        Err(fault) => {
+            tracing::error!(%fault, file = %wanted.path, "a file that was sent early could not be verified");
+            return Ok(Outcome::Done);
+        }
+    }
+    if verify::is_clean(app, &wish, wanted.path.as_str()).await? {
+        filling.agree(stored.sha256, stored.seal.clone());
+        streamed::delete(&app.chores, &wanted.id.etag(), filling.id()).await?;
+    }
+    Ok(Outcome::Done)
 }
 
 /// How fetching one file ended.
@@ -142,17 +197,21 @@ async fn fill_once(
             return Ok(Filled::Trouble(Trouble::Unexpected("the hub sent another part than was asked for".to_owned())));
         }
     }
+    if let (true, Some(lease)) = (spool.let_read(), &lease) {
+        app.bells.ring_end(&lease.key());
+    }
     let mut told = Instant::now();
     loop {
         let chunk = {
-            let mut next = std::pin::pin!(download.next());
+            let so_far = spool.len();
+            let mut piece = pin!(next(&mut download, spool));
             loop {
                 tokio::select! {
                     biased;
-                    chunk = &mut next => break chunk,
+                    piece = &mut piece => break piece?,
                     // Nothing comes: also then people see how far it is.
                     () = tokio::time::sleep(TELL) => {
-                        if !still_ours(app, lease.as_deref_mut(), spool.len(), wanted).await? {
+                        if !still_ours(app, lease.as_deref_mut(), so_far, wanted).await? {
                             return Ok(Filled::Lost);
                         }
                     }
@@ -180,6 +239,19 @@ async fn fill_once(
         return Ok(Filled::Trouble(Trouble::Unreachable("the hub ended a file too early".to_owned())));
     }
     Ok(Filled::Whole)
+}
+
+/// The next piece. What came before does not wait in memory for a source that is slow: somebody may be reading along.
+async fn next(download: &mut Download, spool: &mut Spool) -> Result<Option<Result<Bytes, Trouble>>, Fault> {
+    let mut piece = pin!(download.next());
+    if let Some(due) = spool.due() {
+        tokio::select! {
+            biased;
+            piece = &mut piece => return Ok(piece),
+            () = tokio::time::sleep(due) => spool.flush().await?,
+        }
+    }
+    Ok(piece.await)
 }
 
 /// Says how far a job of its own is, if this is one. False when it has been given away.

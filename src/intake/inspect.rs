@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{
-    bytes::{FileBytes, Kept, LITTLE, NoBytes},
+    bytes::{FileBytes, LITTLE, NoBytes},
     compare::{self, Reach, Unsettled},
     decide,
     digests::Wish,
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     app::App,
-    blobs::Seal,
+    blobs::{Kept, Seal},
     clock,
     domain::{
         basis::LIMITED,

@@ -225,7 +225,12 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         ledger: ledger.clone(),
         access: Access::built_in().await.unwrap(),
         upstream: upstream.clone(),
-        environments: vec![EnvironmentSetting { name: research, production: false, data_class: DataClass::Unstated }],
+        environments: vec![EnvironmentSetting {
+            name: research,
+            production: false,
+            data_class: DataClass::Unstated,
+            stream_unverified: true,
+        }],
         admission: Admission::built_in(profile).await.unwrap(),
         public_url: "http://gateway.test".to_owned(),
     });

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{
-    bytes::{FileBytes, Kept, NoBytes, differs},
+    bytes::{FileBytes, NoBytes, differs},
     compare::{self, Reach, Unsettled},
     decide,
     digests::Wish,
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
+    blobs::Kept,
     domain::refusal::Fault,
     gate::{act::InspectRevision, grant::Granted},
     store::tables::report,
@@ -82,4 +83,12 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     let row = report::Model { stage: VERIFIED.to_owned(), ranges: "[]".to_owned(), ..row };
     inspect::save(app, wish, vec![row]).await?;
     Ok(Outcome::Done)
+}
+
+/// Whether the stored bytes of this file were read to their end and nothing was seen in them.
+pub(super) async fn is_clean(app: &App, wish: &Wish, path: &str) -> Result<bool, Fault> {
+    let may = inspect::grant(app, wish)?;
+    let report = sql::find_report(may.reader(), &wish.revision_id, path).await?;
+    let found = report.as_ref().map(|row| (row.stage.as_str(), row.verdict.as_str(), row.coverage.as_str()));
+    Ok(found == Some((inspect::VERIFIED, "clean", "complete")))
 }

@@ -5,6 +5,7 @@
 //! that are bookkeeping and no change of what anybody may do. Never interprets a row.
 
 pub mod chores;
+pub mod streamed;
 pub mod tables;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]

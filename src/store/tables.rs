@@ -301,6 +301,26 @@ pub mod tensor_list {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A file whose bytes left before they were verified, for each fetch that they came from.
+pub mod streamed {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "streamed")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub etag: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub fetch: String,
+        pub marked_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What is known of a revision, as policy reads it.
 pub mod knowledge {
     use sea_orm::entity::prelude::*;

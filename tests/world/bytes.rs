@@ -2,6 +2,14 @@
 //!
 //! The client is told, the revision is suspended, the gateway goes on.
 
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -221,17 +229,18 @@ async fn what_an_interrupted_process_left_is_gone_on_with() {
 }
 
 /// Stands between a client and the gateway and breaks the first connection that has carried so many bytes.
-struct Cutter {
-    url: String,
-    seen: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
+pub struct Cutter {
+    pub url: String,
+    seen: Arc<Mutex<Vec<u8>>>,
+    carried: Arc<AtomicU64>,
 }
 
 impl Cutter {
-    async fn start(gateway: &str, after: u64) -> Self {
+    pub async fn start(gateway: &str, after: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let (gateway, requests) = (gateway.to_owned(), std::sync::Arc::clone(&seen));
+        let (seen, carried) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(0)));
+        let (gateway, requests, all) = (gateway.to_owned(), Arc::clone(&seen), Arc::clone(&carried));
         let mut cuts = 1_u32;
         tokio::spawn(async move {
             let (told, mut cut) = tokio::sync::mpsc::unbounded_channel::<()>();
@@ -240,29 +249,41 @@ impl Cutter {
                     cuts = cuts.saturating_sub(1);
                 }
                 let limit = if cuts > 0 { after } else { u64::MAX };
-                let (gateway, requests, told) = (gateway.clone(), std::sync::Arc::clone(&requests), told.clone());
+                let (gateway, requests, told) = (gateway.clone(), Arc::clone(&requests), told.clone());
+                let all = Arc::clone(&all);
                 tokio::spawn(async move {
-                    if pass(client, &gateway, limit, &requests).await {
+                    if pass(client, &gateway, limit, (&requests, &all)).await {
                         let _ = told.send(());
                     }
                 });
             }
         });
-        Self { url, seen }
+        Self { url, seen, carried }
     }
 
     fn requests(&self) -> String {
         String::from_utf8_lossy(&self.seen.lock().unwrap()).to_lowercase()
     }
 
-    fn asked_for_the_rest(&self) -> bool {
+    /// How many bytes went to clients.
+    pub fn carried(&self) -> u64 {
+        self.carried.load(Ordering::Relaxed)
+    }
+
+    pub async fn has_carried(&self, bytes: u64) {
+        while self.carried() < bytes {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn asked_for_the_rest(&self) -> bool {
         let seen = self.requests();
         seen.lines().filter_map(|line| line.strip_prefix("range: bytes=")).any(|range| !range.starts_with('0'))
     }
 }
 
 /// True when the connection was cut.
-async fn pass(client: TcpStream, gateway: &str, limit: u64, requests: &std::sync::Mutex<Vec<u8>>) -> bool {
+async fn pass(client: TcpStream, gateway: &str, limit: u64, (requests, all): (&Mutex<Vec<u8>>, &AtomicU64)) -> bool {
     let Ok(server) = TcpStream::connect(gateway).await else { return false };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -286,6 +307,7 @@ async fn pass(client: TcpStream, gateway: &str, limit: u64, requests: &std::sync
             if to_client.write_all(&buffer[..n]).await.is_err() {
                 return false;
             }
+            all.fetch_add(n as u64, Ordering::Relaxed);
         }
         false
     };

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
-use weighbridge_simulator::Content;
+use weighbridge_simulator::{Content, Fault, Side};
 
 use crate::{
     wire,
-    world::{World, long},
+    world::{World, WorldOptions, long},
 };
 
 /// 64 MiB each, or 1 GiB with `--long`.
@@ -63,6 +63,42 @@ async fn read(reply: reqwest::Response, content: &Content) {
         at += chunk.len() as u64;
     }
     assert_eq!(at, content.len());
+}
+
+/// The same herd where files are sent while they are fetched: still one fetch, and nobody's bytes wait in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_herd_that_reads_along_costs_one_fetch_and_little_memory() {
+    let settings = vec![("WEIGHBRIDGE_ADMISSION__PROFILE", "guarded".to_owned())];
+    let world = World::start(WorldOptions { sample: false, settings, ..WorldOptions::default() }).await;
+    let content = Content::safetensors(1, if long() { 1 << 30 } else { 48 << 20 });
+    world.hub.model("acme/herd").commit("Add").lfs("weights.safetensors", content.clone()).push();
+    let token = world.developer().await;
+    assert_eq!(world.get("/api/models/acme/herd", &token).await.status, 200);
+    world.hub.reset_counters();
+    // It ends only when all of them read along.
+    world.hub.fault(Fault::hold_after(24 << 20).on("weights.safetensors").side(Side::Cdn));
+    let url: Arc<str> = format!("{}/acme/herd/resolve/main/weights.safetensors", world.url()).into();
+    let waiting = Arc::new(tokio::sync::Semaphore::new(0));
+    let mut herd = JoinSet::new();
+    for _ in 0..100 {
+        let (url, token, content, waiting) = (Arc::clone(&url), token.clone(), content.clone(), Arc::clone(&waiting));
+        herd.spawn(async move {
+            let reply = wire::client().get(&*url).bearer_auth(&token).send().await.unwrap();
+            assert_eq!(reply.status(), 200);
+            waiting.add_permits(1);
+            read(reply, &content).await;
+        });
+    }
+    let all = waiting.acquire_many(100).await.unwrap();
+    world.hub.clear_faults();
+    drop(all);
+    while let Some(one) = herd.join_next().await {
+        one.unwrap();
+    }
+    assert_eq!(world.fetched("weights.safetensors"), content.len(), "every byte of it is fetched exactly once");
+    let memory = world.gateway.most_memory();
+    assert!(memory < 300 << 20, "the gateway took {} MiB", memory >> 20);
+    world.ledger_is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,5 +34,6 @@ mod revoking;
 mod sandbox;
 mod scanning;
 mod stores;
+mod streaming;
 mod trouble;
 mod walk;

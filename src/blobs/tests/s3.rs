@@ -50,12 +50,8 @@ impl Server {
         let bucket = Bucket::start(builder, prefix).await.unwrap();
         let spools = data.0.join("spool");
         disk::make_private(&spools).unwrap();
-        Blobs(Arc::new(Inner {
-            store: Store::Bucket(bucket),
-            spools,
-            pool: Arc::default(),
-            open: OpenBlobs::default(),
-        }))
+        let (offers, keeping, open) = (Offers::default(), Keeping::default(), OpenBlobs::default());
+        Blobs(Arc::new(Inner { store: Store::Bucket(bucket), spools, pool: Arc::default(), offers, keeping, open }))
     }
 
     /// Objects and half-done uploads, but for the probe and the server's own notes.

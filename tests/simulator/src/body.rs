@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::content::Content;
 use crate::counters::Sent;
+use crate::fault::Cleared;
 
 /// What is sent, and how it goes wrong.
 #[derive(Clone)]
@@ -29,11 +30,22 @@ pub(crate) struct Course {
     pub(crate) cut_after: Option<u64>,
     /// Body bytes after which nothing more comes.
     pub(crate) stall_after: Option<u64>,
+    /// Body bytes after which nothing comes until the fault is cleared.
+    pub(crate) hold_after: Option<(u64, Cleared)>,
 }
 
 impl Course {
     pub(crate) fn new(content: Content, at: u64, end: u64) -> Self {
-        Self { content, at, end, flips: Vec::new(), bytes_per_second: None, cut_after: None, stall_after: None }
+        Self {
+            content,
+            at,
+            end,
+            flips: Vec::new(),
+            bytes_per_second: None,
+            cut_after: None,
+            stall_after: None,
+            hold_after: None,
+        }
     }
 }
 
@@ -42,7 +54,7 @@ pub(crate) struct Sending {
     sent: Option<Arc<Sent>>,
     done: u64,
     started: Instant,
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     flushed: bool,
 }
 
@@ -82,8 +94,13 @@ impl Body for Sending {
                 std::task::ready!(pause.as_mut().poll(cx));
                 self.pause = None;
             }
-            let limits = [self.course.cut_after, self.course.stall_after];
+            let held = self.course.hold_after.as_ref().map(|(bytes, _)| *bytes);
+            let limits = [self.course.cut_after, self.course.stall_after, held];
             let stop = limits.into_iter().flatten().min().unwrap_or(u64::MAX);
+            if held == Some(self.done) {
+                self.pause = self.course.hold_after.take().map(|(_, until)| Box::pin(until.wait()) as _);
+                continue;
+            }
             if self.course.stall_after == Some(self.done) {
                 // Nothing will wake this: the connection ends when the client has had enough.
                 return Poll::Pending;

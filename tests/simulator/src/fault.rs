@@ -3,10 +3,11 @@
 //! A fault says what goes wrong and for which requests; the list of faults is asked once per request.
 //! Never changes what is stored: clear the faults and the hub is sound again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::counters::Side;
 
@@ -49,6 +50,12 @@ pub enum FaultKind {
     CutAfter { bytes: u64 },
     /// Stop sending after so many bytes of the body, and keep the connection open.
     StallAfter { bytes: u64 },
+    /// Stop sending after so many bytes of the body, and go on once the fault is cleared.
+    HoldAfter {
+        bytes: u64,
+        #[serde(skip)]
+        until: Cleared,
+    },
     /// Content-Length tells the true length, the body is so many bytes shorter.
     ShortBody { missing: u64 },
     /// One byte of the file is wrong, also when a range is asked for.
@@ -65,7 +72,32 @@ pub enum FaultKind {
     Header { name: String, value: Option<String> },
 }
 
+/// When a fault was taken away, for bodies that wait for it.
+#[derive(Clone, Debug, Default)]
+pub struct Cleared(Arc<watch::Sender<bool>>);
+
+impl PartialEq for Cleared {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Cleared {
+    pub(crate) fn wait(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut told = self.0.subscribe();
+        async move {
+            let _ = told.wait_for(|cleared| *cleared).await;
+        }
+    }
+}
+
 impl FaultKind {
+    fn let_go(&self) {
+        if let Self::HoldAfter { until, .. } = self {
+            until.0.send_replace(true);
+        }
+    }
+
     /// Whether it strikes instead of or before the answer; all others change the answer.
     fn comes_first(&self) -> bool {
         matches!(self, Self::Latency { .. } | Self::Hang | Self::Disconnect | Self::Status { .. })
@@ -74,7 +106,11 @@ impl FaultKind {
     /// Whether it makes sense for this answer: a fault of bytes must not be used up by a redirect.
     fn fits(&self, answer: Answer) -> bool {
         match self {
-            Self::Bandwidth { .. } | Self::CutAfter { .. } | Self::StallAfter { .. } | Self::ShortBody { .. } => {
+            Self::Bandwidth { .. }
+            | Self::CutAfter { .. }
+            | Self::StallAfter { .. }
+            | Self::HoldAfter { .. }
+            | Self::ShortBody { .. } => {
                 matches!(answer, Answer::FileBody | Answer::Body)
             }
             Self::FlipByte { .. } | Self::XorByte { .. } | Self::IgnoreRange => answer == Answer::FileBody,
@@ -129,6 +165,10 @@ impl Fault {
 
     pub fn stall_after(bytes: u64) -> Self {
         Self::new(FaultKind::StallAfter { bytes })
+    }
+
+    pub fn hold_after(bytes: u64) -> Self {
+        Self::new(FaultKind::HoldAfter { bytes, until: Cleared::default() })
     }
 
     pub fn short_body(missing: u64) -> Self {
@@ -218,11 +258,18 @@ impl Faults {
     }
 
     pub(crate) fn remove(&self, id: u64) {
-        self.lock().faults.retain(|(other, _)| *other != id);
+        self.lock().faults.retain(|(other, fault)| {
+            if *other == id {
+                fault.kind.let_go();
+            }
+            *other != id
+        });
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().faults.clear();
+        for (_, fault) in self.lock().faults.drain(..) {
+            fault.kind.let_go();
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<(u64, Fault)> {

@@ -129,6 +129,7 @@ fn spoil(course: &mut Course, faults: &[FaultKind]) {
             FaultKind::CutAfter { bytes } if *bytes < len => course.cut_after = Some(*bytes),
             FaultKind::ShortBody { missing } if *missing > 0 => course.cut_after = Some(len.saturating_sub(*missing)),
             FaultKind::StallAfter { bytes } if *bytes < len => course.stall_after = Some(*bytes),
+            FaultKind::HoldAfter { bytes, until } if *bytes < len => course.hold_after = Some((*bytes, until.clone())),
             FaultKind::FlipByte { offset } => course.flips.push((*offset, 0xff)),
             FaultKind::XorByte { offset, mask } => course.flips.push((*offset, *mask)),
             _ => {}
