@@ -91,7 +91,7 @@ async fn intakes(database: Database) {
     push.push();
     world.hub.fault(Fault::latency(Duration::from_millis(300)).on("part-").side(Side::Cdn));
     let first = format!("{}/acme/way/resolve/main/part-000.safetensors", world.url());
-    let mut known = Vec::new();
+    let mut known: Vec<String> = Vec::new();
     for round in 0..rounds {
         world.hub.reset_counters();
         let asking = tokio::spawn({
