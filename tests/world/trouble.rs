@@ -52,7 +52,7 @@ async fn what_a_hub_should_not_send_is_never_served_and_always_explained() {
         ("much", "much.safetensors", good(2), Some(Fault::wrong_length(90_000)), "announces 90000"),
         ("cut", "cut.safetensors", good(3), Some(Fault::cut_after(20)), "could not be inspected"),
         ("missing", "missing.safetensors", good(4), Some(Fault::short_body(5)), "could not be inspected"),
-        ("gone", "gone.safetensors", good(5), Some(Fault::status(404)), "has no such file"),
+        ("gone", "gone.safetensors", good(5), Some(Fault::status(404)), "answered 404"),
         ("wrong", "wrong.safetensors", good(6), Some(Fault::flip_byte(1)), "W-0"),
         ("shut", "shut.safetensors", good(7), Some(Fault::disconnect()), "could not be inspected"),
     ];
