@@ -117,10 +117,8 @@ fn told(no: &NoBytes) -> String {
 
 /// What a comparison rests on: the bytes of all files that take part, and how they are compared.
 fn basis(pickle: &report::Model, safe: &[&Report]) -> String {
-    let mut text = format!("{VERSION} {} {}", pickle.bytes_id, pickle.scanner);
-    for one in safe {
-        text += &format!("\n{} {}", one.row.bytes_id, one.row.path);
-    }
+    let safe = safe.iter().map(|one| format!("\n{} {}", one.row.bytes_id, one.row.path));
+    let text = format!("{VERSION} {} {}{}", pickle.bytes_id, pickle.scanner, safe.collect::<String>());
     seen::hash(text.as_bytes())
 }
 

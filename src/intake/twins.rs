@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    fn file(path: &str, format: &str, verdict: &str, tensors: u64, twin: Value) -> Report {
+    fn file(path: &str, format: &str, verdict: &str, tensors: u64, twin: &Value) -> Report {
         let body = json!({"facts": {"tensors": {"count": tensors}}, "findings": [], "twin": twin}).to_string();
         let row = report::Model {
             revision_id: String::new(),
@@ -111,17 +111,17 @@ mod tests {
 
     #[test]
     fn what_was_not_compared_is_missing_and_what_has_nothing_beside_it_has_no_twin() {
-        let torch = |path, state: &str| file(path, "torch checkpoint", "clean", 3, json!({"state": state}));
+        let torch = |path, state: &str| file(path, "torch checkpoint", "clean", 3, &json!({"state": state}));
         let all = [
-            file("model.safetensors", "safetensors", "clean", 3, Value::Null),
+            file("model.safetensors", "safetensors", "clean", 3, &Value::Null),
             torch("equal.bin", "equal"),
             torch("unequal.bin", "unequal"),
             torch("odd.bin", "like new"),
-            file("new.bin", "torch checkpoint", "clean", 3, Value::Null),
-            file("training_args.bin", "torch checkpoint", "clean", 0, Value::Null),
-            file("evil.bin", "torch checkpoint", "malicious", 3, json!({"state": "equal"})),
+            file("new.bin", "torch checkpoint", "clean", 3, &Value::Null),
+            file("training_args.bin", "torch checkpoint", "clean", 0, &Value::Null),
+            file("evil.bin", "torch checkpoint", "malicious", 3, &json!({"state": "equal"})),
             torch("old/pytorch_model.bin", "equal"),
-            file("dirty/model.safetensors", "safetensors", "suspicious", 3, Value::Null),
+            file("dirty/model.safetensors", "safetensors", "suspicious", 3, &Value::Null),
             torch("dirty/model.bin", "equal"),
         ];
         let twins = twins(&all);
@@ -138,14 +138,14 @@ mod tests {
     #[test]
     fn a_new_report_on_the_same_bytes_keeps_what_was_compared() {
         let twin = json!({"state": "unequal"});
-        let mut before = file("a.bin", "torch checkpoint", "clean", 1, twin.clone()).row;
+        let mut before = file("a.bin", "torch checkpoint", "clean", 1, &twin).row;
         before.body =
             before.body.replace("\"findings\":[]", "\"findings\":[{\"rule\":\"WB-TWIN-001\"},{\"rule\":\"WB-X\"}]");
-        let mut after = file("a.bin", "torch checkpoint", "clean", 1, Value::Null).row;
+        let mut after = file("a.bin", "torch checkpoint", "clean", 1, &Value::Null).row;
         carry(&before, &mut after);
         let body: Value = serde_json::from_str(&after.body).unwrap_or_default();
         assert_eq!((&body["twin"], &body["findings"]), (&twin, &json!([{"rule": "WB-TWIN-001"}])));
-        let mut other = report::Model { bytes_id: "another".to_owned(), ..file("a.bin", "", "", 1, Value::Null).row };
+        let mut other = report::Model { bytes_id: "another".to_owned(), ..file("a.bin", "", "", 1, &Value::Null).row };
         carry(&before, &mut other);
         assert!(!other.body.contains("unequal"));
     }

@@ -64,8 +64,8 @@ pub fn too_large(app: &App, wanted: &Wanted) -> Result<Seen, Fault> {
 /// When it is worth looking again: after a quarter of the time that the rest takes at the speed so far.
 fn soon(done: u64, total: u64, since: Micros) -> Duration {
     let spent = Duration::from_micros(u64::try_from(clock::now().0 - since.0).unwrap_or_default());
-    let left = total.saturating_sub(done) / done.max(1);
-    spent.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX)).div_f64(4.0).clamp(LEAST, MOST)
+    let left = total.saturating_sub(done).checked_div(done).unwrap_or(1);
+    (spent.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX)) / 4).clamp(LEAST, MOST)
 }
 
 /// What stays free on the disk, for the database and its ledger.

@@ -42,18 +42,19 @@ async fn what_a_hub_should_not_send_is_never_served_and_always_explained() {
     let world = guarded().await;
     let bomb: &[u8] = include_bytes!("../../scanners/tests/rules/WB-ZIP-009/bad/data.zip");
     let length = |length: u64| Content::bytes([&length.to_le_bytes()[..], b"{}      ", &[0; 64]].concat());
-    let good = || Content::safetensors(1, 50_000);
+    // Each its own: the same bytes of two repositories would be fetched for both by one job.
+    let good = |seed| Content::safetensors(seed, 50_000);
     let cases: Vec<(&str, &str, Content, Option<Fault>, &str)> = vec![
         ("bomb", "model.zip", Content::bytes(bomb), None, "W-0"),
         ("length", "model.safetensors", length(1 << 63), None, "W-002"),
         ("longest", "model.safetensors", length(u64::MAX), None, "W-002"),
-        ("short", "short.safetensors", good(), Some(Fault::wrong_length(512)), "announces 512"),
-        ("much", "much.safetensors", good(), Some(Fault::wrong_length(90_000)), "announces 90000"),
-        ("cut", "cut.safetensors", good(), Some(Fault::cut_after(20)), "could not be inspected"),
-        ("missing", "missing.safetensors", good(), Some(Fault::short_body(5)), "could not be inspected"),
-        ("gone", "gone.safetensors", good(), Some(Fault::status(404)), "has no such file"),
-        ("wrong", "wrong.safetensors", good(), Some(Fault::flip_byte(1)), "W-0"),
-        ("shut", "shut.safetensors", good(), Some(Fault::disconnect()), "could not be inspected"),
+        ("short", "short.safetensors", good(1), Some(Fault::wrong_length(512)), "announces 512"),
+        ("much", "much.safetensors", good(2), Some(Fault::wrong_length(90_000)), "announces 90000"),
+        ("cut", "cut.safetensors", good(3), Some(Fault::cut_after(20)), "could not be inspected"),
+        ("missing", "missing.safetensors", good(4), Some(Fault::short_body(5)), "could not be inspected"),
+        ("gone", "gone.safetensors", good(5), Some(Fault::status(404)), "answered 404"),
+        ("wrong", "wrong.safetensors", good(6), Some(Fault::flip_byte(1)), "W-0"),
+        ("shut", "shut.safetensors", good(7), Some(Fault::disconnect()), "could not be inspected"),
     ];
     for (repo, file, content, fault, _) in &cases {
         let push = world.hub.model(&format!("acme/{repo}")).commit("Add").file("config.json", "{}");
@@ -63,7 +64,7 @@ async fn what_a_hub_should_not_send_is_never_served_and_always_explained() {
         }
     }
     // A hub that sends whoever asks from one address to the same again.
-    world.hub.model("acme/round").commit("Add").lfs("round.safetensors", good()).push();
+    world.hub.model("acme/round").commit("Add").lfs("round.safetensors", good(8)).push();
     let sha = world.hub.model("acme/round").head("main").unwrap();
     let there = format!("{}/acme/round/resolve/{sha}/round.safetensors", world.hub.url());
     world.hub.fault(Fault::set_header("location", there).on("round.safetensors").side(Side::Hub));

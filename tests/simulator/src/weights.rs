@@ -80,7 +80,9 @@ pub fn torch_legacy(tensors: &[Tensor], storages: &[(&str, u64, Content)]) -> Co
     front.extend(b"\x88u.");
     front.extend(pickle(tensors, storages, true));
     front.extend(b"\x80\x02](");
-    (0..storages.len()).for_each(|number| text(&mut front, &number.to_string()));
+    for number in 0..storages.len() {
+        text(&mut front, &number.to_string());
+    }
     front.extend(b"e.");
     storages.iter().fold(Content::bytes(front), |file, (_, size, bytes)| {
         file.then(&Content::bytes((bytes.len() / size).to_le_bytes().to_vec())).then(bytes)
@@ -111,7 +113,9 @@ fn pickle(tensors: &[Tensor], storages: &[(&str, u64, Content)], legacy: bool) -
         }
         for numbers in [&tensor.shape, &strides] {
             out.push(b'(');
-            numbers.iter().for_each(|one| number(&mut out, *one));
+            for one in numbers {
+                number(&mut out, *one);
+            }
             out.push(b't');
         }
         out.extend(b"\x89ccollections\nOrderedDict\n)RtRs");
