@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use weighbridge_simulator::{Content, Repo};
+use weighbridge_simulator::{Content, Gated, Repo};
 
 use crate::{
     stock::{Desk, HUBS},
@@ -161,11 +161,12 @@ async fn what_the_hub_takes_back_stays_served_and_is_said() {
     let world = followed().await;
     let token = world.developer().await;
     let pair = [("WEIGHBRIDGE_URL", world.url()), ("WEIGHBRIDGE_TOKEN", token.as_str())];
-    let changes: [(&str, fn(&Repo)); 4] = [
-        ("private", |model| drop(model.private(true))),
-        ("disabled", |model| drop(model.disabled(true))),
+    let changes: [(&str, fn(&Repo)); 5] = [
+        ("gated", |model| { model.gated(Gated::Manual); }),
+        ("private", |model| { model.private(true); }),
+        ("disabled", |model| { model.disabled(true); }),
         ("gone", |model| model.delete()),
-        ("taken", |model| drop(model.reregister().push_file("config.json", "{\"evil\": 1}"))),
+        ("taken", |model| { model.reregister().push_file("config.json", "{\"evil\": 1}"); }),
     ];
     for (number, (state, change)) in changes.into_iter().enumerate() {
         let id = format!("acme/{state}");
