@@ -82,10 +82,10 @@ pub async fn decide(app: &App, wish: &Wish) -> Result<(), Fault> {
             return Ok(());
         }
     }
-    match once(app, wish).await? {
-        true => Ok(()),
-        false => Err(Fault::new("deciding about a revision: what it rests on keeps changing").passing()),
+    if once(app, wish).await? {
+        return Ok(());
     }
+    Err(Fault::new("deciding about a revision: what it rests on keeps changing").passing())
 }
 
 async fn once(app: &App, wish: &Wish) -> Result<bool, Fault> {

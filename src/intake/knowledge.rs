@@ -188,6 +188,7 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     }
     facts.set(Field::FirstSeenAt, Micros(from.revision.listed_at), "here", at)?;
     facts.set(Field::CapabilityFlags, flags(&said["hub"]["tags"], &from.repository.name), "card", at)?;
+    // As it was when the revision was listed: terms that come later take nothing away from what was approved.
     let gated = match said["gated"].as_str() {
         None => "no",
         Some("auto") => "auto",

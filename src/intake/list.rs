@@ -77,7 +77,7 @@ pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<
     let Some(ids) = save(app, &cause, &facts, &commit, listing).await? else {
         return Ok(Outcome::Failed(another_repository(name)));
     };
-    follow::note_name(app, &facts.name, AtHub::Live).await?;
+    follow::note_name(app, &facts.name, AtHub::of_facts(&facts)).await?;
     let unknown = !sql::list_unknown(may.reader(), &ids.revision, "", 1).await?.is_empty();
     let next = if unknown { Work::digests } else { Work::inspect };
     jobs::ask(app, &next(&facts.name, &ids.revision, &commit)).await?;

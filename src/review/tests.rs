@@ -210,7 +210,7 @@ impl Table {
             scanner: seen::SCANNER.clone(),
             siblings: String::new(),
             stage: "verified".to_owned(),
-            format: if of % 2 == 0 { "safetensors" } else { "pickle" }.to_owned(),
+            format: if of.is_multiple_of(2) { "safetensors" } else { "pickle" }.to_owned(),
             verdict: verdict.to_owned(),
             coverage: "complete".to_owned(),
             body: json!({"facts": {}, "findings": [], "coverage": {"state": "complete"}}).to_string(),
@@ -321,7 +321,7 @@ async fn no_sequence_of_deciders_breaks_the_invariants() {
         for bench in Bench::on_each().await {
             let mut table = Table::new(bench).await;
             for turn in &turns {
-                table.turn(*turn).await;
+                Box::pin(table.turn(*turn)).await;
             }
         }
     }
@@ -358,8 +358,8 @@ async fn what_came_between_looking_and_approving_stops_the_approval() {
         table.bench.change("UPDATE revision SET facts = '{}'").await;
         decide::decide(&other, &table.wishes[of]).await.unwrap();
         assert!(give(stale).await.is_err(), "an approval answered a question that its giver was not asked");
-        let state = table.bench.texts("SELECT state FROM standing WHERE revision_id = 'V1'").await;
-        assert_eq!(state, ["pending"]);
+        let there = table.bench.texts("SELECT state FROM standing WHERE revision_id = 'V1'").await;
+        assert_eq!(there, ["pending"]);
         give(look().await).await.map_err(|refusal| refusal.sentence).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use weighbridge_simulator::{Content, Repo};
+use weighbridge_simulator::{Content, Gated, Repo};
 
 use crate::{
     stock::{Desk, HUBS},
@@ -90,7 +90,7 @@ async fn a_webhook_makes_main_follow_and_never_to_malware() {
         "SELECT state FROM standing JOIN revision ON revision.id = revision_id WHERE environment = 'research' AND commit_id = '{bad}'"
     );
     until(&world, &denied, &["denied"]).await;
-    assert_eq!(world.query_text(POINTER).await, [second.clone()]);
+    assert_eq!(world.query_text(POINTER).await, [second.as_str()]);
     let info = world.get("/api/models/acme/moving", &token).await;
     let file = world.head("/acme/moving/resolve/main/config.json", &token).await;
     for reply in [&info, &file] {
@@ -158,14 +158,24 @@ async fn a_repository_that_is_served_is_looked_up_by_itself() {
 /// Deleted, disabled, made private, registered anew: what was approved still comes, and what is said is plain.
 #[tokio::test]
 async fn what_the_hub_takes_back_stays_served_and_is_said() {
+    type Happens = fn(&Repo);
     let world = followed().await;
     let token = world.developer().await;
     let pair = [("WEIGHBRIDGE_URL", world.url()), ("WEIGHBRIDGE_TOKEN", token.as_str())];
-    let changes: [(&str, fn(&Repo)); 4] = [
-        ("private", |model| _ = model.private(true)),
-        ("disabled", |model| _ = model.disabled(true)),
+    let changes: [(&str, Happens); 5] = [
+        ("gated", |model| {
+            model.gated(Gated::Manual);
+        }),
+        ("private", |model| {
+            model.private(true);
+        }),
+        ("disabled", |model| {
+            model.disabled(true);
+        }),
         ("gone", |model| model.delete()),
-        ("taken", |model| drop(model.reregister().push_file("config.json", "{\"evil\": 1}"))),
+        ("taken", |model| {
+            model.reregister().push_file("config.json", "{\"evil\": 1}");
+        }),
     ];
     for (number, (state, change)) in changes.into_iter().enumerate() {
         let id = format!("acme/{state}");

@@ -26,6 +26,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtHub {
     Live,
+    /// There, and its files only for whoever has accepted its terms.
+    Gated,
     /// Deleted, or hidden from us.
     Gone,
     Private,
@@ -38,10 +40,21 @@ impl AtHub {
     pub fn word(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Gated => "gated",
             Self::Gone => "gone",
             Self::Private => "private",
             Self::Disabled => "disabled",
             Self::Taken => "taken",
+        }
+    }
+
+    /// What an answer says of it.
+    pub fn of_facts(facts: &RepoFacts) -> Self {
+        match facts {
+            RepoFacts { disabled: true, .. } => Self::Disabled,
+            RepoFacts { private: true, .. } => Self::Private,
+            RepoFacts { gated: Some(_), .. } => Self::Gated,
+            _ => Self::Live,
         }
     }
 
@@ -75,7 +88,7 @@ pub async fn follow(app: &App, name: &RepoName) -> Result<Outcome, Fault> {
         },
     };
     note(app, &row, name, stands).await?;
-    if let (AtHub::Live, Some(facts)) = (stands, facts)
+    if let (AtHub::Live | AtHub::Gated, Some(facts)) = (stands, facts)
         && let Err(outcome) = catch_up(app, &may, &row, &facts).await?
     {
         return Ok(outcome);
@@ -85,13 +98,7 @@ pub async fn follow(app: &App, name: &RepoName) -> Result<Outcome, Fault> {
 }
 
 fn stands(facts: &RepoFacts, row: &repository::Model) -> AtHub {
-    let other = list::upstream_id(facts) != row.upstream_id;
-    match facts {
-        _ if other => AtHub::Taken,
-        RepoFacts { disabled: true, .. } => AtHub::Disabled,
-        RepoFacts { private: true, .. } => AtHub::Private,
-        _ => AtHub::Live,
-    }
+    if list::upstream_id(facts) == row.upstream_id { AtHub::of_facts(facts) } else { AtHub::Taken }
 }
 
 /// Has every branch listed that we point into and that has moved on at the hub; a new name is listed with it.
@@ -180,6 +187,7 @@ pub async fn note_name(app: &App, name: &RepoName, stands: AtHub) -> Result<(), 
 fn sentence(name: &RepoName, stands: AtHub) -> String {
     match stands {
         AtHub::Live => format!("{name} is at the hub and open."),
+        AtHub::Gated => format!("{name} is gated at the hub: its files are for whoever accepted its terms."),
         AtHub::Gone => format!("{name} is not at the hub any more, or hidden from us."),
         AtHub::Private => format!("{name} has become private at the hub."),
         AtHub::Disabled => format!("The hub has disabled {name}."),

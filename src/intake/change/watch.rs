@@ -67,13 +67,23 @@ async fn ask_for_looks(app: &App, db: &crate::store::Reader, at: Micros) -> Resu
         return Ok(());
     }
     let soonest = Micros(at.0 - early(every));
+    let asked = jobs::sql::list_kind(&app.chores, "follow").await?;
+    // A hub that does not answer is not pressed.
+    let rests = |key: &str| {
+        asked.get(key).is_some_and(|(state, run_at)| match state.as_str() {
+            "waiting" | "running" => true,
+            "failed" => at.0 - run_at < REST,
+            _ => false,
+        })
+    };
     for one in sql::list_followed(db, Micros(at.0 - LATELY), soonest).await? {
         let Some(name) = RepoKind::from_word(&one.kind).and_then(|kind| RepoName::new(kind, &one.hub_name)) else {
             continue;
         };
         let due = one.looked_at.is_none_or(|last| at.0 - last >= turn(&one.id, last, every));
-        if due && !app.upstream.is_reserved(&name) {
-            jobs::ask(app, &Work::follow(&name)).await?;
+        let work = Work::follow(&name);
+        if due && !rests(&work.key()) && !app.upstream.is_reserved(&name) {
+            jobs::ask(app, &work).await?;
         }
     }
     Ok(())
@@ -92,6 +102,8 @@ fn early(every: i64) -> i64 {
     every - every / 10
 }
 
+/// How long a repository is left alone that could not be looked up.
+const REST: i64 = 600 * Micros::SECOND;
 const LOOK: Duration = Duration::from_secs(30);
 /// What was used within this time is followed, also where nothing of it is approved.
 const LATELY: i64 = 30 * Micros::DAY;
