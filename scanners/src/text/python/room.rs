@@ -59,6 +59,7 @@ pub(super) fn run<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Scann
 }
 
 #[cfg(test)]
+#[expect(clippy::panic, reason = "the parser's panics are what is tested")]
 mod tests {
     use super::*;
 
