@@ -61,6 +61,8 @@ pub(crate) enum Match {
 /// The first and last bytes, by which a format is recognised.
 pub(crate) struct Probe<'a> {
     pub(crate) source: &'a Source,
+    /// Its innermost name, without folders.
+    name: &'a str,
     /// Up to [`HEAD`] bytes from the start.
     pub(crate) head: Bytes,
     /// Up to [`TAIL`] bytes up to the end.
@@ -70,11 +72,14 @@ pub(crate) struct Probe<'a> {
 pub(crate) const HEAD: u64 = 4096;
 pub(crate) const TAIL: u64 = 1024;
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    pub(crate) fn new(source: &'a Source, head: Bytes, tail: Bytes) -> Self {
+        Self { source, name: source.file_name(), head, tail }
+    }
+
     /// Whether the file's name ends in one of these, ignoring case. Each with its dot.
     pub(crate) fn named(&self, ends: &[&str]) -> bool {
-        let name = self.source.file_name().to_ascii_lowercase();
-        ends.iter().any(|end| name.ends_with(end))
+        ends_in(self.name, ends)
     }
 
     pub(crate) fn starts_with(&self, magic: &[u8]) -> bool {
@@ -89,6 +94,13 @@ impl Probe<'_> {
     pub(crate) fn len(&self) -> u64 {
         self.source.len()
     }
+}
+
+/// Whether the name ends in one of these, ignoring case.
+pub(crate) fn ends_in(name: &str, ends: &[&str]) -> bool {
+    let name = name.as_bytes();
+    let tail = |end: &str| name.len().checked_sub(end.len()).and_then(|from| name.get(from..));
+    ends.iter().any(|end| tail(end).is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes())))
 }
 
 /// One format.
@@ -186,7 +198,7 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
     let head = source.read_up_to(0, HEAD)?;
     let tail = source.read(len.saturating_sub(TAIL)..len)?;
     hdf5::ask(source, &head)?;
-    let probe = Probe { source, head, tail };
+    let probe = Probe::new(source, head, tail);
     let matches: Vec<(&Format, Match)> =
         FORMATS.iter().map(|format| (format, (format.recognise)(&probe))).filter(|(_, m)| *m != Match::No).collect();
     let by_content: Vec<&Format> = matches.iter().filter(|(_, m)| *m == Match::Content).map(|(f, _)| *f).collect();
@@ -234,7 +246,7 @@ pub(crate) fn knows(source: &Source) -> Scanned<bool> {
     let len = source.len();
     let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(len.saturating_sub(TAIL)..len)?);
     hdf5::ask(source, &head)?;
-    let probe = Probe { source, head, tail };
+    let probe = Probe::new(source, head, tail);
     Ok(FORMATS.iter().any(|format| (format.recognise)(&probe) == Match::Content))
 }
 
@@ -253,7 +265,7 @@ pub(crate) fn inspect_only(scan: &mut Scan<'_>, source: &Source, name: &str) {
     let format = format.unwrap_or_else(|| unreachable!("no format is called {name}"));
     let len = source.len();
     let (Ok(head), Ok(tail)) = (source.read_up_to(0, HEAD), source.read(len.saturating_sub(TAIL)..len)) else { return };
-    if (format.recognise)(&Probe { source, head, tail }) != Match::No {
+    if (format.recognise)(&Probe::new(source, head, tail)) != Match::No {
         inspect_as(scan, source, format);
     }
 }

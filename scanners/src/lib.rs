@@ -14,6 +14,7 @@ mod limits;
 mod pickle;
 mod read;
 mod report;
+mod reuse;
 pub mod rules;
 mod sarif;
 mod scan;
@@ -32,6 +33,7 @@ pub use sarif::sarif;
 pub use scan::scan_as;
 pub use scan::{Neighbours, Outcome, scan};
 pub use source::{FileSource, Ranges, ReadAt, Unread};
+pub use text::python::room::with_room;
 
 /// Names the code that judges: a verdict holds for these bytes under this version and no other.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

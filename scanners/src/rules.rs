@@ -142,6 +142,7 @@ rules! {
     TEMPLATE_CONDITIONAL = "WB-TPL-004", High, Suspicious, "A chat template changes its instructions when a certain content is seen", [912], "AML.T0051";
     TEMPLATE_UNUSUAL = "WB-TPL-005", Low, Note, "A chat template could not be read", [1336], "";
     TEMPLATE_BOMB = "WB-TPL-006", Medium, Suspicious, "A chat template grows without end", [400], "AML.T0029";
+    TEMPLATE_ORDERS = "WB-TPL-007", Low, Note, "A chat template always writes orders of its own", [912], "AML.T0051";
     KERAS_LAMBDA = "WB-KER-001", Critical, Malicious, "A Keras layer carries Python bytecode", [94], "AML.T0011.000";
     KERAS_FOREIGN = "WB-KER-002", Critical, Malicious, "A Keras config imports from outside Keras", [470], "AML.T0011.000";
     KERAS_CALLABLE = "WB-KER-003", Critical, Malicious, "A Keras config names a function that reaches files, network or settings", [470, 918], "AML.T0011.000";
@@ -174,6 +175,7 @@ rules! {
     PYTHON_TAMPERING = "WB-PYC-009", High, Suspicious, "Python code changes what other code relies on", [913, 506], "AML.T0011.000";
     NOTEBOOK_SHELL = "WB-NBK-001", High, Suspicious, "A notebook runs shell commands", [78], "AML.T0011.000";
     NOTEBOOK_OUTPUT = "WB-NBK-002", Medium, Suspicious, "A notebook's stored output holds active content", [79], "";
+    NOTEBOOK_INSTALLS = "WB-NBK-003", Low, Note, "A notebook installs packages from somebody's repository", [829], "AML.T0010.001";
     PAGE_ACTIVE = "WB-TXT-001", Medium, Suspicious, "A page holds active content", [79], "";
     FOREIGN_CODE = "WB-CFG-001", High, Suspicious, "The config takes code from another repository", [829, 494], "AML.T0010.001";
     LOCAL_CODE = "WB-CFG-002", Medium, Note, "The config takes code from this repository", [829], "AML.T0010.001";

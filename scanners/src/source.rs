@@ -13,7 +13,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-use crate::scan::{Scanned, Stop};
+use crate::{
+    reuse::Room,
+    scan::{Scanned, Stop},
+};
 
 /// Bytes that can be read at any place.
 pub trait ReadAt: Send + Sync {
@@ -77,8 +80,9 @@ impl FileSource {
     fn pread(&self, range: Range<u64>) -> std::io::Result<Bytes> {
         use std::os::unix::fs::FileExt;
         let length = usize::try_from(range.end - range.start).map_err(std::io::Error::other)?;
-        let mut into = BytesMut::zeroed(length);
-        self.file.read_exact_at(&mut into, range.start)?;
+        let mut into = Room::new();
+        into.0.resize(length, 0);
+        self.file.read_exact_at(&mut into.0, range.start)?;
         Ok(into.freeze())
     }
 }

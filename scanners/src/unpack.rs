@@ -16,6 +16,7 @@ use std::{ops::Range, sync::Arc};
 use flate2::Crc;
 
 use crate::{
+    reuse::Room,
     rules,
     scan::{Scan, Scanned, Stop, in_memory},
     source::{ReadAt, Source},
@@ -49,7 +50,7 @@ pub(crate) struct Unpacked {
     pub(crate) starts: Vec<u64>,
     /// Where the packed bytes hold what no program reads: comments, skipped frames.
     pub(crate) unread: Vec<Range<u64>>,
-    /// The checksum of the made bytes, where they were made whole.
+    /// The checksum of the made bytes, where they were made whole and an archive may say what it is.
     pub(crate) crc: Option<u32>,
     /// Why the stream ended before its end. What was made until then is in `bytes`, and has to be inspected: loaders read it
     /// too before they fail.
@@ -92,16 +93,19 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
     // A compressed stream has no places to jump to: all of it is needed, and asked for at once.
     source.will_read(std::iter::once(packed.clone()));
     let mut stream = Stream::new(source, packed.clone(), codec, scan.limits.memory_bytes);
-    let mut made = Made::new(scan.limits.memory_bytes);
-    let mut chunk = vec![0; CHUNK];
+    let in_archives = !matches!(codec, Codec::Gzip | Codec::Zlib | Codec::Lz4Frame);
+    let mut made = Made::new(scan.limits.memory_bytes, in_archives);
+    let mut chunk = Room::of(CHUNK);
+    chunk.0.resize(CHUNK, 0);
+    let chunk = &mut chunk.0;
     let mut stop = None;
     loop {
-        match stream.read(&mut chunk) {
+        match stream.read(chunk) {
             Ok(0) => break,
             Ok(count) => {
                 made.take(chunk.get(..count).unwrap_or_default());
                 if made.size > HELD_WILD && made.size / used_of(&stream, &packed) > scan.limits.ratio {
-                    made.held = None;
+                    made.let_go();
                 }
                 if let Err(why) = within(scan, source, &packed, &stream, made.size) {
                     stop = Some(why);
@@ -126,10 +130,10 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
     let starts = stream.starts().iter().copied().filter(|start| *start < made.size).collect();
     let unread = stream.unread().to_vec();
     let used = if stop.is_some() { packed.end - packed.start } else { stream.position() - packed.start };
-    let crc = stop.is_none().then(|| made.crc.sum());
+    let crc = made.crc.as_ref().filter(|_| stop.is_none()).map(Crc::sum);
     let (coarse, size) = (made.coarse.unwrap_or(made.size), made.size);
     let bytes: Arc<dyn ReadAt> = match made.held {
-        Some(held) => in_memory(held),
+        Some(held) => in_memory(held.freeze()),
         None => Arc::new(Again::new(source.clone(), packed, codec, size, coarse, made.edges, scan.limits)),
     };
     Ok(Unpacked { bytes, used, starts, unread, crc, stop })
@@ -187,7 +191,9 @@ fn slowly(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, codec: Codec
         return Ok(());
     }
     let mut stream = Stream::new(source, packed, codec, scan.limits.memory_bytes);
-    let mut chunk = vec![0; CHUNK];
+    let mut chunk = Room::of(CHUNK);
+    chunk.0.resize(CHUNK, 0);
+    let chunk = &mut chunk.0;
     let mut done = 0;
     while done < coarse + CHUNK as u64 {
         let most = usize::try_from(coarse.saturating_sub(done)).unwrap_or(CHUNK).clamp(1, CHUNK);
@@ -207,27 +213,40 @@ fn slowly(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, codec: Codec
 
 /// What was made so far, as much of it as may be held.
 struct Made {
-    held: Option<Vec<u8>>,
+    held: Option<Room>,
     most: u64,
     size: u64,
     /// How much of it was made in large pieces.
     coarse: Option<u64>,
-    crc: Crc,
+    /// Where nobody would compare it, it is not worth its time.
+    crc: Option<Crc>,
     edges: Edges,
 }
 
 impl Made {
-    fn new(most: u64) -> Self {
-        Self { held: Some(Vec::new()), most, size: 0, coarse: None, crc: Crc::new(), edges: Edges::default() }
+    fn new(most: u64, in_archives: bool) -> Self {
+        let crc = in_archives.then(Crc::new);
+        Self { held: Some(Room::new()), most, size: 0, coarse: None, crc, edges: Edges::default() }
     }
 
     fn take(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
-        self.crc.update(bytes);
-        self.edges.take(bytes);
+        if let Some(crc) = &mut self.crc {
+            crc.update(bytes);
+        }
+        if self.size > self.most {
+            self.let_go();
+        }
         match &mut self.held {
-            Some(held) if self.size <= self.most => held.extend_from_slice(bytes),
-            held => *held = None,
+            Some(held) => held.0.extend_from_slice(bytes),
+            None => self.edges.take(bytes),
+        }
+    }
+
+    /// Holds only the first and the last bytes from now on.
+    fn let_go(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.edges.take(&held.0);
         }
     }
 }

@@ -39,6 +39,9 @@ fn leaves(path: &str, from: i64) -> bool {
 /// What makes the name read differently to different programs, if anything does. `windows`: the archive was made where folders
 /// are separated by backslashes.
 pub(super) fn deceives(name: &str, windows: bool) -> Option<&'static str> {
+    if name.bytes().all(|byte| matches!(byte, b' '..=b'}') && !matches!(byte, b'%' | b':' | b'\\')) {
+        return None;
+    }
     let lower = name.to_ascii_lowercase();
     if lower.starts_with("~/") {
         return Some("a tilde, which some programs take for a home folder");
@@ -69,6 +72,17 @@ pub(super) fn deceives(name: &str, windows: bool) -> Option<&'static str> {
 /// The name as the most forgiving program reads it: two members whose names fold to the same are one to some loader.
 pub(super) fn folded(name: &str) -> String {
     let cut = name.split('\0').next().unwrap_or(name);
+    if cut.is_ascii() {
+        let mut folded = String::with_capacity(cut.len());
+        for part in cut.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".") {
+            if !folded.is_empty() {
+                folded.push('/');
+            }
+            folded.push_str(part);
+        }
+        folded.make_ascii_lowercase();
+        return folded;
+    }
     let parts: Vec<String> = cut
         .split(['/', '\\'])
         .filter(|part| !part.is_empty() && *part != ".")

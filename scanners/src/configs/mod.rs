@@ -12,7 +12,7 @@ mod judge;
 mod lines;
 mod paths;
 mod pickled;
-mod requirements;
+pub(crate) mod requirements;
 mod tags;
 mod targets;
 #[cfg(test)]

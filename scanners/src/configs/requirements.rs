@@ -346,24 +346,7 @@ fn url(scan: &mut Scan<'_>, source: &Source, at: u64, url: &str, what: &str) {
     if !matches!(scheme, "https" | "http" | "ssh" | "git" | "file" | "ftp" | "sftp" | "svn" | "static-http" | "lp") {
         return;
     }
-    let owner = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
-    let known = match host_name.as_str() {
-        "github.com" | "raw.githubusercontent.com" | "gitlab.com" | "codeload.github.com" => {
-            OWNERS.contains(&owner.as_str())
-        }
-        "huggingface.co" => {
-            let owner = if owner == "spaces" || owner == "datasets" {
-                path.split('/').nth(1).unwrap_or_default().to_ascii_lowercase()
-            } else {
-                owner
-            };
-            OWNERS.contains(&owner.as_str()) || owner == "spacy"
-        }
-        host if host.ends_with(".github.io") => {
-            HOSTS.contains(&host) || OWNERS.contains(&host.trim_end_matches(".github.io"))
-        }
-        host => HOSTS.contains(&host),
-    };
+    let known = is_known(&host_name, path);
     // `${VARIABLE}` is filled in by whoever installs. Where it is only a part of the name, the rest is not.
     let asked =
         host_name.strip_prefix("${").or_else(|| host_name.strip_prefix("{{")).or_else(|| host_name.strip_prefix('{'));
@@ -379,6 +362,36 @@ fn url(scan: &mut Scan<'_>, source: &Source, at: u64, url: &str, what: &str) {
             format!("{what} comes from `{url}` without encryption, so that anybody on the way can replace it.");
         scan.found(&rules::FOREIGN_INDEX, source, at, message);
     }
+}
+
+/// Whether somebody vouches for what lies there: for the host, or for the owner of the repository.
+fn is_known(host: &str, path: &str) -> bool {
+    let owner = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    match host {
+        "github.com" | "raw.githubusercontent.com" | "gitlab.com" | "codeload.github.com" => {
+            OWNERS.contains(&owner.as_str())
+        }
+        "huggingface.co" => {
+            let owner = if owner == "spaces" || owner == "datasets" {
+                path.split('/').nth(1).unwrap_or_default().to_ascii_lowercase()
+            } else {
+                owner
+            };
+            OWNERS.contains(&owner.as_str()) || owner == "spacy"
+        }
+        host if host.ends_with(".github.io") => {
+            HOSTS.contains(&host) || OWNERS.contains(&host.trim_end_matches(".github.io"))
+        }
+        host => HOSTS.contains(&host),
+    }
+}
+
+/// Whether an address of `git+https://host/owner/name` is one that nobody vouches for.
+pub(crate) fn is_strangers(address: &str) -> bool {
+    let Some((_, rest)) = address.split_once("://") else { return false };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or(authority).split(':').next().unwrap_or_default();
+    !is_known(&host.to_ascii_lowercase(), path)
 }
 
 fn host(scan: &mut Scan<'_>, source: &Source, at: u64, host: &str, what: &str) {

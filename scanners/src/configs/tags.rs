@@ -81,8 +81,12 @@ const OTHER_LANGUAGES: &[&str] = &[
     "tag:yaml.org,2002:javax.",
     "tag:yaml.org,2002:com.sun.",
     "tag:yaml.org,2002:org.apache.",
+    "tag:yaml.org,2002:js/function",
+    "tag:yaml.org,2002:perl/",
     "!ruby/object",
     "!ruby/hash",
+    "!ruby/struct",
+    "!php/object",
 ];
 
 /// Tags of hyperpyyaml, which speech models use.

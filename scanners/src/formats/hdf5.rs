@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{
     formats::{
-        Format, Match, Probe, gap,
+        Format, Match, Probe, ends_in, gap,
         sniff::{self, Family},
     },
     rules,
@@ -50,7 +50,7 @@ const OTHERS: &[&str] = &[".safetensors", ".gguf"];
 /// Whether a superblock is looked for behind the beginning. In an archive an HDF5 file may well begin at such a place;
 /// only who is told by the name looks for it there.
 fn may_be_behind(source: &Source, head: &[u8]) -> bool {
-    let named = |ends: &[&str]| ends.iter().any(|end| source.file_name().to_ascii_lowercase().ends_with(end));
+    let named = |ends: &[&str]| ends_in(source.file_name(), ends);
     let archive = sniff::of(head).is_some_and(|family| matches!(family, Family::Zip | Family::Tar));
     !head.starts_with(file::SIGNATURE) && (named(NAMES) || !(archive || named(OTHERS)))
 }

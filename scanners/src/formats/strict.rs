@@ -68,7 +68,7 @@ pub(crate) fn told(scan: &mut Scan<'_>, source: &Source, format: &Format, stop: 
     let tail = source.read(source.len().saturating_sub(TAIL)..source.len());
     // Both were read when the file was recognised.
     let (Ok(head), Ok(tail)) = (head, tail) else { return };
-    let probe = Probe { source, head, tail };
+    let probe = Probe::new(source, head, tail);
     if (format.recognise)(&probe) != Match::Content && !probe.named(NAMES) {
         return;
     }

@@ -3,7 +3,11 @@
 //! A list of a billion numbers costs nothing: only its first numbers are kept. Cycles and shared values cost nothing either,
 //! because nothing here is ever walked by recursion. Nothing is copied out of the file.
 
-use super::halt::{Halt, Step};
+use super::{
+    halt::{Halt, Step},
+    small::Small,
+};
+use crate::reuse::{self, Kept};
 
 /// One value, as far as it matters what it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,11 +101,11 @@ struct Chunk {
 }
 
 /// Every node of one pickle.
-#[derive(Default)]
 pub(crate) struct Arena {
     nodes: Vec<Node>,
     chunks: Vec<Chunk>,
-    values: Vec<Value>,
+    values: Vec<Small>,
+    wide: Vec<Value>,
 }
 
 /// The most nodes of one pickle.
@@ -110,6 +114,31 @@ const MOST_NODES: usize = 40_000_000;
 const MOST_VALUES: usize = 60_000_000;
 /// Of numbers and the like only so many are kept for each container.
 const PLAIN_KEPT: u32 = 64;
+
+thread_local! {
+    static NODES: Kept<Node> = const { Kept::new(Vec::new()) };
+    static CHUNKS: Kept<Chunk> = const { Kept::new(Vec::new()) };
+    static VALUES: Kept<Small> = const { Kept::new(Vec::new()) };
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self {
+            nodes: NODES.with(reuse::take),
+            chunks: CHUNKS.with(reuse::take),
+            values: VALUES.with(reuse::take),
+            wide: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        NODES.with(|kept| reuse::give(kept, &mut self.nodes));
+        CHUNKS.with(|kept| reuse::give(kept, &mut self.chunks));
+        VALUES.with(|kept| reuse::give(kept, &mut self.values));
+    }
+}
 
 impl Arena {
     pub(crate) fn node(&mut self, kind: Kind, a: u32, b: u32) -> Step<Id> {
@@ -155,9 +184,7 @@ impl Arena {
 
     /// How many bytes of memory all of them take.
     pub(crate) fn held(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>()
-            + self.chunks.capacity() * size_of::<Chunk>()
-            + self.values.capacity() * size_of::<Value>()
+        reuse::grown(&self.nodes) + reuse::grown(&self.chunks) + reuse::grown(&self.values) + reuse::grown(&self.wide)
     }
 
     /// Puts values in. Those of a dict are keys and values in turn.
@@ -197,7 +224,9 @@ impl Arena {
     fn keep(&mut self, node: &mut Node, entry: &[Value]) {
         let start = u32::try_from(self.values.len()).unwrap_or(NONE);
         let len = u32::try_from(entry.len()).unwrap_or(NONE);
-        self.values.extend_from_slice(entry);
+        for value in entry {
+            self.values.push(Small::of(*value, &mut self.wide));
+        }
         if let Some(last) = self.chunks.get_mut(node.last as usize)
             && last.start.saturating_add(last.len) == start
         {
@@ -249,7 +278,8 @@ impl Iterator for Items<'_> {
             let chunk = self.arena.chunks.get(self.chunk as usize)?;
             if self.at < chunk.len {
                 self.at += 1;
-                return self.arena.values.get((chunk.start + self.at - 1) as usize).copied();
+                let value = self.arena.values.get((chunk.start + self.at - 1) as usize);
+                return value.map(|value| value.value(&self.arena.wide));
             }
             (self.chunk, self.at) = (chunk.next, 0);
         }

@@ -4,15 +4,32 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::arena::Value;
+use super::{arena::Value, small::Small};
+use crate::reuse::{self, Kept};
 
-#[derive(Default)]
 pub(crate) struct Memo {
-    near: Vec<Value>,
+    near: Vec<Small>,
+    wide: Vec<Value>,
     far: HashMap<u64, Value>,
     entries: u64,
     /// Places that were stored to in a way that no writer has.
     odd: HashSet<u64>,
+}
+
+thread_local! {
+    static NEAR: Kept<Small> = const { Kept::new(Vec::new()) };
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self { near: NEAR.with(reuse::take), wide: Vec::new(), far: HashMap::new(), entries: 0, odd: HashSet::new() }
+    }
+}
+
+impl Drop for Memo {
+    fn drop(&mut self) {
+        NEAR.with(|kept| reuse::give(kept, &mut self.near));
+    }
 }
 
 impl Memo {
@@ -23,7 +40,7 @@ impl Memo {
 
     /// How many bytes of memory they take.
     pub(crate) fn held(&self) -> usize {
-        self.near.capacity() * size_of::<Value>() + self.far.capacity() * 48 + self.odd.capacity() * 16
+        reuse::grown(&self.near) + reuse::grown(&self.wide) + self.far.capacity() * 48 + self.odd.capacity() * 16
     }
 
     pub(crate) fn put(&mut self, place: u64, value: Value) {
@@ -31,9 +48,11 @@ impl Memo {
         let before = match usize::try_from(place) {
             Ok(near) if place < limit && !self.far.contains_key(&place) => {
                 if near >= self.near.len() {
-                    self.near.resize(near + 1, Value::Absent);
+                    self.near.resize(near + 1, Small::ABSENT);
                 }
-                self.near.get_mut(near).map_or(Value::Absent, |slot| std::mem::replace(slot, value))
+                let small = Small::of(value, &mut self.wide);
+                let before = self.near.get_mut(near).map_or(Small::ABSENT, |slot| std::mem::replace(slot, small));
+                before.value(&self.wide)
             }
             _ => self.far.insert(place, value).unwrap_or(Value::Absent),
         };
@@ -54,7 +73,7 @@ impl Memo {
     }
 
     pub(crate) fn get(&self, place: u64) -> Option<Value> {
-        let near = usize::try_from(place).ok().and_then(|near| self.near.get(near)).copied();
+        let near = usize::try_from(place).ok().and_then(|near| self.near.get(near)).map(|near| near.value(&self.wide));
         near.filter(|value| *value != Value::Absent).or_else(|| self.far.get(&place).copied())
     }
 }

@@ -16,6 +16,7 @@ mod names;
 mod nested;
 mod render;
 mod rest;
+mod small;
 mod spelling;
 mod state;
 pub(crate) mod tables;
@@ -25,7 +26,7 @@ mod tensors;
 use machine::{End, Machine, Mode};
 
 use crate::{
-    formats::{HEAD, Match, Probe},
+    formats::{HEAD, Match, Probe, ends_in},
     rules::Weight,
     scan::{Scan, Scanned, Stop, in_memory},
     source::Source,
@@ -145,8 +146,7 @@ fn steps_over(op: &[u8], left: u64) -> bool {
 }
 
 fn has_name(source: &Source) -> bool {
-    let name = source.file_name().to_ascii_lowercase();
-    NAMES.iter().any(|end| name.ends_with(end))
+    ends_in(source.file_name(), NAMES)
 }
 
 /// `80 02`, and an opcode behind it that can come first.

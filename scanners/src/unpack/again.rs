@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{
     limits::Limits,
+    reuse::Room,
     scan::Stop,
     source::{ReadAt, Source, Unread},
     unpack::{Codec, stream::Stream},
@@ -25,17 +26,33 @@ const EDGE: usize = 1 << 20;
 #[derive(Default)]
 pub(super) struct Edges {
     head: Vec<u8>,
+    /// The last bytes, and as many before them: what is older is written over.
     tail: Vec<u8>,
+    before: Vec<u8>,
 }
 
 impl Edges {
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let missing = EDGE.saturating_sub(self.head.len()).min(bytes.len());
         self.head.extend_from_slice(bytes.get(..missing).unwrap_or_default());
-        self.tail.extend_from_slice(bytes);
-        if self.tail.len() > 2 * EDGE {
-            self.tail.drain(..self.tail.len() - EDGE);
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            if self.tail.len() >= EDGE {
+                std::mem::swap(&mut self.tail, &mut self.before);
+                self.tail.clear();
+            }
+            let (now, later) = bytes.split_at((EDGE - self.tail.len()).min(bytes.len()));
+            self.tail.extend_from_slice(now);
+            bytes = later;
         }
+    }
+
+    /// The first bytes, and the last.
+    fn both(mut self) -> (Bytes, Bytes) {
+        let from = self.tail.len().min(self.before.len());
+        let mut tail = self.before.split_off(from);
+        tail.append(&mut self.tail);
+        (self.head.into(), tail.into())
     }
 }
 
@@ -77,19 +94,17 @@ impl Again {
         let forward =
             Forward { stream: None, at: 0, kept: VecDeque::new(), kept_bytes: 0, work: limits.unpacked_bytes };
         let memory = limits.memory_bytes;
-        let (head, tail) = (edges.head.into(), edges.tail.into());
+        let (head, tail) = edges.both();
         Self { source, packed, codec, size, coarse, head, tail, memory, forward: Mutex::new(forward) }
     }
 
     /// Makes bytes until those up to `end` are there, and keeps those from `start` on.
     fn go_to(&self, forward: &mut Forward, start: u64, end: u64) -> Result<(), Unread> {
-        if start < forward.at - forward.kept_bytes {
-            forward.stream = None;
+        // What was forgotten is made again from the start, and so is everything after a stream that broke.
+        if start < forward.at - forward.kept_bytes || forward.stream.is_none() {
+            *forward = Forward { at: 0, kept: VecDeque::new(), kept_bytes: 0, stream: None, work: forward.work };
         }
         while forward.at < end {
-            if forward.stream.is_none() {
-                *forward = Forward { at: 0, kept: VecDeque::new(), kept_bytes: 0, stream: None, work: forward.work };
-            }
             let piece = self.next_piece(forward)?;
             forward.at += piece.len() as u64;
             forward.work = forward.work.saturating_sub(piece.len() as u64);
@@ -111,7 +126,9 @@ impl Again {
         let stream = forward
             .stream
             .get_or_insert_with(|| Stream::new(&self.source, self.packed.clone(), self.codec, self.memory));
-        let mut piece = vec![0; PIECE];
+        let mut room = Room::of(PIECE);
+        let piece = &mut room.0;
+        piece.resize(PIECE, 0);
         let mut full = 0;
         while full < PIECE {
             let here = forward.at + full as u64;
@@ -127,7 +144,7 @@ impl Again {
             return Err(Unread::Failed("unpacked a second time, the stream ended early".into()));
         }
         piece.truncate(full);
-        Ok(piece.into())
+        Ok(room.freeze())
     }
 }
 

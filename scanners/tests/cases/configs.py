@@ -186,6 +186,7 @@ def yamls(family):
         ("tuple-eval", "a: !!python/object/apply:builtins.eval ['1']\n"),
         ("numpy", "a: !!python/object/apply:numpy.load ['/tmp/x']\n"),
         ("ruby", "a: !ruby/object:Gem::Installer\n  i: x\n"),
+        ("javascript", "a: !!js/function 'function () { return 1 }'\n"),
         ("java", "a: !!javax.script.ScriptEngineManager [!!java.net.URLClassLoader [[!!java.net.URL [\"http://127.0.0.1/\"]]]]\n"),
         ("include", "a: !include /etc/passwd\n"),
         ("next-line", "# a comment\u0085a: !!python/object/apply:os.system ['echo']\n"),

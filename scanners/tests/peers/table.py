@@ -26,7 +26,7 @@ def main():
             "errors": sum(bool(line["error"]) for line in lines.values()),
             "seconds": float(seconds.read_text()),
         }
-    print(f"{len(harmful)} malicious or suspicious files, {len(benign)} benign ones; one process each, one thread")
+    print(f"{len(harmful)} malicious or suspicious files, {len(benign)} benign ones; one process each")
     print(f"{'scanner':<14} {'detected':>16} {'false alarms':>16} {'errors':>8} {'seconds':>9}")
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["caught"]):
         caught, alarms = row["caught"] / len(harmful), row["alarms"] / len(benign)

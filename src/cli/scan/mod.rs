@@ -95,20 +95,22 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
 
 /// Scans with `jobs` threads and hands the reports on in the order of the files, each as soon as it can be.
 fn in_order(files: &[Wanted], jobs: usize, mut each: impl FnMut(Report)) {
-    let (next, limits) = (AtomicUsize::new(0), Limits::default());
+    let (order, next, limits) = (largest_first(files), AtomicUsize::new(0), Limits::default());
     let (send, receive) = mpsc::channel();
     std::thread::scope(|threads| {
         for _ in 0..jobs.min(files.len()) {
             let (send, next, limits) = (send.clone(), &next, &limits);
-            threads.spawn(move || {
+            let order = &order;
+            let work = move || {
                 loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
                     let Some(file) = files.get(place) else { return };
                     if send.send((place, one(file, limits))).is_err() {
                         return;
                     }
                 }
-            });
+            };
+            threads.spawn(|| weighbridge_scanners::with_room(work));
         }
         drop(send);
         let (mut early, mut due) = (BTreeMap::new(), 0);
@@ -120,6 +122,17 @@ fn in_order(files: &[Wanted], jobs: usize, mut each: impl FnMut(Report)) {
             }
         }
     });
+}
+
+/// The large files come first, so that nobody waits for the last of them alone; the others in their own order.
+fn largest_first(files: &[Wanted]) -> Vec<usize> {
+    let size = |place: &usize| {
+        let file = files.get(*place)?;
+        file.neighbours.as_deref()?.get(&file.name).copied().filter(|size| *size >= LARGE)
+    };
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_cached_key(|place| std::cmp::Reverse(size(place)));
+    order
 }
 
 /// Reads one file, and keeps the bytes of its name.
@@ -145,5 +158,7 @@ fn judged(file: &Wanted, limits: &Limits) -> Report {
     }
 }
 
+/// A file of this size is begun with.
+const LARGE: u64 = 1 << 20;
 /// How often the line of progress changes.
 const PROGRESS: Duration = Duration::from_millis(100);

@@ -8,8 +8,8 @@ mod names;
 mod tests;
 
 use self::names::{
-    ALIASES, ALSO_FOLDERS, ALSO_INNER, COMPUTING, EXECUTING, GADGETS, LOADING, ORDINARY, ORDINARY_BELOW, READING,
-    RUNNING, VOUCHED,
+    ALIASES, ALSO_FOLDERS, ALSO_INNER, COMPUTING, EXECUTING, GADGETS, LOADING, LOADING_DATA, ORDINARY, ORDINARY_BELOW,
+    READING, RUNNING, VOUCHED,
 };
 use super::paths;
 use crate::{
@@ -88,7 +88,7 @@ fn alone(parts: &[&str]) -> Weigh {
     if ours && inner.last().is_some_and(|last| RUNNING.contains(last)) {
         return Weigh::Dangerous(format!("what is called `{}` runs what it is given", inner.last().unwrap_or(first)));
     }
-    if ours && inner.last().is_some_and(|last| READING.contains(last)) && below(ORDINARY_BELOW).is_none() {
+    if ours && inner.last().is_some_and(|last| reads(last)) && below(ORDINARY_BELOW).is_none() {
         return Weigh::Unknown;
     }
     if below(ORDINARY_BELOW).is_some() || inner.last().is_some_and(|last| ours && LOADING.contains(last)) {
@@ -113,6 +113,13 @@ fn alone(parts: &[&str]) -> Weigh {
     // Functions of a framework's inner modules are nothing that anybody writes into a config; their classes are.
     let private = inner.iter().any(|part| part.starts_with('_') && !part.starts_with("__"));
     if ours && (!private || is_class(inner) || vouched(parts)) { Weigh::Vouched } else { Weigh::Unknown }
+}
+
+/// Whether a function of this name reads files that can hold code.
+fn reads(last: &str) -> bool {
+    let bare = last.trim_start_matches('_');
+    let loads = bare.starts_with("load_") || bare.starts_with("attempt_load") || bare.starts_with("unpickle");
+    READING.contains(&bare) || loads && !LOADING_DATA.contains(&bare) && !LOADING.contains(&bare)
 }
 
 /// Why a name leads out of its package, if it does.

@@ -364,6 +364,21 @@ pub(super) const READING: &[&str] = &[
     "load_op_library",
 ];
 
+/// Functions whose names begin as those do, and which read what holds no code.
+pub(super) const LOADING_DATA: &[&str] = &[
+    "load_audio",
+    "load_dataset",
+    "load_dataset_builder",
+    "load_image",
+    "load_img",
+    "load_images",
+    "load_metric",
+    "load_prompt",
+    "load_video",
+    "load_vocab",
+    "load_wav",
+];
+
 /// Modules of the standard library whose functions only compute.
 pub(super) const COMPUTING: &[&str] = &[
     "math",

@@ -168,6 +168,22 @@ fn what_configs_are_about_is_vouched_for() {
 }
 
 #[test]
+fn what_loads_by_its_name_is_not_vouched_for() {
+    for name in [
+        "ultralytics.nn.tasks.attempt_load_weights",
+        "transformers.modeling_utils.load_state_dict",
+        "pytorch_lightning.core.saving._load_state",
+        "megatron.core.checkpoint.load_plain_tensors",
+        "timm.models.load_custom_pretrained",
+    ] {
+        assert_ne!(weigh(name), Weigh::Vouched, "{name}");
+    }
+    for name in ["datasets.load_dataset", "transformers.image_utils.load_image", "sklearn.datasets.load_iris"] {
+        assert_eq!(weigh(name), Weigh::Vouched, "{name}");
+    }
+}
+
+#[test]
 fn what_nobody_knows_stays_unknown() {
     for name in [
         "stable_baselines3.PPO.load",

@@ -189,7 +189,7 @@ fn blob(scan: &mut Scan<'_>, file: &File, (path, name): (&str, &str), range: Ran
     let (head, tail) = (part.read_up_to(0, HEAD)?, part.read(length.saturating_sub(TAIL)..length)?);
     scan.steps(head.len() as u64 / 8)?;
     let ends = tail.iter().rfind(|byte| **byte != 0) == Some(&b'.');
-    if ends && pickle::recognise(&Probe { source: &part, head, tail }) == Match::Content {
+    if ends && pickle::recognise(&Probe::new(&part, head, tail)) == Match::Content {
         scan.inner(&part);
     }
     Ok(())
@@ -235,7 +235,7 @@ fn pickled(scan: &mut Scan<'_>, file: &File, range: Range<u64>, name: &str, valu
     let (length, source) = (value.len() as u64, Source::new(name, in_memory(value.clone()), 0));
     let (head, tail) = (source.read_up_to(0, HEAD)?, source.read(length.saturating_sub(TAIL)..length)?);
     scan.steps(head.len() as u64 / 8)?;
-    let is = pickle::recognise(&Probe { source: &source, head, tail });
+    let is = pickle::recognise(&Probe::new(&source, head, tail));
     if is != Match::No {
         // Each is a file of its own, with its own account of what was seen.
         scan.steps(500)?;

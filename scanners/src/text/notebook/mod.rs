@@ -15,6 +15,7 @@ use self::{
     magics::{Magic, Use},
 };
 use crate::{
+    configs::requirements,
     formats::r_script,
     read::json::{Kind, Tree},
     rules,
@@ -331,7 +332,7 @@ fn joined(tree: &Tree, id: usize) -> String {
 /// A program for the shell: its lines one by one, and all of them together.
 fn shell_text(scan: &mut Scan<'_>, source: &Source, at: u64, text: &str) {
     for line in text.replace("\\\n", " ").lines().filter(|line| !line.trim_start().starts_with('#')) {
-        if shell::judge(line) == Command::ForeignPackages {
+        if matches!(shell::judge(line), Command::ForeignPackages | Command::Installs) {
             shell_line(scan, source, at, line);
         }
     }
@@ -363,7 +364,16 @@ pub(crate) fn shell_message(line: &str) -> Option<(&'static rules::Rule, String)
         Command::ForeignPackages => {
             Some((&rules::NOTEBOOK_SHELL, format!("A cell installs packages from elsewhere: `{}`", shortened(line))))
         }
-        Command::Installs | Command::Ordinary | Command::Other => None,
+        Command::Installs => {
+            let address = line.split_whitespace().find_map(|word| word.find("git+").and_then(|at| word.get(at..)))?;
+            let address = address.trim_matches(['"', '\'', ';', '&']);
+            requirements::is_strangers(address).then(|| {
+                let what =
+                    format!("A cell installs a package from `{}`, whose owner nobody vouches for", shortened(address));
+                (&rules::NOTEBOOK_INSTALLS, what)
+            })
+        }
+        Command::Ordinary | Command::Other => None,
     }
 }
 

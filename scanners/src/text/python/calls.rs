@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use ruff_python_ast::IpyEscapeKind;
-
 use super::{
     constants, decode, effects, names,
     names::Deed,
@@ -323,6 +321,14 @@ impl Walk<'_> {
                 }
                 Value::list(made)
             }
+            "hydra.utils.instantiate" | "hydra.utils.call" => {
+                let What::Dict(entries) = &first.what else { return None };
+                let target = entries.iter().find(|(key, _)| key.as_text() == Some("_target_"))?;
+                let target = names::canonical(target.1.as_text()?);
+                let given: Vec<Value> = entries.iter().map(|(_, value)| value.clone()).skip(1).collect();
+                return names::is_weapon(&target)
+                    .then(|| self.call(&Value::path(target), &Args { given, named: Vec::new() }, at));
+            }
             "builtins.staticmethod" | "builtins.classmethod" => first,
             "typing.cast" => args.at(1),
             // `type.__call__(X, …)` is `X(…)`; a class that is made of another one does what that does.
@@ -331,8 +337,12 @@ impl Walk<'_> {
                     let rest = args.given.get(1..).unwrap_or_default().to_vec();
                     self.call(&first, &Args { given: rest, named: args.named.clone() }, at)
                 }
-                (_, Some(bases)) => bases.into_iter().find(|base| base.as_path().is_some_and(does))?,
-                _ => return None,
+                (_, bases) => {
+                    // What stands in the table is what objects of the class do.
+                    let body = Args { given: vec![args.at(2)], named: Vec::new() };
+                    self.hand_over("", &body, at);
+                    bases?.into_iter().find(|base| base.as_path().is_some_and(does))?
+                }
             },
             // A callback of the file is the file's function still; a prototype that names a library's function is no address.
             "ctypes.CFUNCTYPE()" | "ctypes.PYFUNCTYPE()" | "ctypes.WINFUNCTYPE()" => match &first.what {
@@ -398,22 +408,6 @@ impl Walk<'_> {
             | What::Partial(_)
             | What::Either(_) => self.call(with, &args, at),
             _ => Value::default(),
-        }
-    }
-
-    /// `!command` and `%magic` in notebooks.
-    pub(super) fn shell_line(&mut self, kind: IpyEscapeKind, line: &str, at: u32) {
-        match kind {
-            IpyEscapeKind::Shell | IpyEscapeKind::ShCap => self.cell_command(line, at),
-            IpyEscapeKind::Magic | IpyEscapeKind::Magic2 => {
-                for magic in ["sx ", "system ", "sc ", "pip ", "conda "] {
-                    if let Some(rest) = line.strip_prefix(magic) {
-                        let own = matches!(magic, "pip " | "conda ");
-                        self.cell_command(if own { line } else { rest }, at);
-                    }
-                }
-            }
-            _ => {}
         }
     }
 

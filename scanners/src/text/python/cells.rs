@@ -4,22 +4,15 @@ use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_text_size::Ranged;
 
-use super::{STACK, depth};
-use crate::scan::{Scanned, Stop};
+use super::{depth, room};
+use crate::scan::Scanned;
 
 /// A cell in the ways in which it can be read; each with the places at which its reader put lines of its own.
 pub(crate) type Readings = Vec<(String, Vec<usize>)>;
 
 /// For each cell the first of its readings that is Python, or why none is.
 pub(crate) fn readable(cells: &[Readings]) -> Scanned<Vec<Result<usize, String>>> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("cells".into())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || cells.iter().map(first).collect())
-            .map_err(|error| Stop::Unreadable(format!("there is no room to read Python in: {error}")))?;
-        thread.join().map_err(|_| Stop::broken(0, "the Python parser gave up"))
-    })
+    room::run("cells", || cells.iter().map(first).collect())
 }
 
 fn first(readings: &Readings) -> Result<usize, String> {

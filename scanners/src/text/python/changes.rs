@@ -55,6 +55,12 @@ impl<'a> Walk<'a> {
             self.weigh_pickling(value, at);
         }
         self.weigh_reducer(name, value, at);
+        if name.starts_with("__")
+            && name.ends_with("__")
+            && let Some(weapon) = value.as_path().filter(|path| names::is_weapon(path))
+        {
+            self.note(&rules::PYTHON_TAMPERING, format!("makes `{weapon}` what an object's `{name}` does"), at);
+        }
         let Some(module) = on.as_path().filter(|path| !path.contains("()")) else { return };
         let target = names::canonical(&format!("{module}.{name}"));
         // Putting back what was there is no change.

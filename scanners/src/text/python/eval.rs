@@ -163,12 +163,9 @@ impl<'a> Walk<'a> {
                 }
                 Value::default()
             }
-            Expr::IpyEscapeCommand(e) => {
-                self.shell_line(e.kind, &e.value, e.range.start().to_u32());
-                Value::default()
-            }
             Expr::BooleanLiteral(e) => Value::new(What::Number(i64::from(e.value))),
-            Expr::NoneLiteral(_) | Expr::EllipsisLiteral(_) => Value::default(),
+            // Commands of notebooks are read before (`notebook`): this reader takes plain Python only.
+            Expr::NoneLiteral(_) | Expr::EllipsisLiteral(_) | Expr::IpyEscapeCommand(_) => Value::default(),
         }
     }
 

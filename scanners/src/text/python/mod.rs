@@ -1,6 +1,6 @@
 //! Python source: what it does when it is imported, and what it could do when it is called.
 //!
-//! The text is parsed and walked on a thread with a large stack, after its depth is known to be bounded. Nothing is run,
+//! The text is parsed and walked on a large stack, after its depth is known to be bounded. Nothing is run,
 //! nothing is imported; names are followed as far as constants lead.
 
 mod assign;
@@ -23,6 +23,7 @@ mod network;
 pub(crate) mod nul;
 mod raw;
 mod reach;
+pub(crate) mod room;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -42,8 +43,6 @@ use crate::{
 
 /// No file of Python that a person works with is larger.
 const LONGEST: usize = 4 << 20;
-/// Address space only: pages are used as far as the text is deep.
-const STACK: usize = 256 << 20;
 /// Code in code in code: deeper than this it is only noted.
 const MOST_NESTED: u32 = 4;
 
@@ -67,7 +66,7 @@ fn inspect_as(scan: &mut Scan<'_>, source: &Source, text: &str, when: When, plac
         return Err(Stop::Spent(format!("{} bytes of Python are more than {LONGEST}", text.len())));
     }
     scan.steps(text.len() as u64 / 4)?;
-    let judged = on_a_large_stack(text, when)?;
+    let judged = room::run("python", || judge_text(text, when))?;
     scan.steps(judged.account.steps)?;
     scan.facts.imports.extend(judged.account.imports);
     scan.facts.remote_code.extend(judged.account.remote_code);
@@ -128,20 +127,6 @@ struct Judged {
     /// Why it is not all Python 3.
     broken: Option<String>,
     too_deep: bool,
-}
-
-/// Parsers of nested text recurse, and so does freeing what they made: it is done where there is room for it.
-fn on_a_large_stack(text: &str, when: When) -> Scanned<Judged> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("python".into())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || judge_text(text, when))
-            .map_err(|error| Stop::Unreadable(format!("there is no room to read Python in: {error}")))?;
-        // The parser is another's, and has been seen to panic. That ends here and is a reason in the coverage; what is printed
-        // of it is the program's to decide, by its panic hook: a library leaves that alone.
-        thread.join().map_err(|_| Stop::broken(0, "the Python parser gave up"))
-    })
 }
 
 fn judge_text(text: &str, when: When) -> Judged {

@@ -17,6 +17,9 @@ const LOOKERS: &[&str] = &[
 /// Modules of such functions.
 const LOOKING: &[&str] = &["builtins.", "inspect.", "typing.", "unittest.", "mock.", "dis.", "types.", "pytest."];
 
+/// So many functions of a list or table are looked at.
+const MOST_HELD: usize = 64;
+
 /// Marks what a detour led to, so that calling it tells.
 pub(super) fn marked(value: Value) -> Value {
     let hidden = value.as_path().is_some_and(|path| path == "builtins" || names::makes_code(path));
@@ -52,6 +55,16 @@ impl Walk<'_> {
         let weapon = |value: &Value| matches!(&value.what, What::Path(path) if names::is_weapon(path));
         if args.all().any(weapon) {
             self.call_what_is_given(args, at);
+            return;
+        }
+        // In a list or a table of functions it is handed over as well.
+        let held = args.all().flat_map(|value| match &value.what {
+            What::List(items) => items.iter().take(MOST_HELD).cloned().collect(),
+            What::Dict(items) => items.iter().take(MOST_HELD).map(|(_, value)| value.clone()).collect(),
+            _ => Vec::new(),
+        });
+        if let Some(found) = held.into_iter().find(weapon) {
+            self.call(&found, &Args::default(), at);
         }
     }
 }

@@ -302,13 +302,17 @@ impl<'a> Walk<'a> {
                     self.eval(message);
                 }
             }
-            Stmt::IpyEscapeCommand(s) => self.shell_line(s.kind, &s.value, s.range.start().to_u32()),
             Stmt::Delete(s) => {
                 for target in &s.targets {
                     self.eval(target);
                 }
             }
-            Stmt::TypeAlias(_) | Stmt::Nonlocal(_) | Stmt::Pass(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
+            Stmt::TypeAlias(_)
+            | Stmt::Nonlocal(_)
+            | Stmt::Pass(_)
+            | Stmt::Break(_)
+            | Stmt::Continue(_)
+            | Stmt::IpyEscapeCommand(_) => {}
         }
         Value::default()
     }

@@ -96,6 +96,17 @@ fn work_is_bounded_by_the_text() {
 }
 
 #[test]
+fn commands_within_commands_are_not_read_for_ever() {
+    for text in ["$(".repeat(1_000_000), "`a `".repeat(500_000), "$(a $(b) ".repeat(250_000)] {
+        let parsed = words::parse(&text, |_, _| Vec::new());
+        let read: usize = parsed.texts.iter().flat_map(|text| &text.commands).map(|simple| simple.words.len()).sum();
+        assert!(parsed.many || parsed.deep, "what is left out is said");
+        assert!(read <= text.len() && parsed.texts.len() <= 4097, "{read} words in {} texts", parsed.texts.len());
+        assert!(harms(&text, |_| false).iter().any(|harm| harm.how.contains("within commands")));
+    }
+}
+
+#[test]
 fn words_are_what_the_shell_makes_of_them() {
     let words = |text: &str| -> Vec<String> {
         let parsed = words::parse(text, |_, _| Vec::new());

@@ -12,6 +12,8 @@ const MOST_DEEP: u32 = 8;
 /// What names may grow a text to.
 const MOST_GROWN: usize = 1 << 18;
 const MOST_TEXTS: usize = 4096;
+/// So many bytes of commands within commands are read. Each level holds all those below it.
+const MOST_WITHIN: usize = 1 << 20;
 const MOST_NAMES: usize = 64;
 /// `x=$(f "$x")` holds itself: names that hold commands are followed no deeper than this.
 const MOST_NAMED: u32 = 3;
@@ -83,7 +85,7 @@ struct Todo {
 pub(super) fn parse(text: &str, programs: fn(&Text, usize) -> Vec<String>) -> Parsed {
     let mut parsed = Parsed { texts: vec![Text::default()], ..Parsed::default() };
     let mut todo = vec![Todo { number: 0, text: text.to_owned(), depth: 0, names: Rc::default() }];
-    let mut grown = 0;
+    let (mut grown, mut within) = (0, 0);
     while let Some(next) = todo.pop() {
         let Todo { number, text, depth, names } = next;
         let mut reader = Reader { text: &text, names, grown, own: depth < MOST_NAMED, ..Reader::default() };
@@ -97,7 +99,9 @@ pub(super) fn parse(text: &str, programs: fn(&Text, usize) -> Vec<String>) -> Pa
         for command in 0..count {
             more.extend(programs(&parsed.texts[number], command).into_iter().map(|text| (command, text)));
         }
-        if depth + 1 > MOST_DEEP || parsed.texts.len() + more.len() > MOST_TEXTS || grown > MOST_GROWN {
+        within += more.iter().map(|(_, text)| text.len()).sum::<usize>();
+        let many = parsed.texts.len() + more.len() > MOST_TEXTS || grown > MOST_GROWN || within > MOST_WITHIN;
+        if depth + 1 > MOST_DEEP || many {
             parsed.deep |= depth + 1 > MOST_DEEP && !more.is_empty();
             parsed.many |= depth < MOST_DEEP && !more.is_empty();
             words_of(&mut parsed.texts[number]).for_each(|word| word.inner.clear());

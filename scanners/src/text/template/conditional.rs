@@ -61,7 +61,26 @@ pub(crate) fn judge(template: &Template, known: &Knowledge) -> Vec<Seen> {
     }
     seen.extend(replaced(template, known));
     seen.extend(addressed(template, known));
+    if seen.is_empty() {
+        seen.extend(orders(template, known));
+    }
     seen
+}
+
+/// Orders that are written whatever is said. They stand in plain view, so that they are only told.
+fn orders(template: &Template, known: &Knowledge) -> Option<Seen> {
+    template.statements.iter().find_map(|statement| {
+        let text = match &statement.kind {
+            StatementKind::Text(text) => words::orders(text).then(|| text.clone()),
+            StatementKind::Print(value) | StatementKind::Set { value, .. } => {
+                texts(template, known, *value).into_iter().find(|text| words::orders(text))
+            }
+            _ => None,
+        }?;
+        let text: String = text.trim().chars().take(160).collect();
+        let what = format!("writes {text:?} into every conversation, or into every one of a kind");
+        Some(Seen { rule: &rules::TEMPLATE_ORDERS, at: statement.at, what })
+    })
 }
 
 /// Words of the conversation that are put in the place of other words: `content|replace('safe', 'unsafe')`. Marks and
@@ -178,6 +197,10 @@ fn instruction(template: &Template, known: &Knowledge, body: &Range<usize>, trig
                     texts.iter().take(1).for_each(|text| pieces.extend([text.as_str(), " "]));
                 }
                 texts.into_iter().find(|text| text != trigger && words::instructs(text))
+            }
+            // Words one by one.
+            StatementKind::For { over, .. } if words::instructs(&texts(template, known, *over).join(" ")) => {
+                Some(texts(template, known, *over).join(" "))
             }
             // What is written behind another question belongs to that one.
             StatementKind::If { .. } | StatementKind::For { .. } => {

@@ -125,7 +125,30 @@ pub(crate) fn instructs(text: &str) -> bool {
     words(&without_marks(text)) >= 4
 }
 
-/// The same of a text that is written piece by piece, where names and marks stand side by side anyway.
+/// Whether a text gives a model orders that whoever talks to it would want to know: to hide something, to send somebody
+/// somewhere, or to do a thing always.
+pub(crate) fn orders(text: &str) -> bool {
+    const SIGNS: [&str; 14] = [
+        "ignore all",
+        "ignore any",
+        "ignore previous",
+        "ignore the",
+        "disregard",
+        "always ",
+        "never ",
+        "secretly",
+        "do not tell",
+        "don't tell",
+        "do not mention",
+        "without telling",
+        "recommend",
+        "://",
+    ];
+    let lower = text.to_lowercase();
+    words(&without_marks(text)) >= 5 && SIGNS.iter().any(|sign| lower.contains(sign))
+}
+
+/// What [`instructs`] says, of a text that is written piece by piece, where names and marks stand side by side anyway.
 pub(crate) fn instructs_in_pieces(text: &str) -> bool {
     words(&without_marks(text)) >= 5
 }
