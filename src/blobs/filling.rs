@@ -170,7 +170,8 @@ impl Filling {
 
     /// What has to be done once before anybody reads: that somebody will is written down here.
     pub async fn mark<F: Future<Output = Result<(), Fault>>>(&self, mark: impl FnOnce() -> F) -> Result<(), Fault> {
-        self.marked.get_or_try_init(mark).await.map(|_| ())
+        self.marked.get_or_try_init(mark).await?;
+        Ok(())
     }
 
     /// Begins to read. `None` when the fetch is over, one way or the other, or was never marked.

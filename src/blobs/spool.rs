@@ -99,7 +99,7 @@ impl Spool {
         .await?;
         let work = Work::Idle(hasher);
         let resumed = len > 0;
-        let fill = Fill::of(offered.as_ref().and_then(|offered| offered.begin(&path, len)));
+        let readers = Fill::of(offered.and_then(|offered| offered.begin(&path, len)));
         Ok(Self {
             blobs,
             path,
@@ -111,7 +111,7 @@ impl Spool {
             len,
             excess: false,
             resumed,
-            fill,
+            fill: readers,
             handed: Instant::now(),
             back: WriteBack { from: len, under_way: None },
         })

@@ -54,11 +54,16 @@ class Bench:
         proc = self.start([str(self.bin / "weighbridge-simulator"), "--sample"], stdout=subprocess.PIPE)
         said = json.loads(proc.stdout.readline())
         self.hub_url = said["hub"]
-        size = int(self.gib * (1 << 30))
-        self.sim("/-sim/repos", {"kind": "models", "id": "bench/big"})
-        self.sim("/-sim/commit", {"kind": "models", "id": "bench/big", "title": "big", "files": [
-            {"path": "model.safetensors", "generated": {"seed": 7, "len": size}},
+        self.model("bench/big", 7)
+
+    def model(self, repo, seed):
+        self.sim("/-sim/repos", {"kind": "models", "id": repo})
+        self.sim("/-sim/commit", {"kind": "models", "id": repo, "title": "big", "files": [
+            {"path": "model.safetensors", "safetensors": {"seed": seed, "len": int(self.gib * (1 << 30))}},
             {"path": "config.json", "text": "{}" + " " * 1000}]})
+
+    def sim_json(self, path, body):
+        return json.loads(self.sim(path, body))
 
     def sim(self, path, body):
         request = urllib.request.Request(self.hub_url + path, json.dumps(body).encode(), {"content-type": "application/json"})
@@ -154,15 +159,40 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000;
         info, info99 = rate(f"{self.url}/api/models/bench/big")
         self.say(f"model info, 64 connections (p99 {info99})", f"{info:,.0f}/s", f"{ng:,.0f}/s", info / ng)
 
-    def cold(self):
-        began = time.monotonic()
-        subprocess.run(["curl", "-sfL", "-o", "/dev/null", f"{self.hub_url}/bench/big/resolve/main/model.safetensors"], check=True)
-        direct = time.monotonic() - began
-        began = time.monotonic()
+    def cold(self, rounds, bandwidth):
+        """Medians over rounds in turns; every round is a model of its own, so that each pull is the first. The hub sends as
+        fast as it can, or as a network of this speed would let it."""
+        sim = lambda n: f"bench/cold-{bandwidth}-{n}"
+        fault = bandwidth and self.sim_json("/-sim/faults", {"kind": "bandwidth", "bytes_per_second": bandwidth, "side": "cdn"})
+        direct, through, first = [], [], []
+        for n in range(rounds):
+            self.model(sim(n), 100 + 10 * n + (bandwidth or 0) % 7)
+            path = f"/{sim(n)}/resolve/main/model.safetensors"
+            self.judged(sim(n))
+            began = time.monotonic()
+            subprocess.run(["curl", "-sfL", "-o", "/dev/null", self.hub_url + path], check=True)
+            direct.append(time.monotonic() - began)
+            began = time.monotonic()
+            done = subprocess.run(["curl", "-sf", "--retry", "60", "-H", f"Authorization: Bearer {self.token}", "-o", "/dev/null",
+                                   "-w", "%{time_starttransfer}", self.url + path], check=True, capture_output=True, text=True)
+            through.append(time.monotonic() - began)
+            first.append(float(done.stdout))
+        if fault:
+            urllib.request.urlopen(urllib.request.Request(f"{self.hub_url}/-sim/faults/{fault['id']}", method="DELETE")).read()
+        ours, theirs = statistics.median(through), statistics.median(direct)
+        how = f"{bandwidth / 125e6:g} Gbit/s" if bandwidth else "loopback"
+        self.say(f"cold pull of {self.gib} GiB over {how}, against the hub itself (time)", f"{ours:.2f} s", f"{theirs:.2f} s", ours / theirs)
+        print(f"|   its first byte after | {statistics.median(first) * 1000:.0f} ms | - | - |", flush=True)
+
+    def pull(self):
         subprocess.run(["curl", "-sf", "--retry", "60", "-H", f"Authorization: Bearer {self.token}", "-o", "/dev/null",
                         f"{self.url}/bench/big/resolve/main/model.safetensors"], check=True)
-        through = time.monotonic() - began
-        self.say(f"cold pull of {self.gib} GiB, against the hub itself (time)", f"{through:.2f} s", f"{direct:.2f} s", through / direct)
+
+    def judged(self, repo):
+        """Asked for once, as a client does first, so that its rules have decided: what is measured is bytes."""
+        request = urllib.request.Request(f"{self.url}/api/models/{repo}", headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
 
     def say(self, what, ours, theirs, ratio):
         print(f"| {what} | {ours} | {theirs} | {ratio:.2f} |", flush=True)
@@ -177,13 +207,21 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binaries")
     parser.add_argument("--gib", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cold", type=lambda text: [int(float(n) * 125e6) for n in text.split(",")], default=[0, 125_000_000, 1_250_000_000],
+                        help="speeds of the hub in Gbit/s, 0 for as fast as it can")
+    parser.add_argument("--only-cold", action="store_true")
     asked = parser.parse_args()
     bench = Bench(asked.binaries, asked.gib)
     try:
         bench.hub()
         bench.gateway()
         print("| figure | gateway | peer | ratio |\n|---|---|---|---|")
-        bench.cold()
+        for bandwidth in asked.cold:
+            bench.cold(asked.rounds, bandwidth)
+        if asked.only_cold:
+            return
+        bench.pull()
         bench.nginx()
         bench.warm(1)
         bench.warm(8)

@@ -14,11 +14,11 @@ fn of(bytes: &Bytes) -> Fetched {
 }
 
 /// Copies of these ranges, kept as the scanner's were.
-async fn copies(blobs: &Blobs, bytes: &Bytes, ranges: &[std::ops::Range<usize>]) -> Arc<Copies> {
+async fn copies(blobs: &Blobs, bytes: &Bytes, ranges: &[(usize, usize)]) -> Arc<Copies> {
     let mut all = Vec::new();
-    for range in ranges {
-        let piece = bytes.slice(range.clone());
-        let kept = Kept::of(range.start as u64, &piece);
+    for (start, end) in ranges {
+        let piece = bytes.slice(*start..*end);
+        let kept = Kept::of(*start as u64, &piece);
         blobs.keep(&kept, piece).await;
         all.push(kept);
     }
@@ -55,7 +55,7 @@ async fn waits(reader: &mut BlobReader) -> bool {
 async fn all_but_the_end_comes_early_and_the_end_when_all_is_right() {
     let (folder, bytes) = (Folder::new(), sample(SIZE));
     let blobs = folder.blobs().await;
-    let copies = copies(&blobs, &bytes, &[0..1000]).await;
+    let copies = copies(&blobs, &bytes, &[(0, 1000)]).await;
     let (offer, mut spool, filling) = begun(&blobs, &bytes, 2 << 20).await;
     let mut reader = filling.read(&blobs, Arc::clone(&copies)).unwrap();
     assert_eq!(reader.remaining(), SIZE as u64);
@@ -76,12 +76,12 @@ async fn all_but_the_end_comes_early_and_the_end_when_all_is_right() {
 async fn what_was_judged_comes_from_its_copies_alone() {
     let (folder, bytes) = (Folder::new(), sample(SIZE));
     let blobs = folder.blobs().await;
-    let ranges = [0..1000, 500..1500, (1 << 20) - 5..(1 << 20) + 5, 2 << 20..3 << 20];
+    let ranges = [(0, 1000), (500, 1500), ((1 << 20) - 5, (1 << 20) + 5), (2 << 20, 3 << 20)];
     let copies = copies(&blobs, &bytes, &ranges).await;
     // Another file of the same length comes at the second fetch.
     let mut other = bytes.to_vec();
-    for range in ranges.clone() {
-        other[range].fill(0);
+    for (start, end) in ranges {
+        other[start..end].fill(0);
     }
     let other = Bytes::from(other);
     let offer = blobs.offer(KEY, of(&bytes), "one".to_owned());
@@ -108,7 +108,7 @@ async fn a_fetch_that_ends_in_any_other_way_cuts_its_readers() {
     for way in ["dropped", "restarted", "never found right"] {
         let folder = Folder::new();
         let blobs = folder.blobs().await;
-        let copies = copies(&blobs, &bytes, &[0..1000]).await;
+        let copies = copies(&blobs, &bytes, &[(0, 1000)]).await;
         let (offer, mut spool, filling) = begun(&blobs, &bytes, 2 << 20).await;
         let mut reader = filling.read(&blobs, Arc::clone(&copies)).unwrap();
         read(&mut reader, 1 << 20).await;
@@ -139,7 +139,7 @@ async fn a_fetch_that_ends_in_any_other_way_cuts_its_readers() {
 async fn nobody_reads_what_was_not_marked_or_is_somebody_elses() {
     let (folder, bytes) = (Folder::new(), sample(SIZE));
     let blobs = folder.blobs().await;
-    let copies = copies(&blobs, &bytes, &[0..1000]).await;
+    let copies = copies(&blobs, &bytes, &[(0, 1000)]).await;
     let offer = blobs.offer(KEY, of(&bytes), "one".to_owned());
     let spool = blobs.spool(KEY, lfs(&bytes)).await.unwrap();
     spool.let_read();
@@ -177,7 +177,7 @@ async fn a_copy_that_is_missing_or_wrong_is_none() {
 async fn a_reader_does_not_keep_the_spool_locked() {
     let (folder, bytes) = (Folder::new(), sample(SIZE));
     let blobs = folder.blobs().await;
-    let copies = copies(&blobs, &bytes, &[0..1000]).await;
+    let copies = copies(&blobs, &bytes, &[(0, 1000)]).await;
     let (offer, spool, filling) = begun(&blobs, &bytes, 2 << 20).await;
     let _reader = filling.read(&blobs, copies).unwrap();
     drop((spool, offer));
