@@ -40,7 +40,10 @@ enum JobsCommand {
 
 pub async fn run(args: JobsArgs) -> Result<(), Failure> {
     match args.command {
-        Some(JobsCommand::Show { id, json }) => show(&Api::find()?.get(&path(&id, "")?).await?, json.json),
+        Some(JobsCommand::Show { id, json }) => {
+            show(&Api::find()?.get(&path(&id, "")?).await?, json.json);
+            Ok(())
+        }
         Some(JobsCommand::Retry { id, json }) => {
             let answer = Api::find()?.post(&path(&id, "/retry")?, &json!({})).await?;
             if json.json {
@@ -110,10 +113,9 @@ fn say(lines: &[Vec<String>], answer: &Value) {
     }
 }
 
-fn show(job: &Value, json: bool) -> Result<(), Failure> {
+fn show(job: &Value, json: bool) {
     if json {
-        out::say_json(job);
-        return Ok(());
+        return out::say_json(job);
     }
     let pairs = [
         ("Id", text(job, "id").to_owned()),
@@ -133,7 +135,6 @@ fn show(job: &Value, json: bool) -> Result<(), Failure> {
     for (label, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
         out::say(format!("{label:<10}{value}"));
     }
-    Ok(())
 }
 
 /// `3 of 12 files, 1.2 GB of 4.9 GB`; empty where nothing is counted.

@@ -89,15 +89,12 @@ fn set(text: &[char]) -> Option<(Part, usize)> {
     let mut ranges = Vec::new();
     let mut at = 0;
     while let Some(from) = inside.get(at) {
-        match (inside.get(at + 1), inside.get(at + 2)) {
-            (Some('-'), Some(to)) => {
-                ranges.push((*from, *to));
-                at += 3;
-            }
-            _ => {
-                ranges.push((*from, *from));
-                at += 1;
-            }
+        if let (Some('-'), Some(to)) = (inside.get(at + 1), inside.get(at + 2)) {
+            ranges.push((*from, *to));
+            at += 3;
+        } else {
+            ranges.push((*from, *from));
+            at += 1;
         }
     }
     Some((Part::Set { not, ranges }, begin + length + 1))

@@ -127,9 +127,10 @@ async fn a_large_tree_is_read_in_pages_and_paths_one_by_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_is_not_refused_for_another_revisions_wrong_bytes() {
     let bench = Bench::on_sqlite().await;
-    let good = Content::generated(3, 40_000);
+    // Of a kind that is judged: what was found right is decided about anew.
+    let good = Content::safetensors(3, 40_000);
     let liar = bench.hub.model("evil/weights").commit("Add");
-    liar.lfs_claiming("bad.bin", Content::generated(9, 40_000), good.sha256()).push();
+    liar.lfs_claiming("bad.bin", Content::safetensors(9, 40_000), good.sha256()).push();
     bench.hub.model("acme/weights").commit("Add").lfs("good.bin", good.clone()).push();
     bench.serve("evil/weights").await;
     bench.serve("acme/weights").await;

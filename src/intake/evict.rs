@@ -247,7 +247,9 @@ pub async fn note_uses(app: App) {
         let used: Vec<Sha256> = used.into_iter().collect();
         if let Err(fault) = sql::save_uses(&app.chores, &used, clock::now()).await {
             tracing::warn!(%fault, "when blobs were last read cannot be written down");
-            used.into_iter().for_each(|sha256| app.storage.used(sha256));
+            for sha256 in used {
+                app.storage.used(sha256);
+            }
         }
         if last {
             return;

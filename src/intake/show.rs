@@ -71,13 +71,15 @@ pub async fn retry(app: &App, may: Granted<RetryJob>) -> Result<Value, Refusal> 
 pub async fn storage(app: &App, may: &Granted<ReadStorage>) -> Result<Value, Refusal> {
     let full = evict::measure(app, may.reader()).await?;
     let rules = app.storage.rules;
-    // A full store refuses the next byte; one that can make room does not.
-    let is_full = full.missing(app, 1) > 0 && !full.can_make(app, 1);
+    // A full store refuses the next byte, or what was refused last and would be again; one that can make room does not.
+    let refused = rows::find_without_room(may.reader()).await?;
+    let wants = refused.and_then(|row| u64::try_from(row.total_bytes).ok()).unwrap_or_default().max(1);
+    let is_full = full.missing(app, wants) > 0 && !full.can_make(app, wants);
     Ok(json!({
         "blobs": full.blobs, "bytes": full.stored, "leaving_bytes": full.leaving, "may_go_bytes": full.may_go,
         "quota": rules.quota, "keep_free": rules.keep_free, "evict": rules.evict.word(),
         "free_on_disk": full.free.bytes, "full": is_full,
-        "why": is_full.then(|| format!("Nothing more is fetched: {}.", full.no_room(app, 1))),
+        "why": is_full.then(|| format!("Files are refused: {}.", full.no_room(app, wants))),
     }))
 }
 

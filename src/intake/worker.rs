@@ -141,9 +141,8 @@ impl Hands {
             // Eight files each of the small ones, two in the background and one each of the others are what is fetched
             // from the hub at once.
             Lane::Pulls => (6, 2),
-            Lane::Listings => (2, 0),
-            // These take turns by themselves.
-            Lane::Digests => (2, 0),
+            // The small files of revisions take turns by themselves.
+            Lane::Listings | Lane::Digests => (2, 0),
             Lane::Inspections => (2, 2),
             Lane::Background => (4, 0),
             Lane::Prefetches => (4, 16),
@@ -226,14 +225,12 @@ async fn within_a_turn(
             () = &mut stop => return Ok(Outcome::Stopped),
             () = &mut turn, if long.is_some() => {
                 jobs::sql::set_long(&app.chores, &row).await?;
-                match long.take().map(Semaphore::try_acquire_owned) {
-                    // The hand that it leaves is free for the next.
-                    Some(Ok(other)) => drop(hand.replace(other)),
-                    _ => {
-                        let why = "it takes long, and waits for the hands of long work".to_owned();
-                        return Ok(Outcome::GoesOn { why, after: Duration::ZERO });
-                    }
-                }
+                let Some(Ok(other)) = long.take().map(Semaphore::try_acquire_owned) else {
+                    let why = "it takes long, and waits for the hands of long work".to_owned();
+                    return Ok(Outcome::GoesOn { why, after: Duration::ZERO });
+                };
+                // The hand that it leaves is free for the next.
+                drop(hand.replace(other));
             }
         }
     }

@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict},
 };
 
-use super::{BACKGROUND, LONG, Lane, Work};
+use super::{BACKGROUND, LONG, Lane, NO_ROOM, Work};
 use crate::{
     clock,
     domain::{refusal::Fault, time::Micros},
@@ -158,7 +158,7 @@ pub async fn claim(db: &Chores, taker: Taker<'_>, at: Micros, lease: i64) -> Res
     let next = next.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).into_query();
     // Compared with one value and not with a list: a list may be made again for every row, and each time another row.
     let next = Expr::SubQuery(None, Box::new(next.into()));
-    let taken = job::Entity::update_many()
+    let take = job::Entity::update_many()
         .col_expr(job::Column::State, Expr::value("running"))
         .col_expr(job::Column::LeaseBy, Expr::value(me))
         .col_expr(job::Column::LeaseUntil, Expr::value(at.0 + lease))
@@ -167,7 +167,7 @@ pub async fn claim(db: &Chores, taker: Taker<'_>, at: Micros, lease: i64) -> Res
         .into_query()
         .returning_all()
         .to_owned();
-    let rows = db.query_all(&taken).await.map_err(fault("taking a job"))?;
+    let rows = db.query_all(&take).await.map_err(fault("taking a job"))?;
     let row = rows.first().map(|row| job::Model::from_query_result(row, ""));
     row.transpose().map_err(fault("reading a taken job"))
 }
@@ -294,6 +294,15 @@ pub async fn count_states(db: &Reader) -> Result<Vec<(String, i64)>, Fault> {
         .column_as(job::Column::Id.count(), "jobs")
         .group_by(job::Column::State);
     query.into_tuple().all(db).await.map_err(fault("counting jobs"))
+}
+
+/// The newest job that was given up because there was no room.
+pub async fn find_without_room(db: &Reader) -> Result<Option<job::Model>, Fault> {
+    let query = job::Entity::find()
+        .filter(job::Column::State.eq("failed"))
+        .filter(job::Column::Outcome.starts_with(NO_ROOM))
+        .order_by_desc(job::Column::RunAt);
+    query.one(db).await.map_err(fault("reading jobs"))
 }
 
 pub async fn find_by_id(db: &Reader, id: &str) -> Result<Option<job::Model>, Fault> {

@@ -126,18 +126,20 @@ async fn workers_that_race_get_every_job_once() {
         for hand in 0..8 {
             let app = apps[hand % apps.len()].clone();
             takers.spawn(async move {
-                let (me, mut taken) = (format!("hand {hand}"), Vec::new());
+                let (me, mut keys) = (format!("hand {hand}"), Vec::new());
                 let taker = sql::Taker { me: &me, lane: Lane::Pulls, long: false };
                 while let Some(row) = sql::claim(&app.chores, taker, clock::now(), Micros::DAY).await.unwrap() {
                     assert_eq!((row.lease_by.as_str(), row.state.as_str(), row.attempts), (me.as_str(), "running", 1));
-                    taken.push(row.key);
+                    keys.push(row.key);
                 }
-                taken
+                keys
             });
         }
         let mut times: HashMap<String, usize> = HashMap::new();
-        while let Some(taken) = takers.join_next().await {
-            taken.unwrap().into_iter().for_each(|key| *times.entry(key).or_default() += 1);
+        while let Some(keys) = takers.join_next().await {
+            for key in keys.unwrap() {
+                *times.entry(key).or_default() += 1;
+            }
         }
         // One that steps over what others are taking may find nothing and go; nobody may take what is taken.
         assert!(times.values().all(|times| *times == 1), "{times:?}");

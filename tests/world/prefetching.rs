@@ -102,7 +102,7 @@ async fn only_the_files_that_are_meant_are_prefetched() {
     assert!(far["bytes"].as_u64() >= Some(2 * MIB) && far["bytes"] == far["of_bytes"], "{far}");
     let ran = world.prefetch(&["acme/parts", "--include", "*.nothing"]).await;
     assert!(ran.code == 1 && ran.all().contains("no file that is wanted"), "{}", ran.all());
-    assert_eq!(world.prefetch(&["no-revision@@"]).await.code, 3);
+    assert_eq!(world.prefetch(&["no revision"]).await.code, 3);
 }
 
 /// Forty models, or three hundred with `--long`, while a pull comes in between.
@@ -187,7 +187,7 @@ async fn room_is_made(blobs: Blobs) {
     let operator = world.token("operator", "").await;
     let doctor = world.api_command(&["doctor"], &operator).await;
     let line = doctor.out.lines().find(|line| line.contains("storage:")).unwrap_or_default();
-    assert!(line.contains("10.5 MB of 26.2 MB") || line.contains("21.0 MB of 26.2 MB"), "{}", doctor.all());
+    assert!(doctor.code == 1 && line.starts_with("FAIL") && line.contains("storage.quota"), "{}", doctor.all());
     let ran = world.prefetch(&["acme/three"]).await;
     assert!(ran.code == 1 && ran.all().contains("storage.quota"), "{}", ran.all());
     // What is revoked goes, and with it there is room.
@@ -327,17 +327,23 @@ async fn a_buried_job_says_why_and_can_be_tried_again() {
     let shown = world.api_command(&["jobs", "show", id], &operator).await.good();
     assert!(shown.out.contains("failed") && shown.out.contains(job["why"].as_str().unwrap()), "{}", shown.all());
     // Only an operator tries it again; a developer does not even see it.
+    world.hub.model("acme/late").commit("Add").file("config.json", "{}").push();
     for (who, code) in [(&reviewer, 1), (&token, 1), (&operator, 0)] {
-        world.hub.model("acme/late").commit("Add").file("config.json", "{}").push();
         let ran = world.api_command(&["jobs", "retry", id], who).await;
         assert_eq!(ran.code, code, "{}", ran.all());
     }
     assert_eq!(world.get("/-/api/v1/jobs", &token).await.status, 403);
-    world.job("examine", "acme/late", |job| job["state"] == "done").await;
+    // The hub's no is remembered for some seconds; then what was pushed meanwhile is found.
+    let mut retried = 1;
+    while world.job("examine", "acme/late", |job| job["state"] != "running").await["state"] != "done" {
+        let again = world.api_command(&["jobs", "retry", id], &operator).await;
+        retried += usize::from(again.code == 0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     let again = world.api_command(&["jobs", "retry", id], &operator).await;
     assert!(again.code == 1 && again.all().contains("not buried"), "{}", again.all());
     let told = world.query_text("SELECT CAST(body AS TEXT) FROM ledger_entry WHERE kind = 'job.retried'").await;
-    assert_eq!(told.len(), 1);
+    assert_eq!(told.len(), retried);
     let watched = world.api_command(&["jobs", "--watch", "--all"], &operator).await.good();
     assert!(watched.out.contains("0 running, 0 waiting"), "{}", watched.all());
     world.ledger_is_whole().await;
