@@ -76,14 +76,16 @@ async fn killed_in_the_middle_of_an_intake_on_postgres() {
     intakes(Database::Postgres).await;
 }
 
+const REPORTED: &str = "SELECT path FROM report WHERE path LIKE 'part-%'";
+
 async fn intakes(database: Database) {
     let rounds = if long() { 100 } else { 6 };
     let settings = vec![("WEIGHBRIDGE_ADMISSION__PROFILE", "guarded".to_owned())];
     let mut world = World::start(WorldOptions { database, sample: false, settings, ..WorldOptions::default() }).await;
     let token = world.developer().await;
     // A long form has more to kill it in.
-    let files = if long() { 120 } else { 16 };
-    let content = |n: u64| Content::safetensors(n, 5_000 + n);
+    let files: usize = if long() { 120 } else { 16 };
+    let content = |n: usize| Content::safetensors(n as u64, 5_000 + n as u64);
     let mut push = world.hub.model("acme/way").commit("Add").file("config.json", "{}").file("README.md", "# Way");
     for n in 0..files {
         push = push.lfs(format!("part-{n:03}.safetensors"), content(n));
@@ -98,8 +100,15 @@ async fn intakes(database: Database) {
             let (url, token) = (first.clone(), token.clone());
             async move { wire::ask("GET", &url, &token, &[]).await.ok().filter(|reply| reply.status == 200) }
         });
-        // Somewhere between the first question and the verdict, never at the same place.
+        // Somewhere between the first question and the verdict, never at the same place; and each third time only when
+        // the work has got on, which may wait for a dead worker's lease.
         tokio::time::sleep(Duration::from_millis(150 + (round * 733) % 3500)).await;
+        let mut waited = 0;
+        while round % 3 == 2 && known.len() < files && world.query_text(REPORTED).await.len() <= known.len() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            waited += 1;
+            assert!(waited < 3000, "round {round}: the intake does not go on");
+        }
         world.kill();
         let decided = world.query_text("SELECT state FROM standing WHERE state = 'approved'").await;
         if let Some(reply) = asking.await.unwrap() {
@@ -113,8 +122,7 @@ async fn intakes(database: Database) {
         for path in known.iter().filter(|path| !path.ends_with("part-000.safetensors")) {
             assert_eq!(world.fetched(path), 0, "round {round}: {path} was fetched once more");
         }
-        let sql = "SELECT path FROM report WHERE path LIKE 'part-%'";
-        let reported = world.query_text(sql).await;
+        let reported = world.query_text(REPORTED).await;
         assert!(known.iter().all(|path| reported.contains(path)), "round {round}: a report is gone");
         known = reported;
         world.restart().await;

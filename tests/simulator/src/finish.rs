@@ -44,6 +44,8 @@ pub(crate) fn finish(
         }
         Payload::File(content) => file(content, asking, faults, (&mut reply.status, &mut reply.headers)),
     };
+    // Once more: a header about the part that is sent can be wrong too.
+    change_headers(&mut reply.headers, faults);
     let len = course.end - course.at;
     if reply.status != StatusCode::NOT_MODIFIED {
         reply.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(len));

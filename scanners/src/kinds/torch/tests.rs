@@ -91,6 +91,33 @@ fn a_checkpoint_is_clean_and_its_storages_are_not_read() {
     }
 }
 
+/// Whoever compares two files finds the numbers where the report says they are; packed or big-endian they are nowhere.
+#[test]
+fn the_numbers_of_a_tensor_lie_where_the_report_says() {
+    let (first, second) = ([7_u8; 16], [9_u8; 8]);
+    let pickle = state_dict(&[4, 2]);
+    let members: Vec<(&str, &[u8])> = vec![("a/data.pkl", &pickle), ("a/data/0", &first), ("a/data/1", &second)];
+    let bytes = Bytes::from(zipped(&members));
+    let report = judged("m.pt", Arc::new(bytes.clone()));
+    assert_eq!((report.facts.places.len(), report.facts.archive_depth), (2, 1));
+    for place in &report.facts.places {
+        let at = |place: u64| usize::try_from(place).unwrap();
+        let expected: &[u8] = if report.facts.tensors[place.tensor].name == "layer.0" { &first } else { &second };
+        assert_eq!(&bytes[at(place.start)..at(place.end)], expected);
+    }
+    for (order, places) in [("little", 2), ("big", 0)] {
+        let members = [&members[..], &[("a/byteorder", order.as_bytes())]].concat();
+        let report = judged("m.pt", Arc::new(Bytes::from(zipped(&members))));
+        assert_eq!(report.facts.places.len(), places, "{order}");
+    }
+    // Within another archive it lies in the file all the same.
+    let outer = Bytes::from(zipped(&[("inner.pt", &bytes)]));
+    let report = judged("m.zip", Arc::new(outer.clone()));
+    assert_eq!(report.facts.archive_depth, 2);
+    let place = report.facts.places.first().unwrap();
+    assert_eq!(outer[usize::try_from(place.start).unwrap()], 7);
+}
+
 #[test]
 fn storages_have_to_be_there_and_long_enough() {
     for (count, member, size) in [(5, "archive/data/0", 16), (4, "archive/data/1", 16), (1 << 62, "archive/data/0", 16)]
