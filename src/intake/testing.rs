@@ -139,10 +139,12 @@ impl Bench {
     /// Approves every revision that is listed, whatever the rules said of it.
     pub(crate) async fn approve_all(&self) {
         self.change("DELETE FROM standing").await;
-        self.change(
-            "INSERT INTO standing (revision_id, environment, repository_id, state, reason, changed_at) \
-             SELECT id, 'research', repository_id, 'approved', '', 1 FROM revision",
-        )
+        // On what decisions rest on now, so that nobody decides anew.
+        let basis = self.app.basis.number();
+        self.change(&format!(
+            "INSERT INTO standing (revision_id, environment, repository_id, state, reason, changed_at, basis) \
+             SELECT id, 'research', repository_id, 'approved', '', 1, {basis} FROM revision",
+        ))
         .await;
     }
 
