@@ -7,10 +7,10 @@ use std::cell::{Cell, RefCell};
 use bytes::Bytes;
 
 /// A larger room is given back to the system.
-const MOST_KEPT: usize = 64 << 20;
+const MOST_KEPT: usize = 32 << 20;
 /// So many rooms for bytes are kept, of together this size.
 const MOST_ROOMS: usize = 256;
-const MOST_OF_ROOMS: usize = 128 << 20;
+const MOST_OF_ROOMS: usize = 64 << 20;
 /// A smaller one is not worth keeping.
 const SMALL: usize = 64 << 10;
 
