@@ -11,7 +11,7 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = "CREATE TABLE streamed (
-            etag TEXT NOT NULL, fetch TEXT NOT NULL, marked_at BIGINT NOT NULL, PRIMARY KEY (etag, fetch))";
+            etag TEXT NOT NULL, fetch_id TEXT NOT NULL, marked_at BIGINT NOT NULL, PRIMARY KEY (etag, fetch_id))";
         manager.get_connection().execute_unprepared(table).await?;
         Ok(())
     }

@@ -10,9 +10,10 @@ use crate::domain::{refusal::Fault, time::Micros};
 
 /// Marks a file whose bytes leave early, before the first of them does.
 pub async fn save(db: &Chores, etag: &str, fetch: &str, at: Micros) -> Result<(), Fault> {
-    let row = streamed::ActiveModel { etag: Set(etag.to_owned()), fetch: Set(fetch.to_owned()), marked_at: Set(at.0) };
+    let row =
+        streamed::ActiveModel { etag: Set(etag.to_owned()), fetch_id: Set(fetch.to_owned()), marked_at: Set(at.0) };
     streamed::Entity::insert(row)
-        .on_conflict(OnConflict::columns([streamed::Column::Etag, streamed::Column::Fetch]).do_nothing().to_owned())
+        .on_conflict(OnConflict::columns([streamed::Column::Etag, streamed::Column::FetchId]).do_nothing().to_owned())
         .exec_without_returning(db)
         .await
         .map_err(fault("marking a file that is sent early"))?;
@@ -30,4 +31,29 @@ pub async fn delete(db: &Chores, etag: &str, fetch: &str) -> Result<(), Fault> {
 pub async fn stands(db: &Chores, etag: &str) -> Result<bool, Fault> {
     let query = streamed::Entity::find().filter(streamed::Column::Etag.eq(etag));
     Ok(query.count(db).await.map_err(fault("looking a mark up"))? > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::store::testing::databases;
+
+    #[tokio::test]
+    async fn a_mark_stands_until_each_fetch_was_found_right() {
+        for fresh in databases().await {
+            let store = fresh.store().await;
+            let db = store.chores();
+            for fetch in ["one", "two", "one"] {
+                save(&db, "etag", fetch, Micros(1)).await.unwrap();
+            }
+            for fetch in ["one", "three"] {
+                delete(&db, "etag", fetch).await.unwrap();
+                assert!(stands(&db, "etag").await.unwrap());
+            }
+            delete(&db, "etag", "two").await.unwrap();
+            assert!(!stands(&db, "etag").await.unwrap());
+        }
+    }
 }

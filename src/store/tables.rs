@@ -311,7 +311,7 @@ pub mod streamed {
         #[sea_orm(primary_key, auto_increment = false)]
         pub etag: String,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub fetch: String,
+        pub fetch_id: String,
         pub marked_at: i64,
     }
 
