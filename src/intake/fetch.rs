@@ -43,12 +43,25 @@ pub struct Wanted {
 }
 
 pub async fn fetch(app: &App, wanted: &Wanted, lease: &mut Lease) -> Result<Outcome, Fault> {
+    if is_stored(app, wanted).await? {
+        return Ok(Outcome::Done);
+    }
     match bring(app, wanted, Some(lease)).await? {
         Brought::Stored(stored) => keep(app, wanted, &stored).await.map(|()| Outcome::Done),
         Brought::Lost => Ok(Outcome::Lost),
         Brought::Trouble(trouble) => Ok(Outcome::of(&trouble)),
         Brought::Mismatch(what) => mismatch(app, wanted, &what).await,
     }
+}
+
+/// Whether it came a moment ago: whoever looked before it did, and at its job after, asks for it again.
+async fn is_stored(app: &App, wanted: &Wanted) -> Result<bool, Fault> {
+    let Some(sha256) = wanted.id.lfs else { return Ok(false) };
+    let cause = format!("{} of {} is asked for", wanted.path, wanted.repo);
+    let may = app.gate.admit_work::<StoreBlob>(&cause, BlobObject(sha256, wanted.size));
+    let may = may.map_err(|refusal| Fault::new(refusal.line()))?;
+    let Some(told) = sql::find_seal(may.reader(), &sha256).await? else { return Ok(false) };
+    Ok(app.blobs.seal(sha256).await?.is_some_and(|seal| seal.to_text() == told))
 }
 
 /// How fetching one file ended.
