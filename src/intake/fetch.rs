@@ -60,6 +60,9 @@ pub async fn fetch(app: &App, wanted: &Wanted, lease: &mut Lease) -> Result<Outc
         return Ok(Outcome::Done);
     }
     let offer = app.blobs.offer(&lease.key(), wanted.fetched(), clock::new_id());
+    if is_stored(app, wanted).await? {
+        return Ok(Outcome::Done);
+    }
     match bring(app, wanted, Some(lease)).await? {
         Brought::Stored(stored) => {
             keep(app, wanted, &stored).await?;
@@ -74,7 +77,8 @@ pub async fn fetch(app: &App, wanted: &Wanted, lease: &mut Lease) -> Result<Outc
     }
 }
 
-/// Whether another try has brought it already, and only what follows was left undone.
+/// Whether it is here already: another try has brought it and only what follows was left undone, or whoever asks looked at
+/// the store before it came and at its job after.
 async fn is_stored(app: &App, wanted: &Wanted) -> Result<bool, Fault> {
     let Some(sha256) = wanted.id.lfs else { return Ok(false) };
     let cause = format!("{} of {}@{} is wanted", wanted.path, wanted.repo, wanted.commit);

@@ -154,6 +154,23 @@ async fn a_file_over_the_limit_is_not_fetched_and_says_what_to_do() {
     assert_eq!(bench.report("a.safetensors").await.unwrap().0, "clean");
 }
 
+/// A file that came is not fetched once more for whoever asks a moment later.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_not_fetched_again() {
+    let bench = Bench::on_sqlite().await;
+    let file = Content::generated(1, 40_000);
+    bench.hub.model("acme/once").commit("Add").lfs("a.bin", file.clone()).push();
+    assert_eq!(bench.examine("acme/once@main").await, State::Done);
+    let fetch = bench.fetch_of("acme/once", "a.bin").await;
+    assert_eq!(bench.done(&fetch).await, State::Done);
+    bench.hub.reset_counters();
+    assert_eq!(bench.done(&fetch).await, State::Done);
+    assert_eq!(bench.hub.count("a.bin"), 0);
+    fs::remove_file(bench.blob(&file)).unwrap();
+    assert_eq!(bench.done(&fetch).await, State::Done);
+    assert!(bench.hub.count("a.bin") > 0 && bench.blob(&file).exists(), "what is not there is fetched");
+}
+
 /// A stored file that somebody touched is read again, and fetched again when its bytes are wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_file_that_was_changed_is_read_again_before_it_is_judged() {
