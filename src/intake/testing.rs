@@ -140,8 +140,8 @@ impl Bench {
     pub(crate) async fn approve_all(&self) {
         self.change("DELETE FROM standing").await;
         self.change(
-            "INSERT INTO standing (revision_id, environment, repository_id, state, reason, changed_at) \
-             SELECT id, 'research', repository_id, 'approved', '', 1 FROM revision",
+            "INSERT INTO standing (revision_id, environment, repository_id, state, reason, changed_at, basis) \
+             SELECT id, 'research', repository_id, 'approved', '', 1, (SELECT MAX(number) FROM basis) FROM revision",
         )
         .await;
     }
