@@ -346,3 +346,7 @@ const LIFE: i64 = 365 * Micros::DAY;
 const RETRY: i64 = 120 * Micros::SECOND;
 /// How often the rules are asked again, when somebody else decides at the same time.
 const MOST_TRIES: usize = 5;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
