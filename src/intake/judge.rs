@@ -8,7 +8,7 @@ use super::{
     change,
     digests::Wish,
     knowledge::{self, Report, Sources},
-    seen, sql,
+    prose, seen, sql,
     twins::{self, Twin},
 };
 use crate::{
@@ -148,7 +148,9 @@ pub(super) async fn rule(
     facts.set(Field::ApprovedBefore, matches!(now, Now::Approved | Now::Expired), "here", matter.at)?;
     let over = before.as_ref().and_then(|row| row.expires_at).is_some_and(|end| end <= matter.at.0);
     facts.set(Field::ApprovalExpired, over, "here", matter.at)?;
-    facts.set(Field::OnlyProseChanged, false, "here", matter.at)?;
+    if let Some(only) = prose::only_prose(app, may, matter, &setting.name).await? {
+        facts.set(Field::OnlyProseChanged, only, "here", matter.at)?;
+    }
     // An answer holds as long as its rule reads the values that whoever answered it saw.
     let open = app.gate.admission().decide(&question(setting, &facts, &none, &waived, matter.at));
     let stale: BTreeSet<&str> = open

@@ -19,6 +19,7 @@ pub mod knowledge;
 pub mod list;
 pub mod prefetch;
 mod prefetch_sql;
+mod prose;
 pub mod seen;
 pub mod show;
 mod show_sql;

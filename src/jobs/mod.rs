@@ -156,12 +156,13 @@ impl Work {
         match self {
             Self::Examine { repo, rev, .. } => format!("{repo}@{rev}"),
             Self::Prefetch { repo, rev, environment, .. } => format!("{repo}@{rev} in {environment}"),
-            Self::Digests { repo, commit, .. } | Self::Inspect { repo, commit, .. } => format!("{repo}@{commit}"),
+            Self::Digests { repo, commit, .. }
+            | Self::Inspect { repo, commit, .. }
+            | Self::Rescan { repo, commit, .. } => format!("{repo}@{commit}"),
             Self::Verify { repo, commit, path, .. } | Self::Fetch { repo, commit, path, .. } => {
                 format!("{path} of {repo}@{commit}")
             }
             Self::Recheck { sha256, .. } => format!("blob {sha256}"),
-            Self::Rescan { repo, commit, .. } => format!("{repo}@{commit}"),
             Self::Follow { repo, .. } => repo.clone(),
             Self::Redecide { everything: true } => "everything that is known".to_owned(),
             Self::Redecide { everything: false } => "what rests on something older".to_owned(),

@@ -31,16 +31,24 @@ impl Pushed {
     }
 }
 
-/// Adds a job, or wakes one that is over; one under way stays as it is. A fetch that waits for its next try is not kept
-/// waiting for another revision's sake: it goes on in the name of whoever asks now.
-pub async fn push(db: &Chores, work: &Work, pushed: Pushed, at: Micros) -> Result<(), Fault> {
+/// Writes a job down as done, when nobody has ever asked for it: it is counted from now.
+pub async fn note_done(db: &Chores, work: &Work, at: Micros) -> Result<(), Fault> {
+    let row = job::ActiveModel { state: Set("done".to_owned()), ..fresh_row(work, Pushed::short(), at)? };
+    job::Entity::insert(row)
+        .on_conflict(OnConflict::column(job::Column::Key).do_nothing().to_owned())
+        .exec_without_returning(db)
+        .await
+        .map_err(fault("noting a job"))?;
+    Ok(())
+}
+
+fn fresh_row(work: &Work, pushed: Pushed, at: Micros) -> Result<job::ActiveModel, Fault> {
     let Pushed { total, lane } = pushed;
-    let payload = serde_json::to_string(work).map_err(|e| Fault::because("writing a job down", e))?;
-    let row = job::ActiveModel {
+    Ok(job::ActiveModel {
         id: Set(clock::new_id()),
         kind: Set(work.kind().to_owned()),
         key: Set(work.key()),
-        payload: Set(payload.clone()),
+        payload: Set(payload_of(work)?),
         state: Set("waiting".to_owned()),
         attempts: Set(0),
         run_at: Set(at.0),
@@ -53,7 +61,18 @@ pub async fn push(db: &Chores, work: &Work, pushed: Pushed, at: Micros) -> Resul
         lane: Set(lane.to_owned()),
         done_files: Set(0),
         total_files: Set(0),
-    };
+    })
+}
+
+fn payload_of(work: &Work) -> Result<String, Fault> {
+    serde_json::to_string(work).map_err(|e| Fault::because("writing a job down", e))
+}
+
+/// Adds a job, or wakes one that is over; one under way stays as it is. A fetch that waits for its next try is not kept
+/// waiting for another revision's sake: it goes on in the name of whoever asks now.
+pub async fn push(db: &Chores, work: &Work, pushed: Pushed, at: Micros) -> Result<(), Fault> {
+    let (row, payload) = (fresh_row(work, pushed, at)?, payload_of(work)?);
+    let Pushed { total, lane } = pushed;
     let fresh = job::Entity::insert(row)
         .on_conflict(OnConflict::column(job::Column::Key).do_nothing().to_owned())
         .exec_without_returning(db)

@@ -63,4 +63,4 @@ impl Recall {
     }
 }
 
-const OWNERS: Duration = Duration::from_secs(600);
+const OWNERS: Duration = Duration::from_mins(10);

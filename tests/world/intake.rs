@@ -225,6 +225,37 @@ async fn what_waits_for_a_review_is_served_once_somebody_approved_it() {
     Desk::new(&world).await.hf(HUBS[HUBS.len() - 1], &["download", "acme/pickled"]).await.good();
 }
 
+/// A later commit that changes nothing but words needs nobody; one that touches the head of the card does.
+#[tokio::test]
+async fn only_prose_that_changed_needs_no_second_approval() {
+    let settings = vec![
+        ("WEIGHBRIDGE_ADMISSION__PROFILE", "guarded".to_owned()),
+        ("WEIGHBRIDGE_ADMISSION__PUBLISHERS__VERIFIED", "acme".to_owned()),
+    ];
+    let world = World::start(WorldOptions { sample: false, settings, ..WorldOptions::default() }).await;
+    let mut array = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }".to_vec();
+    array.resize(127, b' ');
+    array.extend_from_slice(b"\n\0\0\x80\x3f\0\0\0\x40");
+    let repo = world.hub.model("acme/array");
+    let card = |license: &str, words: &str| format!("---\nlicense: {license}\n---\n# {words}\n");
+    let old = "2026-01-01T00:00:00.000Z";
+    repo.commit("Add").date(old).file("array.npy", array).file("README.md", card("mit", "An array")).push();
+    let token = world.developer().await;
+    let reply = world.get("/api/models/acme/array", &token).await;
+    assert!(reply.status == 403 && reply.text().contains("W-000"), "{}: {}", reply.status, reply.text());
+    world.approve("acme/array@main").await;
+    let words = repo.commit("Words").date(old).file("README.md", card("mit", "An array of two numbers")).push();
+    let told = world.get(&format!("/api/models/acme/array/revision/{words}"), &token).await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    let sql = "SELECT rules FROM standing WHERE decided_by = 'rule' AND state = 'approved'";
+    assert_eq!(world.query_text(sql).await, ["W-021"]);
+    for (path, text) in [("README.md", card("apache-2.0", "An array")), ("config.json", "{}".to_owned())] {
+        let other = repo.commit("More").date(old).file(path, text).push();
+        let told = world.get(&format!("/api/models/acme/array/revision/{other}"), &token).await;
+        assert_eq!(told.status, 403, "{path}: {}", told.text());
+    }
+}
+
 /// What people approved before there was a scan is looked at first, and then is a request.
 #[tokio::test]
 async fn an_approval_from_before_the_scan_becomes_a_request() {

@@ -64,6 +64,7 @@ const KNOWN: &[(&[&str], &str)] = &[
 ];
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::Arc;
 

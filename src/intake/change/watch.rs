@@ -53,7 +53,7 @@ pub async fn look(app: &App, replica: &str) -> Result<(), Fault> {
     let last = jobs::sql::find(&app.chores, &whole.key()).await?;
     match last {
         // The first time is counted from the first look: at that everything is decided about that has to be.
-        None => jobs::sql::push(&app.chores, &whole, jobs::sql::Pushed::short(), Micros(at.0 + Micros::DAY)).await?,
+        None => jobs::sql::note_done(&app.chores, &whole, at).await?,
         Some(row) if row.state != "running" && at.0 - row.run_at > Micros::DAY => jobs::ask(app, &whole).await?,
         Some(_) => {}
     }
