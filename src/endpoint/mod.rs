@@ -14,7 +14,7 @@ use std::{collections::HashMap, net::IpAddr, panic::AssertUnwindSafe, sync::Arc,
 
 use axum::body::Body;
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
 use tracing::Instrument;
 
 use self::{
@@ -175,6 +175,7 @@ pub async fn dispatch(frame: Frame, request: Request<Body>) -> Response<Body> {
     let path = parts.uri.path().to_owned();
     let dialect = Dialect::of(path.strip_prefix(frame.app.face.prefix.as_str()).unwrap_or(&path));
     let head = parts.method == Method::HEAD;
+    let brings_more = brings_more(&parts);
     let method = parts.method.clone();
     let span = tracing::info_span!("request", id = %request_id, %method, path = %ascii_line(&path, 300));
     let answer = enter(frame, parts, body).instrument(span.clone()).await;
@@ -184,6 +185,10 @@ pub async fn dispatch(frame: Frame, request: Request<Body>) -> Response<Body> {
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let status = response.status().as_u16();
+    // What a refused request still sends is not read: its connection ends, and the client must know before it asks again.
+    if status >= 400 && brings_more {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     // What went well is in the ledger; a line for each of thousands of requests a second would cost more than they do.
     span.in_scope(|| {
         if status >= 400 {
@@ -193,6 +198,13 @@ pub async fn dispatch(frame: Frame, request: Request<Body>) -> Response<Body> {
         }
     });
     if head { response.map(|_| Body::empty()) } else { response }
+}
+
+/// Whether a body follows the head. Over HTTP/2 a stream ends without its connection.
+fn brings_more(parts: &Parts) -> bool {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let some = parts.headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0");
+    some && parts.version <= Version::HTTP_11
 }
 
 /// The id of a request, as its answer and its events carry it.

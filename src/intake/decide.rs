@@ -12,7 +12,7 @@ use super::{
     change::sql::Confirmed,
     digests::Wish,
     judge::{self, Matter, Said, findings_digest, rests_on},
-    sql::{self, Decided},
+    sql::{self, Decided, Places},
 };
 use crate::{
     app::App,
@@ -32,9 +32,9 @@ use crate::{
         grant::Granted,
         object::{Found, RevisionNamed},
         resolve::{now_of, pointer_fact, repo_of},
-        tx::Change,
+        tx::{Change, Tx},
     },
-    store::tables::{history, knowledge as row, pointer, revision, standing as standing_row},
+    store::tables::{history, knowledge as row, revision, standing as standing_row},
 };
 
 /// Whether every environment has an answer that still stands, rests on the reports and on the basis as they are now, and
@@ -58,8 +58,8 @@ pub async fn is_decided(app: &App, wish: &Wish) -> Result<bool, Fault> {
         match now_of(row.as_ref(), clock::now()) {
             Now::Undecided => return Ok(false),
             Now::Approved => {
-                let there = sql::list_pointers(db, &revision.repository_id, &setting.name).await?;
-                if !moves_of(&revision.commit_id, &histories, &there).is_empty() {
+                let places = sql::list_places(db, &revision.repository_id, &setting.name).await?;
+                if !moves_of(&revision.commit_id, &histories, &places).is_empty() {
                     return Ok(false);
                 }
             }
@@ -69,10 +69,14 @@ pub async fn is_decided(app: &App, wish: &Wish) -> Result<bool, Fault> {
     Ok(true)
 }
 
-fn moves_of(commit: &str, histories: &[history::Model], there: &[pointer::Model]) -> Vec<Move> {
-    let there: Vec<_> = there.iter().map(|p| Pointer { name: &p.name, commit: &p.commit_id }).collect();
+/// Where rules that let a revision through move pointers. What a person pinned, or what stands on a commit that was
+/// stopped, only a person moves.
+fn moves_of(commit: &str, histories: &[history::Model], places: &Places) -> Vec<Move> {
+    let there: Vec<_> = places.there.iter().map(|p| Pointer { name: &p.name, commit: &p.commit_id }).collect();
     let walks = histories.iter().map(|h| Walk { name: &h.ref_name, kind: &h.ref_kind, commits: &h.commits });
-    pointers::moves(commit, walks, &there)
+    let mut moves = pointers::moves(commit, walks, &there);
+    moves.retain(|step| !places.frozen.contains(&step.name));
+    moves
 }
 
 pub async fn decide(app: &App, wish: &Wish) -> Result<(), Fault> {
@@ -114,8 +118,8 @@ pub async fn decide_anew(app: &App, wish: &Wish) -> Result<Vec<Confirmed>, Fault
     let mut confirmed = Vec::new();
     for one in &said {
         let hidden = sql::list_hidden(may.reader(), &wish.revision_id, &one.environment).await?;
-        let there = sql::list_pointers(may.reader(), &matter.repository.id, &one.environment).await?;
-        let moves = moves_of(&matter.revision.commit_id, &matter.histories, &there);
+        let places = sql::list_places(may.reader(), &matter.repository.id, &one.environment).await?;
+        let moves = moves_of(&matter.revision.commit_id, &matter.histories, &places);
         match &one.before {
             Some(row)
                 if same_known && is_as_before(row, one, matter.at) && hidden == one.hidden && moves.is_empty() =>
@@ -204,6 +208,30 @@ fn grant(app: &App, wish: &Wish, why: &str) -> Result<Granted<DecideRevision>, F
     app.gate.admit_work::<DecideRevision>(&cause, object).map_err(|refusal| Fault::new(refusal.line()))
 }
 
+/// How the revision stands under the lock, unless somebody has changed what the rules were asked about.
+async fn unchanged(
+    tx: &Tx,
+    matter: &Matter,
+    said: &[Said],
+) -> Result<Option<BTreeMap<Environment, Option<standing_row::Model>>>, Fault> {
+    let mut standings = BTreeMap::new();
+    for one in said {
+        let before = sql::find_standing(tx, &matter.revision.id, &one.environment).await?;
+        // Somebody else decided meanwhile, and the rules did not hear of it.
+        if before != one.before {
+            return Ok(None);
+        }
+        // What it was let through for may have been stopped meanwhile.
+        if let Some(base) = &one.base
+            && sql::find_standing(tx, &base.revision_id, &one.environment).await?.as_ref() != Some(base)
+        {
+            return Ok(None);
+        }
+        standings.insert(one.environment.clone(), before);
+    }
+    Ok(Some(standings))
+}
+
 /// False when somebody else changed what was decided about: then nothing was written.
 async fn write(
     app: &App,
@@ -223,15 +251,7 @@ async fn write(
     if findings_digest(&sql::list_reports(&tx, &matter.revision.id).await?) != known.findings_digest {
         return Ok(false);
     }
-    let mut standings = BTreeMap::new();
-    for one in &said {
-        let before = sql::find_standing(&tx, &matter.revision.id, &one.environment).await?;
-        // Somebody else decided meanwhile, and the rules did not hear of it.
-        if before != one.before {
-            return Ok(false);
-        }
-        standings.insert(one.environment.clone(), before);
-    }
+    let Some(mut standings) = unchanged(&tx, matter, &said).await? else { return Ok(false) };
     // Read here and not before: an older history would lead a pointer back.
     let histories = sql::list_histories(&tx, &matter.repository.id).await?;
     sql::save_knowledge(&tx, &may, known.clone(), &tree_digest).await?;
@@ -250,8 +270,8 @@ async fn write(
         }
         let now = now_of(before.as_ref(), at);
         sql::replace_hidden(&tx, &may, &matter.revision.id, &one.environment, &one.hidden).await?;
-        let there = sql::list_pointers(&tx, &matter.repository.id, &one.environment).await?;
-        let moves = moves_of(&matter.revision.commit_id, &histories, &there);
+        let places = sql::list_places(&tx, &matter.repository.id, &one.environment).await?;
+        let moves = moves_of(&matter.revision.commit_id, &histories, &places);
         let step = standing::step(now, Step::Rule(one.ruled));
         // What is served and may go on needs no new row, and what was stopped stays stopped; the rules were asked.
         let (row, kind, moves) = match (step, before.clone()) {
@@ -309,7 +329,10 @@ fn decided(
         evidence_digest: Some(evidence_digest.to_owned()),
         // When an earlier approval ended is kept: a rule asks for it.
         expires_at: match &approval_id {
-            Some(_) => Some(matter.at.0 + LIFE),
+            // What rests on another approval ends with it.
+            Some(_) => {
+                Some(said.base.as_ref().and_then(|base| base.expires_at).unwrap_or(i64::MAX).min(matter.at.0 + LIFE))
+            }
             None => before.and_then(|row| row.expires_at),
         },
         approval_id,

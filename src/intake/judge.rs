@@ -8,7 +8,8 @@ use super::{
     change,
     digests::Wish,
     knowledge::{self, Report, Sources},
-    prose, seen, sql,
+    prose::{self, PROSE_RULE},
+    seen, sql,
     twins::{self, Twin},
 };
 use crate::{
@@ -47,6 +48,8 @@ pub(super) struct Said {
     /// The rules that decided, or want an answer.
     pub rules: Vec<String>,
     pub hidden: BTreeMap<String, (String, String)>,
+    /// The approved revision that it differs from in prose only, when that let it through.
+    pub base: Option<standing_row::Model>,
 }
 
 /// Everything about one revision that a decision reads.
@@ -61,6 +64,8 @@ pub(super) struct Matter {
     pub publisher_tier: &'static str,
     /// How the repository stands at the hub, when it is not simply there.
     pub hub: Option<hub_state::Model>,
+    /// Somebody else owns it now than when an earlier revision of it was approved.
+    pub reused: bool,
     pub at: Micros,
 }
 
@@ -81,12 +86,14 @@ pub(super) async fn gather(app: &App, may: &Granted<DecideRevision>, wish: &Wish
         return Err(gone("report on a file"));
     }
     let histories = sql::list_histories(db, &repository.id).await?;
-    let nearest_name = nearest(&sql::list_served_names(db, clock::now()).await?, &repository.name);
+    let served = sql::list_served_names(db, clock::now(), repository.first_seen_at).await?;
+    let nearest_name = nearest(&served, &repository.name);
+    let reused = is_reused(may, &repository, &revision, app).await?;
     let twins = twins::twins(&reports);
     let publisher_tier = app.publishers.tier(wish.repo.owner().unwrap_or_default());
     let at = clock::now();
     let hub = change::sql::find_state(db, &repository.id).await?;
-    Ok(Matter { repository, revision, files, histories, reports, twins, nearest_name, publisher_tier, hub, at })
+    Ok(Matter { repository, revision, files, histories, reports, twins, nearest_name, publisher_tier, hub, reused, at })
 }
 
 impl Matter {
@@ -102,6 +109,7 @@ impl Matter {
             publisher_tier: self.publisher_tier,
             nearest_name: self.nearest_name,
             hub: self.hub.as_ref().map(|row| row.state.as_str()),
+            reused: self.reused,
             at: self.at,
         }
     }
@@ -148,9 +156,8 @@ pub(super) async fn rule(
     facts.set(Field::ApprovedBefore, matches!(now, Now::Approved | Now::Expired), "here", matter.at)?;
     let over = before.as_ref().and_then(|row| row.expires_at).is_some_and(|end| end <= matter.at.0);
     facts.set(Field::ApprovalExpired, over, "here", matter.at)?;
-    if let Some(only) = prose::only_prose(app, may, matter, &setting.name).await? {
-        facts.set(Field::OnlyProseChanged, only, "here", matter.at)?;
-    }
+    let base = prose::base_of(app, may, matter, &setting.name).await?;
+    facts.set(Field::OnlyProseChanged, base.is_some(), "here", matter.at)?;
     // An answer holds as long as its rule reads the values that whoever answered it saw.
     let open = app.gate.admission().decide(&question(setting, &facts, &none, &waived, matter.at));
     let stale: BTreeSet<&str> = open
@@ -179,22 +186,68 @@ pub(super) async fn rule(
         Outcome::Review => decision.answerable().into_iter().map(answer).collect(),
         Outcome::Deny => decision.rules(Effect::Deny).into_iter().map(str::to_owned).collect(),
     };
-    let rules = rules.into_iter().collect();
-    Ok(Said {
+    let mut said = Said {
         environment: setting.name.clone(),
         before,
         ruled: what,
         until: decision.until,
         headline: decision.headline.clone(),
-        rules,
+        // It rests on the other revision only when nothing else lets it through.
+        base: base.filter(|_| outcome == Outcome::Allow && rules.iter().all(|rule| rule == PROSE_RULE)),
+        rules: rules.into_iter().collect(),
         hidden,
-    })
+    };
+    if what == Ruled::Allow && now != Now::Approved && is_under_a_cloud(may, &matter.repository, &setting.name).await? {
+        said.ruled = Ruled::Review;
+        "An earlier revision of it was revoked here; a person approves the next one.".clone_into(&mut said.headline);
+        (said.rules, said.base) = (Vec::new(), None);
+    }
+    Ok(said)
 }
 
 /// A rule that somebody can answer, with what an answer rests on.
 fn answer(matched: &Matched) -> String {
     let digest = matched.digest().to_string();
     format!("{}:{}", matched.rule, digest.get(..16).unwrap_or(&digest))
+}
+
+/// Whether an earlier revision was approved under another owner than this one's: by the owners' ids, where the hub tells
+/// them.
+async fn is_reused(
+    may: &Granted<DecideRevision>,
+    repository: &repository::Model,
+    revision: &revision::Model,
+    app: &App,
+) -> Result<bool, Fault> {
+    let Some(owner) = owner_of(revision) else { return Ok(false) };
+    for setting in app.gate.environments() {
+        for row in sql::list_standings(may.reader(), &repository.id, &setting.name, "approved").await? {
+            let Some(other) = sql::find_revision_by_id(may.reader(), &row.revision_id).await? else { continue };
+            let earlier = other.id != revision.id && other.listed_at <= revision.listed_at;
+            if earlier && owner_of(&other).is_some_and(|other| other != owner) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn owner_of(revision: &revision::Model) -> Option<String> {
+    let said: Value = serde_json::from_str(&revision.facts).unwrap_or_default();
+    said["owner"]["id"].as_str().map(str::to_owned)
+}
+
+/// Whether a person has stopped something of this repository here, and none has approved anything of it since. Then rules
+/// alone let nothing more of it through.
+async fn is_under_a_cloud(
+    may: &Granted<DecideRevision>,
+    repository: &repository::Model,
+    environment: &Environment,
+) -> Result<bool, Fault> {
+    let revoked = sql::list_standings(may.reader(), &repository.id, environment, "revoked").await?;
+    let Some(last) = revoked.first() else { return Ok(false) };
+    let approved = sql::list_standings(may.reader(), &repository.id, environment, "approved").await?;
+    Ok(!approved.iter().any(|row| row.decided_by == "person" && row.changed_at > last.changed_at))
 }
 
 /// The files that are not served here because a safer one holds the same.
@@ -236,8 +289,7 @@ fn question<'a>(
         environment: &setting.name,
         production: setting.production,
         data_class: setting.data_class,
-        // Bytes never go before they are verified.
-        stream: false,
+        stream: setting.stream_unverified,
         facts,
         asker: Asker::Everyone,
         answered,
@@ -253,6 +305,9 @@ async fn ancestors(
     environment: &Environment,
     at: Micros,
 ) -> Result<&'static str, Fault> {
+    if knowledge::is_cut(revision) {
+        return Ok("unknown");
+    }
     let bases = knowledge::base_models(revision);
     let mut approved = 0;
     for base in &bases {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use serde_json::{Value, json};
 
-use super::described::{declared, describe, named};
+use super::described::{declared, describe};
 use crate::{
     domain::{
         basis,
@@ -32,6 +32,8 @@ pub struct Sources<'a> {
     pub nearest_name: i64,
     /// How the repository stands at the hub now, when it is not simply there.
     pub hub: Option<&'a str>,
+    /// An earlier revision of it was approved under another owner.
+    pub reused: bool,
     pub at: Micros,
 }
 
@@ -174,20 +176,24 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     let at = from.at;
     let said: Value = serde_json::from_str(&from.revision.facts).unwrap_or_default();
     let card = &said["hub"]["card"];
-    let (family, source) = licence(card, &said["hub"]["tags"], from.reports);
-    facts.set(Field::LicenseFamily, family, source, at)?;
+    // A card that was too large to be kept whole may say more than is known.
+    let cut = said["hub"]["cut"] == true;
+    let family = if cut { "unknown" } else { licence(card, &said["hub"]["tags"]) };
+    facts.set(Field::LicenseFamily, family, "card", at)?;
     facts.set(Field::PublisherTier, from.publisher_tier, "policy", at)?;
     facts.set(Field::ProhibitedSupplier, from.publisher_tier == "prohibited", "policy", at)?;
     facts.set(Field::TyposquatDistance, from.nearest_name, "catalogue", at)?;
     // A name that came to mean another repository is not listed at all (`list::repository_id`).
-    facts.set(Field::NamespaceReused, false, "hub", at)?;
+    facts.set(Field::NamespaceReused, from.reused, "hub", at)?;
     facts.set(Field::PullRequestOnly, from.pull_request_only, "hub", at)?;
     facts.set(Field::Internal, from.publisher_tier == "own", "policy", at)?;
     if let Some(date) = from.revision.committed_at {
         facts.set(Field::PublishedAt, Micros(date), "hub", at)?;
     }
     facts.set(Field::FirstSeenAt, Micros(from.revision.listed_at), "here", at)?;
-    facts.set(Field::CapabilityFlags, flags(&said["hub"]["tags"], &from.repository.name), "card", at)?;
+    if !cut {
+        facts.set(Field::CapabilityFlags, flags(&said["hub"]["tags"], &from.repository.name), "card", at)?;
+    }
     // As it was when the revision was listed: terms that come later take nothing away from what was approved.
     let gated = match said["gated"].as_str() {
         None => "no",
@@ -216,6 +222,12 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     )?;
     facts.set(Field::EnginesDisagree, disagree(&said["hub"]["security_repo_status"], from.reports), "hub", at)?;
     Ok(())
+}
+
+/// Whether the card said more than was kept of it.
+pub fn is_cut(revision: &revision::Model) -> bool {
+    let said: Value = serde_json::from_str(&revision.facts).unwrap_or_default();
+    said["hub"]["cut"] == true
 }
 
 /// The names of the models that this one is made from, as the card says.
@@ -255,16 +267,10 @@ fn disagree(status: &Value, reports: &[Report]) -> bool {
     })
 }
 
-/// The family of the licence that the card declares; where it declares none at all, of the only one that files name.
-fn licence(card: &Value, tags: &Value, reports: &[Report]) -> (&'static str, &'static str) {
-    if let Some(id) = declared(card, tags) {
-        return (family_of(&id).unwrap_or("unknown"), "card");
-    }
-    let in_files: Vec<_> = named(reports).iter().filter_map(|id| family_of(id)).collect();
-    match in_files[..] {
-        [family] if card["license"].is_null() => (family, "scan"),
-        _ => ("unknown", "card"),
-    }
+/// The family of the licence that the card declares. What files name can contradict it and never replaces it: a config
+/// says `mit` faster than anybody reads a licence.
+fn licence(card: &Value, tags: &Value) -> &'static str {
+    declared(card, tags).and_then(|id| family_of(&id)).unwrap_or("unknown")
 }
 
 /// The family of a licence that is in the list.
@@ -368,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_licence_has_a_family_or_is_unknown() {
-        let of = |card: Value| licence(&card, &json!(["license:mit"]), &[]).0;
+        let of = |card: Value| licence(&card, &json!(["license:mit"]));
         assert_eq!(of(json!({"license": "Apache-2.0"})), "permissive");
         assert_eq!(of(json!({"license": "cc-by-nc-4.0"})), "non-commercial");
         assert_eq!(of(json!({"license": "gpl-3.0"})), "strong-copyleft");

@@ -9,28 +9,44 @@ use super::{bytes::read_stored, judge::Matter, sql};
 use crate::{
     app::App,
     blobs::Seal,
-    domain::{refusal::Fault, role::Environment},
-    gate::{act::DecideRevision, grant::Granted},
-    store::tables::file,
+    domain::{refusal::Fault, role::Environment, standing::Now},
+    gate::{act::DecideRevision, grant::Granted, resolve::now_of},
+    store::tables::{file, standing},
 };
 
-/// `None`: nobody knows.
-pub(super) async fn only_prose(
+/// The approved revision that this one differs from in prose only, if there is one that stands by itself: one that rests on
+/// another such revision, or of which files were revoked, carries nobody.
+pub(super) async fn base_of(
     app: &App,
     may: &Granted<DecideRevision>,
     matter: &Matter,
     environment: &Environment,
-) -> Result<Option<bool>, Fault> {
+) -> Result<Option<standing::Model>, Fault> {
     let db = may.reader();
-    let pointers = sql::list_pointers(db, &matter.repository.id, environment).await?;
-    let Some(served) = pointers.iter().find(|pointer| pointer.name == MAIN) else { return Ok(Some(false)) };
-    if served.commit_id == matter.revision.commit_id {
-        return Ok(Some(false));
+    let approved = sql::list_standings(db, &matter.repository.id, environment, "approved").await?;
+    let others = approved.into_iter().filter(|row| {
+        row.revision_id != matter.revision.id
+            && now_of(Some(row), matter.at) == Now::Approved
+            && row.rules != PROSE_RULE
+    });
+    for row in others.take(MOST_BASES) {
+        if sql::has_revoked_files(db, &row.revision_id, environment).await? {
+            continue;
+        }
+        if differs_in_prose(app, may, matter, &row.revision_id).await? {
+            return Ok(Some(row));
+        }
     }
-    let Some(before) = sql::find_revision(db, &matter.repository.id, &served.commit_id).await? else {
-        return Ok(None);
-    };
-    let before = sql::list_all_files(db, &before.id).await?;
+    Ok(None)
+}
+
+async fn differs_in_prose(
+    app: &App,
+    may: &Granted<DecideRevision>,
+    matter: &Matter,
+    base: &str,
+) -> Result<bool, Fault> {
+    let before = sql::list_all_files(may.reader(), base).await?;
     let (before, now) = (by_path(&before), by_path(&matter.files));
     let mut cards = Vec::new();
     for path in before.keys().chain(now.keys()) {
@@ -40,7 +56,7 @@ pub(super) async fn only_prose(
             continue;
         }
         if !is_prose(path) {
-            return Ok(Some(false));
+            return Ok(false);
         }
         if is_card(path) {
             cards.push((was, is));
@@ -48,13 +64,13 @@ pub(super) async fn only_prose(
     }
     for (was, is) in cards {
         // A card that came or went took its head along.
-        let (Some(was), Some(is)) = (was, is) else { return Ok(Some(false)) };
-        let (Some(was), Some(is)) = (text(app, may, was).await?, text(app, may, is).await?) else { return Ok(None) };
-        if head(&was) != head(&is) {
-            return Ok(Some(false));
+        let (Some(was), Some(is)) = (was, is) else { return Ok(false) };
+        let (Some(was), Some(is)) = (text(app, may, was).await?, text(app, may, is).await?) else { return Ok(false) };
+        if head(&was).is_none() || head(&was) != head(&is) {
+            return Ok(false);
         }
     }
-    Ok(Some(true))
+    Ok(true)
 }
 
 fn by_path(files: &[file::Model]) -> BTreeMap<&str, &file::Model> {
@@ -82,14 +98,31 @@ async fn text(app: &App, may: &Granted<DecideRevision>, row: &file::Model) -> Re
     Ok(bytes.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
 }
 
-/// What stands above the words of a card, which the hub and loaders read. A card that begins otherwise has none.
-fn head(card: &str) -> Option<&str> {
-    let rest = card.trim_start_matches('\u{feff}').strip_prefix("---")?;
-    Some(rest.split_once("\n---").map_or(rest, |(head, _)| head))
+/// What stands above the words of a card, which the hub and loaders read: from a first line of three dashes to the next
+/// such line, the lines as they are. `None` where others may see another end of it, or a head where we see none.
+fn head(card: &str) -> Option<Vec<&str>> {
+    let mut lines = card.lines();
+    if lines.next()? != "---" {
+        // Words from the first line on are no head for anybody; anything else may be one for somebody.
+        let words = !card.starts_with(|c: char| c.is_whitespace() || c == '-' || c == '\u{feff}');
+        return words.then(Vec::new);
+    }
+    let mut head = Vec::new();
+    for line in lines {
+        if line == "---" {
+            return Some(head);
+        }
+        if line.starts_with("---") || line.starts_with("...") {
+            return None;
+        }
+        head.push(line);
+    }
+    None
 }
 
-/// The branch that everybody pulls.
-const MAIN: &str = "refs/heads/main";
+/// The rule that lets such a revision through.
+pub(super) const PROSE_RULE: &str = "W-021";
+const MOST_BASES: usize = 5;
 /// Not every Markdown file is prose: some are orders to assistants.
 const PROSE: [&str; 8] =
     ["readme", "changelog", "changes", "contributing", "authors", "citation", "acknowledg", "model_card"];
@@ -101,10 +134,19 @@ mod tests {
 
     #[test]
     fn the_head_of_a_card_is_told_from_its_words() {
-        assert_eq!(head("---\nlicense: mit\n---\n# Tiny\n"), Some("\nlicense: mit"));
-        assert_eq!(head("# Tiny\n---\nlicense: mit\n---\n"), None);
-        assert_eq!(head("---\nlicense: mit\n"), Some("\nlicense: mit\n"), "a head without an end is all there is");
+        assert_eq!(head("---\nlicense: mit\n---\n# Tiny\n"), Some(vec!["license: mit"]));
+        assert_eq!(head("# Tiny\n---\nlicense: mit\n---\n"), Some(Vec::new()));
         assert_ne!(head("---\na: 1\n---\nx"), head("---\na: 2\n---\nx"));
+        // A head without an end, one that others end elsewhere, and one that only others see.
+        for odd in [
+            "---\nlicense: mit\n",
+            "---\na: 1\n---b: 2\n---\n",
+            "\n---\na: 1\n---\n",
+            "\u{feff}---\na: 1\n---\n",
+            " ---\n",
+        ] {
+            assert_eq!(head(odd), None, "{odd:?}");
+        }
     }
 
     #[test]

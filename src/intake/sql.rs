@@ -7,7 +7,7 @@ use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait,
-    sea_query::{Alias, Expr, ExprTrait, OnConflict},
+    sea_query::{Alias, Expr, ExprTrait, OnConflict, SelectStatement},
 };
 
 use crate::{
@@ -24,8 +24,8 @@ use crate::{
     store::{
         Reader, fault,
         tables::{
-            approval, blob, file, hidden_file, history, knowledge, listing, pointer, report, repository,
-            repository_name, request, revision, standing, tensor_list,
+            approval, blob, file, hidden_file, history, knowledge, listing, pin, pointer, report, repository,
+            repository_name, request, revision, revoked_file, standing, tensor_list,
         },
     },
 };
@@ -445,7 +445,8 @@ pub async fn list_histories(db: &impl ConnectionTrait, repository_id: &str) -> R
 }
 
 /// The names of the repositories that something is approved of, as many as are worth comparing with.
-pub async fn list_served_names(db: &Reader, at: Micros) -> Result<Vec<String>, Fault> {
+/// Only repositories that were known before: a stranger who takes a near name later takes nothing from whoever was first.
+pub async fn list_served_names(db: &Reader, at: Micros, before: i64) -> Result<Vec<String>, Fault> {
     let served = standing::Entity::find()
         .select_only()
         .column(standing::Column::RepositoryId)
@@ -456,8 +457,82 @@ pub async fn list_served_names(db: &Reader, at: Micros) -> Result<Vec<String>, F
         .select_only()
         .column(repository::Column::Name)
         .filter(repository::Column::Id.in_subquery(served))
+        .filter(repository::Column::FirstSeenAt.lt(before))
         .limit(5000);
     query.into_tuple().all(db).await.map_err(fault("reading the names of what is served"))
+}
+
+/// The pointers of a repository, and the names of those that no rule moves: a person pinned them where they stand, or
+/// their commit was stopped.
+pub struct Places {
+    pub there: Vec<pointer::Model>,
+    pub frozen: HashSet<String>,
+}
+
+pub async fn list_places(
+    db: &impl ConnectionTrait,
+    repository_id: &str,
+    environment: &Environment,
+) -> Result<Places, Fault> {
+    let pins = pin::Entity::find()
+        .filter(pin::Column::RepositoryId.eq(repository_id))
+        .filter(pin::Column::Environment.eq(environment.as_str()));
+    let pins = pins.all(db).await.map_err(fault("reading pins"))?;
+    let stopped = revision::Entity::find()
+        .select_only()
+        .column(revision::Column::CommitId)
+        .filter(revision::Column::RepositoryId.eq(repository_id))
+        .filter(revision::Column::Id.in_subquery(stopped_in(repository_id, environment)));
+    let stopped: Vec<String> = stopped.into_tuple().all(db).await.map_err(fault("reading what was stopped"))?;
+    let frozen = |place: &&pointer::Model| {
+        let pinned = pins.iter().any(|pin| pin.name == place.name && pin.commit_id == place.commit_id);
+        pinned || stopped.contains(&place.commit_id)
+    };
+    let there = list_pointers(db, repository_id, environment).await?;
+    let frozen = there.iter().filter(frozen).map(|place| place.name.clone()).collect();
+    Ok(Places { there, frozen })
+}
+
+fn stopped_in(repository_id: &str, environment: &Environment) -> SelectStatement {
+    standing::Entity::find()
+        .select_only()
+        .column(standing::Column::RevisionId)
+        .filter(standing::Column::RepositoryId.eq(repository_id))
+        .filter(standing::Column::Environment.eq(environment.as_str()))
+        .filter(standing::Column::State.is_in(["revoked", "suspended"]))
+        .into_query()
+}
+
+/// Standings of a repository in an environment, the newest first.
+pub async fn list_standings(
+    db: &impl ConnectionTrait,
+    repository_id: &str,
+    environment: &Environment,
+    state: &str,
+) -> Result<Vec<standing::Model>, Fault> {
+    let query = standing::Entity::find()
+        .filter(standing::Column::RepositoryId.eq(repository_id))
+        .filter(standing::Column::Environment.eq(environment.as_str()))
+        .filter(standing::Column::State.eq(state))
+        .order_by_desc(standing::Column::ChangedAt)
+        .limit(200);
+    query.all(db).await.map_err(fault("reading how revisions stand"))
+}
+
+/// Whether something of a revision was decided about on a newer basis.
+pub async fn rests_on_newer(db: &Reader, revision_id: &str, number: i64) -> Result<bool, Fault> {
+    let query = standing::Entity::find()
+        .filter(standing::Column::RevisionId.eq(revision_id))
+        .filter(standing::Column::Basis.gt(number));
+    Ok(query.one(db).await.map_err(fault("reading what a standing rests on"))?.is_some())
+}
+
+/// Whether files of a revision were revoked by name.
+pub async fn has_revoked_files(db: &Reader, revision_id: &str, environment: &Environment) -> Result<bool, Fault> {
+    let query = revoked_file::Entity::find()
+        .filter(revoked_file::Column::RevisionId.eq(revision_id))
+        .filter(revoked_file::Column::Environment.eq(environment.as_str()));
+    Ok(query.one(db).await.map_err(fault("reading revoked files"))?.is_some())
 }
 
 /// Approved, and not over: an approval ends at its time, whenever somebody writes so.

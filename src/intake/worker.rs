@@ -138,9 +138,9 @@ struct Hands {
 impl Hands {
     fn of(lane: Lane) -> Self {
         let (short, long_ones) = match lane {
-            // Eight files each of the small ones, two in the background and one each of the others are what is fetched
-            // from the hub at once.
-            Lane::Pulls => (6, 2),
+            // What is long waits for the hub and not for us; one that found no long hand would begin again, and whoever
+            // reads along would be cut.
+            Lane::Pulls => (6, LONG_PULLS),
             // The small files of revisions take turns by themselves.
             Lane::Listings | Lane::Digests => (2, 0),
             Lane::Inspections => (2, 2),
@@ -352,6 +352,8 @@ async fn sweep(app: &App) {
     evict::sweep_spools(app).await;
 }
 
+/// How many files that take long are fetched at once; few in tests, where they have to run out.
+const LONG_PULLS: usize = if cfg!(test) { 2 } else { 16 };
 /// How long a job has the hands for short work, where there are others for long.
 const TURN: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 20 });
 const LEASE: i64 = 20 * Micros::SECOND;

@@ -32,8 +32,8 @@ pub struct Watch {
     hurried: bool,
 }
 
-/// What is compared: progress alone is no step.
-type Stamp = (String, String, i64, i64);
+/// What is compared: progress is no step, but for the first byte, with which some can go on.
+type Stamp = (String, String, i64, i64, bool);
 
 impl Watch {
     pub fn new(app: &App, key: &str) -> Self {
@@ -94,7 +94,7 @@ impl Watch {
 }
 
 fn stamp(row: &job::Model) -> Stamp {
-    (row.state.clone(), row.outcome.clone(), row.attempts, row.made_at)
+    (row.state.clone(), row.outcome.clone(), row.attempts, row.made_at, row.done_bytes > 0)
 }
 
 /// How often one of those who wait looks: jobs that end in another replica ring no bell here.

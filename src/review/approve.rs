@@ -83,7 +83,8 @@ pub async fn approve(app: &App, may: Granted<ApproveRevision>, input: Approval) 
         at,
         expires_at,
         moves: &moves,
-        basis: app.basis.number().max(before.as_ref().map_or(0, |row| row.basis)),
+        // What the rules said last is what was answered: when they have changed since, they are asked again.
+        basis: before.as_ref().map_or_else(|| app.basis.number(), |row| row.basis),
         ends: before.as_ref().and_then(|row| row.approval_id.clone()),
     };
     sql::save_approval(&tx, &may, &approved).await?;

@@ -230,15 +230,54 @@ async fn a_renamed_repository_is_followed() {
     push(&model, 1);
     let token = world.developer().await;
     assert_eq!(world.get("/api/models/acme/before", &token).await.status, 200);
-    assert!(model.rename("other/after"));
+    assert!(model.rename("acme/after"));
     let second = push(&model, 2);
     tell(&world, SECRET, "acme/before").await;
     until(&world, POINTER, &[&second]).await;
-    for id in ["acme/before", "other/after"] {
+    for id in ["acme/before", "acme/after"] {
         let desk = Desk::new(&world).await;
         let seen = desk.steps(HUBS[2], &json!([{ "do": "info", "repo": id }])).await;
         assert_eq!(seen[0]["value"]["sha"], json!(second), "{id}: {}", seen[0]);
     }
+    // Given away: what its next owner pushes is nobody's who was ever approved here.
+    assert!(model.rename("other/after"));
+    let third = push(&model, 3);
+    let told = world.get(&format!("/api/models/acme/before/revision/{third}"), &token).await;
+    assert!(told.status == 403 && told.text().contains("W-003"), "{}: {}", told.status, told.text());
+    until(&world, POINTER, &[&second]).await;
+}
+
+/// What a person stopped or pinned, rules do not undo: neither with the next commit nor by asking again.
+#[tokio::test]
+async fn rules_undo_no_revocation_and_no_pin() {
+    let world = followed().await;
+    let (revoked, pinned) = (world.hub.model("acme/revoked"), world.hub.model("acme/pinned"));
+    let first = push(&pinned, 1);
+    push(&revoked, 1);
+    let token = world.developer().await;
+    for id in ["acme/revoked", "acme/pinned"] {
+        assert_eq!(world.get(&format!("/api/models/{id}"), &token).await.status, 200);
+    }
+    let reviewer = world.token("reviewer", "").await;
+    let words = ["revoke", "acme/revoked", "--reason", "it is bad", "--env", "research", "--yes"];
+    world.api_command(&words, &reviewer).await.good();
+    let next = push(&revoked, 2);
+    let told = world.get(&format!("/api/models/acme/revoked/revision/{next}"), &token).await;
+    assert!(told.status == 403 && told.text().contains("revoked"), "{}: {}", told.status, told.text());
+    assert_eq!(world.get("/api/models/acme/revoked", &token).await.status, 404, "main is refused");
+
+    let second = push(&pinned, 2);
+    assert_eq!(world.get(&format!("/api/models/acme/pinned/revision/{second}"), &token).await.status, 200);
+    let at = format!("acme/pinned@{first}");
+    world.api_command(&["pin", &at, "--reason", "back", "--env", "research"], &reviewer).await.good();
+    assert_eq!(world.get(&format!("/api/models/acme/pinned/revision/{second}"), &token).await.status, 200);
+    tell(&world, SECRET, "acme/pinned").await;
+    let third = push(&pinned, 3);
+    assert_eq!(world.get(&format!("/api/models/acme/pinned/revision/{third}"), &token).await.status, 200);
+    let told: serde_json::Value =
+        serde_json::from_str(&world.get("/api/models/acme/pinned", &token).await.text()).unwrap();
+    assert_eq!(told["sha"], first, "it stays where it was pinned");
+    world.ledger_is_whole().await;
 }
 
 /// Another configuration at the next start: everything is decided about anew, and what may not be served any more stops,

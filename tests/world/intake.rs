@@ -10,7 +10,7 @@ use weighbridge_simulator::{
 
 use crate::{
     stock::{Desk, HUBS, Ran, TRANSFORMERS},
-    wire::patient,
+    wire::{client, patient},
     world::{World, WorldOptions},
 };
 
@@ -188,6 +188,34 @@ async fn ten_gigabytes_have_their_verdict_after_a_hundredth_of_their_bytes() {
     let fetched = world.fetched("model.safetensors");
     assert!(fetched < weights.len() / 100, "{fetched} bytes were fetched");
     assert!(took < Duration::from_secs(30), "the verdict took {took:?}");
+    // And whoever pulls it reads the first bytes while most of the others are still at the hub.
+    let url = format!("{}/acme/huge/resolve/main/model.safetensors", world.url());
+    let asked = client().get(url).bearer_auth(world.developer().await).send().await;
+    let mut reply = asked.unwrap();
+    assert_eq!((reply.status().as_u16(), reply.content_length()), (200, Some(weights.len())));
+    let first = reply.chunk().await.unwrap().unwrap();
+    assert_eq!(weights.read(0, first.len()), first);
+    let fetched = world.fetched("model.safetensors");
+    assert!(fetched < weights.len() / 2, "{fetched} bytes were fetched before the first one came");
+}
+
+/// Datasets and spaces go the same way: rows are data that nothing runs, and an app is code that somebody looks at.
+#[tokio::test]
+async fn datasets_and_spaces_go_the_same_way() {
+    let world = guarded(true).await;
+    for venv in HUBS {
+        let ran = Desk::new(&world).await.hf(venv, &["download", "acme/rows", "--repo-type", "dataset"]).await.good();
+        assert!(!ran.all().contains("403"), "{venv}: {}", ran.all());
+    }
+    let app = Desk::new(&world).await.hf(HUBS[2], &["download", "acme/app", "--repo-type", "space"]).await;
+    assert!(app.code != 0 && app.all().contains("spaces/acme/app@main waits for a review"), "{}", app.all());
+    world.approve("spaces/acme/app@main").await;
+    Desk::new(&world).await.hf(HUBS[2], &["download", "acme/app", "--repo-type", "space"]).await.good();
+    let evil = world.hub.dataset("acme/trap").commit("Add").file("rows.csv", "a,b\n1,2\n");
+    evil.lfs("rows.pkl", EVIL).push();
+    let refused = Desk::new(&world).await.hf(HUBS[2], &["download", "acme/trap", "--repo-type", "dataset"]).await;
+    assert!(refused.code != 0 && refused.all().contains("W-001"), "{}", refused.all());
+    world.ledger_is_whole().await;
 }
 
 /// What was inspected and what is fetched afterwards must be the same bytes.
@@ -239,7 +267,7 @@ async fn only_prose_that_changed_needs_no_second_approval() {
     let repo = world.hub.model("acme/array");
     let card = |license: &str, words: &str| format!("---\nlicense: {license}\n---\n# {words}\n");
     let old = "2026-01-01T00:00:00.000Z";
-    repo.commit("Add").date(old).file("array.npy", array).file("README.md", card("mit", "An array")).push();
+    let first = repo.commit("Add").date(old).file("array.npy", array).file("README.md", card("mit", "An array")).push();
     let token = world.developer().await;
     let reply = world.get("/api/models/acme/array", &token).await;
     assert!(reply.status == 403 && reply.text().contains("W-000"), "{}: {}", reply.status, reply.text());
@@ -254,6 +282,17 @@ async fn only_prose_that_changed_needs_no_second_approval() {
         let told = world.get(&format!("/api/models/acme/array/revision/{other}"), &token).await;
         assert_eq!(told.status, 403, "{path}: {}", told.text());
     }
+    // It stands as long as what it rests on, also when it is asked again, and not longer.
+    let ends = "SELECT DISTINCT CAST(expires_at AS TEXT) FROM standing WHERE state = 'approved'";
+    assert_eq!(world.query_text(ends).await.len(), 1);
+    assert_eq!(world.get("/api/models/acme/array", &token).await.status, 200);
+    let reviewer = world.token("reviewer", "").await;
+    let first = format!("acme/array@{first}");
+    let revoke = ["revoke", &first, "--reason", "no more", "--env", "research", "--yes"];
+    world.api_command(&revoke, &reviewer).await.good();
+    let again = repo.commit("Words").date(old).file("README.md", card("mit", "Two numbers")).push();
+    let told = world.get(&format!("/api/models/acme/array/revision/{again}"), &token).await;
+    assert_eq!(told.status, 403, "{}", told.text());
 }
 
 /// What people approved before there was a scan is looked at first, and then is a request.

@@ -139,6 +139,14 @@ async fn what_is_not_offered_says_so() {
         let _ = write!(table, "\n## {what} · {method} {path} → {}\n{}\n", reply.status, text.trim_end());
         assert!(!(200..400).contains(&reply.status), "{method} {path} answers {}", reply.status);
     }
+    // What is sent with it is not read, so the connection ends; whoever is not told would ask on it again, in vain.
+    let upload =
+        crate::wire::client().post(format!("{}/api/models/acme/tiny/commit/main", world.url())).body("x".repeat(9));
+    let reply = upload.bearer_auth(world.developer().await).send().await.unwrap();
+    assert_eq!(
+        reply.headers().get("connection").map(reqwest::header::HeaderValue::as_bytes),
+        Some(b"close".as_slice())
+    );
     for venv in HUBS {
         std::fs::write(desk.home().join("new.txt"), "new").unwrap();
         let ran = desk.hf(venv, &["upload", "acme/tiny", "new.txt"]).await;

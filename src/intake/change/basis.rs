@@ -24,7 +24,7 @@ pub fn words(gate: &Gate, publishers: &Publishers) -> Words {
     let environments: Vec<Value> = gate
         .environments()
         .iter()
-        .map(|one| json!([one.name.as_str(), one.production, one.data_class.word()]))
+        .map(|one| json!([one.name.as_str(), one.production, one.data_class.word(), one.stream_unverified]))
         .collect();
     Words {
         scanner: seen::SCANNER.clone(),

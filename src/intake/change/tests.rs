@@ -301,10 +301,10 @@ async fn an_approval_that_is_over_approves_no_base() {
         let served =
             async || rows::is_served_somehow(may.reader(), "acme/base", &research, clock::now()).await.unwrap();
         assert!(served().await);
-        assert_eq!(rows::list_served_names(may.reader(), clock::now()).await.unwrap(), ["acme/base"]);
+        assert_eq!(rows::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), ["acme/base"]);
         bench.change("UPDATE standing SET expires_at = 5").await;
         assert!(!served().await);
-        assert_eq!(rows::list_served_names(may.reader(), clock::now()).await.unwrap(), Vec::<String>::new());
+        assert_eq!(rows::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), Vec::<String>::new());
     }
 }
 
