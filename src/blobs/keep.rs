@@ -36,11 +36,14 @@ pub struct Kept {
     pub start: u64,
     pub end: u64,
     pub sha256: String,
+    /// Only numbers were compared in it: the stored file is held against it too, and its verdict does not rest on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compared: bool,
 }
 
 impl Kept {
     pub fn of(start: u64, bytes: &Bytes) -> Self {
-        Self { start, end: start + bytes.len() as u64, sha256: hash(bytes).to_string() }
+        Self { start, end: start + bytes.len() as u64, sha256: hash(bytes).to_string(), compared: false }
     }
 
     /// Whether these bytes, read from elsewhere, are the same.
@@ -92,12 +95,13 @@ impl Blobs {
         }
     }
 
-    /// The copies of all these ranges; `None` when one is missing or is not what it was.
+    /// The copies of all these ranges that were judged; `None` when one is missing or is not what it was.
     pub async fn copies(&self, kept: &[Kept]) -> Result<Option<Arc<Copies>>, Fault> {
+        let kept: Vec<Kept> = kept.iter().filter(|one| !one.compared).cloned().collect();
         if kept.is_empty() || kept.len() > MOST_RANGES {
             return Ok(None);
         }
-        let (folder, kept) = (folder(&self.0.spools), kept.to_vec());
+        let folder = folder(&self.0.spools);
         blocking("opening copies of judged ranges", move || {
             let opened: Option<Vec<_>> = kept.iter().map(|one| open(&folder, one)).collect();
             Ok(opened.map(|copies| Arc::new(Copies(copies))))

@@ -320,7 +320,7 @@ impl Sides<'_> {
         }
         let all = parts(self.app, &side.wanted, &ranges).await.map_err(NoBytes::Trouble)?;
         for (range, bytes) in ranges.iter().zip(all) {
-            let kept = Kept::of(range.start, &bytes);
+            let kept = Kept { compared: true, ..Kept::of(range.start, &bytes) };
             if !side.kept.contains(&kept) {
                 side.kept.push(kept);
             }

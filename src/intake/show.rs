@@ -152,7 +152,7 @@ async fn shape(app: &App, db: &Reader, row: &job::Model) -> Result<Value, Fault>
         "by": work.as_ref().and_then(Work::by), "waiting_here": waiting_here(app, row, work.as_ref()),
         "made_at": at(row.made_at), "at": at(row.run_at),
         "leased_until": (row.state == "running").then(|| at(row.lease_until)),
-        "worker": (row.state == "running").then(|| row.lease_by.clone()),
+        "worker": (row.state == "running").then(|| row.lease_by.split(' ').next().unwrap_or_default().to_owned()),
     }))
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
-    blobs::Kept,
+    blobs::{Kept, Stored},
     domain::refusal::Fault,
     gate::{act::InspectRevision, grant::Granted},
     store::tables::report,
@@ -88,6 +88,14 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     let row = report::Model { stage: VERIFIED.to_owned(), ranges: "[]".to_owned(), ..row };
     inspect::save(app, wish, vec![row]).await?;
     Ok(Outcome::Done)
+}
+
+/// Whether the stored bytes are those that were judged.
+pub(super) async fn is_as_judged(app: &App, wish: &Wish, path: &str, stored: &Stored) -> Result<bool, Fault> {
+    let may = inspect::grant(app, wish)?;
+    let report = sql::find_report(may.reader(), &wish.revision_id, path).await?;
+    let kept: Vec<Kept> = report.and_then(|row| serde_json::from_str(&row.ranges).ok()).unwrap_or_default();
+    Ok(matches!(differs(app, stored.sha256, &stored.seal, &kept).await, Ok(None)))
 }
 
 /// Whether the stored bytes of this file were read to their end and nothing was seen in them.

@@ -165,7 +165,9 @@ async fn take(app: &App, me: &str, all: &Hands, long: bool) {
         };
         let Ok(hand) = hand else { break };
         rung.mark_unchanged();
-        match jobs::sql::claim(&app.chores, taker, clock::now(), LEASE).await {
+        // Of each claim its own: a process that was cut off from the database must not take its own jobs for another's.
+        let name = format!("{me} {}", clock::new_id());
+        match jobs::sql::claim(&app.chores, Taker { me: &name, ..taker }, clock::now(), LEASE).await {
             Ok(Some(row)) => {
                 let app = App { in_background: row.lane == BACKGROUND || row.kind == "prefetch", ..app.clone() };
                 let long = (!long && all.long_ones > 0).then(|| Arc::clone(&all.long));

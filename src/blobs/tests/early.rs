@@ -165,6 +165,9 @@ async fn a_copy_that_is_missing_or_wrong_is_none() {
     assert!(blobs.copies(&[]).await.unwrap().is_none(), "nothing was judged");
     blobs.keep(&kept, piece).await;
     assert!(blobs.copies(std::slice::from_ref(&kept)).await.unwrap().is_some());
+    let compared = Kept { start: 5000, end: 6000, compared: true, ..kept.clone() };
+    assert!(blobs.copies(&[kept.clone(), compared.clone()]).await.unwrap().is_some(), "no verdict rests on it");
+    assert!(blobs.copies(&[compared]).await.unwrap().is_none(), "nothing was judged");
     let longer = Kept { end: 2001, ..kept.clone() };
     assert!(blobs.copies(&[longer]).await.unwrap().is_none());
     let path = folder.files().into_iter().find(|path| path.ends_with(&kept.sha256)).unwrap();
