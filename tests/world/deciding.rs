@@ -174,11 +174,11 @@ async fn a_rename_at_the_hub_changes_no_approved_answer() {
     let model = world.hub.model("old/name");
     model.commit("Add").file("a.txt", "1").lfs("w.bin", "weights").push();
     world.approve("old/name@main").await;
-    assert!(model.rename("new/name"));
+    assert!(model.rename("old/other"));
     model.commit("Two").file("a.txt", "2").push();
-    world.approve("new/name@main").await;
+    world.approve("old/other@main").await;
     let developer = world.developer().await;
-    for name in ["old/name", "new/name"] {
+    for name in ["old/name", "old/other"] {
         let info = world.get(&format!("/api/models/{name}"), &developer).await.json();
         assert_eq!(info["id"], json!("old/name"), "asked as {name}");
     }
