@@ -51,7 +51,8 @@ async fn differs_in_prose(
     let mut cards = Vec::new();
     for path in before.keys().chain(now.keys()) {
         let (was, is) = (before.get(path), now.get(path));
-        let same = was.zip(is).is_some_and(|(was, is)| was.git_id == is.git_id && was.size == is.size);
+        // By the sha256 alone: a git id of a large file is its pointer's, and only what the hub says.
+        let same = was.zip(is).is_some_and(|(was, is)| was.sha256.is_some() && was.sha256 == is.sha256);
         if same {
             continue;
         }

@@ -94,7 +94,10 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
 pub(super) async fn is_as_judged(app: &App, wish: &Wish, path: &str, stored: &Stored) -> Result<bool, Fault> {
     let may = inspect::grant(app, wish)?;
     let report = sql::find_report(may.reader(), &wish.revision_id, path).await?;
-    let kept: Vec<Kept> = report.and_then(|row| serde_json::from_str(&row.ranges).ok()).unwrap_or_default();
+    // Without a report nobody knows what left.
+    let Some(kept) = report.and_then(|row| serde_json::from_str::<Vec<Kept>>(&row.ranges).ok()) else {
+        return Ok(false);
+    };
     Ok(matches!(differs(app, stored.sha256, &stored.seal, &kept).await, Ok(None)))
 }
 
