@@ -4,6 +4,7 @@
 //! because orchestrators inject their own. This is the one place that reads environment variables, and it never shows a
 //! secret: `Secret` prints as `(hidden)`.
 
+mod identity;
 mod keys;
 mod place;
 mod secret;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::{
+    identity::{DirectorySubject, Identity, Provider},
     keys::nearest,
     place::{read_secret_file, stored_sign_in},
     secret::Secret,
@@ -58,6 +60,11 @@ pub struct Config {
     pub intake: Intake,
     pub admission: Admission,
     pub storage: StorageRules,
+    pub identity: Identity,
+    /// Certificate and key, when the gateway speaks TLS itself.
+    pub tls: Option<Tls>,
+    /// Networks whose word on where a request came from is believed.
+    pub trusted_proxies: Vec<String>,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub replica: String,
@@ -81,6 +88,26 @@ pub struct Upstream {
     /// What the hub's webhook says to be heard.
     pub webhook_secret: Option<Secret>,
     pub webhook_secret_file: Option<PathBuf>,
+    pub namespaces: Vec<Namespace>,
+}
+
+/// Whose repositories at the hub are open to whom, though they are private there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Namespace {
+    pub name: String,
+    #[serde(default)]
+    pub groups: Vec<String>,
+    #[serde(default)]
+    pub environments: Vec<String>,
+}
+
+/// See `Config::tls`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
 }
 
 impl Config {
@@ -191,6 +218,9 @@ struct Raw {
     intake: RawIntake,
     admission: RawAdmission,
     storage: RawStorage,
+    identity: identity::Raw,
+    tls: Option<Tls>,
+    trusted_proxies: Vec<String>,
     drain_delay_seconds: Option<u64>,
     drain_timeout_seconds: Option<u64>,
     replica: Option<String>,
@@ -238,6 +268,7 @@ struct RawUpstream {
     poll: Option<String>,
     webhook_secret: Option<Secret>,
     webhook_secret_file: Option<PathBuf>,
+    namespaces: Vec<Namespace>,
 }
 
 impl Raw {
@@ -283,7 +314,10 @@ impl Raw {
                 .iter()
                 .map(|text| namespace(text))
                 .collect::<Result<_, _>>()?,
+            identity: identity::check(self.identity, &environments)?,
             environments,
+            tls: self.tls,
+            trusted_proxies: self.trusted_proxies,
             upstream: upstream(self.upstream, origins)?,
             intake: intake(&self.intake)?,
             admission,
@@ -448,6 +482,7 @@ fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upst
         poll: poll(raw.poll.as_deref().unwrap_or("1h"))?,
         webhook_secret: webhook_secret(raw.webhook_secret, raw.webhook_secret_file.as_deref())?,
         webhook_secret_file: raw.webhook_secret_file,
+        namespaces: raw.namespaces,
     })
 }
 

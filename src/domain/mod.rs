@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod facts;
 pub mod file;
 pub mod glob;
+pub mod mapping;
 pub mod name;
 pub mod pattern;
 pub mod pointers;
@@ -16,6 +17,7 @@ pub mod range;
 pub mod refusal;
 pub mod rev;
 pub mod role;
+pub mod scope;
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod sequences;

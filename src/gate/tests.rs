@@ -53,6 +53,7 @@ impl Bench {
             reserved_namespaces: Vec::new(),
         };
         let gate = Gate::new(Parts {
+            identity: crate::gate::Identity::default(),
             store: store.clone(),
             ledger,
             access: Access::built_in().await.unwrap(),
