@@ -11,11 +11,7 @@ use std::{
 use serde::Deserialize;
 use url::Url;
 
-use super::{
-    is_loopback,
-    place::read_secret_file,
-    secret::Secret,
-};
+use super::{is_loopback, place::read_secret_file, secret::Secret};
 use crate::{
     domain::{
         mapping::{Mapping, MappingRow},
@@ -207,7 +203,9 @@ fn issuer_url(key: &str, text: &str) -> Result<String, String> {
     let url = Url::parse(text).map_err(|_| format!("`{key}` is `{text}`, which is not a URL"))?;
     let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     if !safe || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        return Err(format!("`{key}` is `{text}`: an issuer is https://host[/path], as its own discovery document says it"));
+        return Err(format!(
+            "`{key}` is `{text}`: an issuer is https://host[/path], as its own discovery document says it"
+        ));
     }
     Ok(text.to_owned())
 }

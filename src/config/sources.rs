@@ -115,9 +115,11 @@ impl Given {
                 let mut at = Step::Table(table);
                 for (n, step) in steps.iter().take(steps.len() - 1).enumerate() {
                     let is_list = steps.get(n + 1).is_some_and(|next| next.bytes().all(|b| b.is_ascii_digit()));
-                    at = at.down(step, is_list).map_err(|gap| gap.map_or_else(wrong, |there| {
-                        format!("The variable {name} leaves a gap: there are only {there} before it.")
-                    }))?;
+                    at = at.down(step, is_list).map_err(|gap| {
+                        gap.map_or_else(wrong, |there| {
+                            format!("The variable {name} leaves a gap: there are only {there} before it.")
+                        })
+                    })?;
                 }
                 let Step::Table(table) = at else { return Err(wrong()) };
                 table.insert(key.to_owned(), value);

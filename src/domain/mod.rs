@@ -11,6 +11,7 @@ pub mod file;
 pub mod glob;
 pub mod mapping;
 pub mod name;
+pub mod network;
 pub mod pattern;
 pub mod pointers;
 pub mod range;

@@ -52,11 +52,17 @@ impl Scope {
             }
             Self::Approve => matches!(
                 act,
-                "revision.examine" | "revision.approve" | "revision.revoke" | "pointer.pin" | "request.read" | "decision.read"
+                "revision.examine"
+                    | "revision.approve"
+                    | "revision.revoke"
+                    | "pointer.pin"
+                    | "request.read"
+                    | "decision.read"
             ),
             Self::AdminPolicy => act.starts_with("policy."),
             Self::AuditRead => {
-                act.starts_with("audit.") || matches!(act, "request.read" | "decision.read" | "job.read" | "storage.read")
+                act.starts_with("audit.")
+                    || matches!(act, "request.read" | "decision.read" | "job.read" | "storage.read")
             }
         }
     }
@@ -112,7 +118,10 @@ mod tests {
         assert!(only("read:repo:datasets/acme/*").allow("file.pull", "/datasets/acme/x"));
         assert!(only("read:repo:gpt2").allow("file.pull", "/models/_/gpt2"));
         assert!(!read.allow("revision.approve", "/models/acme/x") && !read.allow("token.create-own", "/tokens"));
-        assert!(only("approve").allow("revision.approve", "/models/acme/x") && !only("approve").allow("file.pull", "/models/a/b"));
+        assert!(
+            only("approve").allow("revision.approve", "/models/acme/x")
+                && !only("approve").allow("file.pull", "/models/a/b")
+        );
         assert!(Scopes::stored(None).allow("token.create-own", "/tokens"));
         for nothing in ["", "read:repo:", "everything", "Approve"] {
             assert!(!only(nothing).allow("file.pull", "/models/acme/x"), "{nothing}");

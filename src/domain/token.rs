@@ -106,7 +106,9 @@ mod tests {
         for (class, shape) in shapes {
             let token = compose(class, shape, &digits);
             assert!(plausible(&token), "{token}");
-            assert!(Class::ALL.into_iter().all(|other| fits(&token, other) == (other == class || (shape == Shape::Hf && other == Class::Personal))));
+            assert!(Class::ALL.into_iter().all(
+                |other| fits(&token, other) == (other == class || (shape == Shape::Hf && other == Class::Personal))
+            ));
             let mut typo = token.clone().into_bytes();
             typo[20] ^= 1;
             assert!(!plausible(&String::from_utf8_lossy(&typo)));

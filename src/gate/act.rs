@@ -4,9 +4,10 @@
 //! rows in `policies/access.csv`; nothing outside this file can be an act.
 
 use super::object::{
-    Account, BlobObject, Catalogue, CredentialId, Credentials, DecisionId, File, FileAsked, Folder, FolderAsked, Gateway,
-    Group, Groups, InEnvironment, JobId, Jobs, MainAsked, Object, People, PersonId, Repo, RepoAsked, RepoInEnvironment,
-    RepoNamed, RequestId, Requests, Revision, RevisionAsked, RevisionNamed, Storage, TokenId, Tokens, Workloads,
+    Account, BlobObject, Catalogue, CredentialId, Credentials, DecisionId, File, FileAsked, Folder, FolderAsked,
+    Gateway, Group, Groups, InEnvironment, JobId, Jobs, MainAsked, Object, People, PersonId, Repo, RepoAsked,
+    RepoInEnvironment, RepoNamed, RequestId, Requests, Revision, RevisionAsked, RevisionNamed, Storage, TokenId,
+    Tokens, Workloads,
 };
 use crate::domain::event::Kind;
 

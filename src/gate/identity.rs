@@ -14,18 +14,14 @@ mod workload;
 use aws_lc_rs::digest;
 use http::{HeaderMap, header};
 
-pub(super) use self::{
-    actor::home,
-    people::clear as person_clear,
-    source::neighbourhood,
-};
+pub(super) use self::workload::clear as workload_clear;
+pub(super) use self::{actor::home, people::clear as person_clear, source::neighbourhood};
 pub use self::{
     actor::{Actor, Credential, Person, Proof},
     session::{COOKIE, cookie},
     source::Source,
     workload::{Claims, WorkloadRule},
 };
-pub(super) use self::workload::clear as workload_clear;
 use super::{Call, Gate, sql};
 use crate::{
     clock,

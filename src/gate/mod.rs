@@ -259,7 +259,8 @@ impl Gate {
         };
         let decision = self.fact::<A>(&actor, "allow", Vec::new(), "at the door");
         let (environment, object) = (self.first_environment()?, Account);
-        let context = Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
+        let context =
+            Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
         let yes = Yes { actor, object, environment, everywhere: true, context, lease: None, changes };
         Ok(Granted::new(self.clone(), yes))
     }
@@ -486,7 +487,8 @@ impl Gate {
             if !BY_PEOPLE.contains(&A::WORD) {
                 return Ok(());
             }
-            let sentence = format!("{} is done by people: a token that nobody holds personally does not count.", A::WORD);
+            let sentence =
+                format!("{} is done by people: a token that nobody holds personally does not count.", A::WORD);
             return Err(Refusal::new(Code::NotAllowed, sentence).hint("Sign in: hf auth login."));
         }
         if !FRESH.contains(&A::WORD) {
@@ -544,8 +546,17 @@ impl Gate {
 pub enum Newcomer<'a> {
     /// Nobody known, and why it is let do this.
     Stranger(&'a str),
-    Person { issuer: &'a str, subject: &'a str, name: &'a str, cause: &'a str },
-    Workload { issuer: &'a str, subject: &'a str, cause: &'a str },
+    Person {
+        issuer: &'a str,
+        subject: &'a str,
+        name: &'a str,
+        cause: &'a str,
+    },
+    Workload {
+        issuer: &'a str,
+        subject: &'a str,
+        cause: &'a str,
+    },
 }
 
 struct Decided<A: Act> {

@@ -14,10 +14,9 @@ use crate::{
         chores::Chores,
         fault,
         tables::{
-            decision, denied_digest, directory_group, directory_member, elevation, file, hidden_file, history, hub_look,
-            hub_state, person, person_group, pointer, repository, repository_name, revision, revision_use, revoked_file,
-            role_grant, session, standing, token, token_use,
-            workload_block,
+            decision, denied_digest, directory_group, directory_member, elevation, file, hidden_file, history,
+            hub_look, hub_state, person, person_group, pointer, repository, repository_name, revision, revision_use,
+            revoked_file, role_grant, session, standing, token, token_use, workload_block,
         },
     },
 };
@@ -74,7 +73,11 @@ pub(super) async fn list_groups(db: &Reader, person_id: &str, claims_count: bool
 }
 
 /// The roles that people granted somebody and that still hold.
-pub(super) async fn list_role_grants(db: &Reader, person_id: &str, at: Micros) -> Result<Vec<role_grant::Model>, Fault> {
+pub(super) async fn list_role_grants(
+    db: &Reader,
+    person_id: &str,
+    at: Micros,
+) -> Result<Vec<role_grant::Model>, Fault> {
     let query = role_grant::Entity::find()
         .filter(role_grant::Column::PersonId.eq(person_id))
         .filter(role_grant::Column::WithdrawnAt.is_null());

@@ -12,7 +12,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Gate, act::PullFile, grant::Granted, identity::{self, Actor}, object::File, resolve, sql, windows::Lease};
+use super::{
+    Gate,
+    act::PullFile,
+    grant::Granted,
+    identity::{self, Actor},
+    object::File,
+    resolve, sql,
+    windows::Lease,
+};
 use crate::{
     clock,
     domain::{refusal::Fault, role::Environment, time::Micros},

@@ -50,11 +50,22 @@ pub(super) enum Who {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     None,
-    Token { id: String, class: Class },
+    Token {
+        id: String,
+        class: Class,
+    },
     /// A browser's; `csrf` is what its forms must carry.
-    Session { id: String, csrf: String },
+    Session {
+        id: String,
+        csrf: String,
+    },
     /// A token of another issuer, known here by issuer, subject and the hash of its id.
-    Workload { issuer: String, subject: String, id: String, issued_at: Micros },
+    Workload {
+        issuer: String,
+        subject: String,
+        id: String,
+        issued_at: Micros,
+    },
 }
 
 /// A person, as rows know them.
@@ -244,10 +255,7 @@ impl Actor {
 
 /// The environment that this actor pulls in: its own, or the first one that is not production. Where somebody has several
 /// roles, those that pull count first.
-pub(in crate::gate) fn home<'a>(
-    actor: &Actor,
-    all: &'a [crate::gate::EnvironmentSetting],
-) -> Option<&'a Environment> {
+pub(in crate::gate) fn home<'a>(actor: &Actor, all: &'a [crate::gate::EnvironmentSetting]) -> Option<&'a Environment> {
     let reaches = |name: &Environment, pulling: bool| {
         let held = actor.roles().iter().filter(|h| !pulling || h.role.pulls());
         held.map(|h| &h.reach).any(|reach: &Reach| reach.covers(name))

@@ -33,9 +33,8 @@ pub type Claims = BTreeMap<String, String>;
 
 /// Whether a text can be a signed token at all: three parts of base64url.
 pub(super) fn plausible(text: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
+    let part =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     text.len() <= LONGEST && text.split('.').count() == 3 && text.split('.').all(part)
 }
 
