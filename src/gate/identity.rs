@@ -54,7 +54,8 @@ pub(super) async fn identify_session(gate: &Gate, headers: &HeaderMap, call: &Ca
     let Some(cookie) = cookie(headers, COOKIE) else {
         return Err(Refusal::new(Code::SignInRequired, "Sign in first."));
     };
-    known(gate, hash(cookie), call, Box::pin(session::load(gate, cookie))).await
+    // Remembered apart from tokens: what was accepted as the one is never found as the other.
+    known(gate, hash(&format!("session {cookie}")), call, Box::pin(session::load(gate, cookie))).await
 }
 
 /// The actor of a credential, remembered for seconds.

@@ -10,9 +10,9 @@ use crate::{
         token::{Class, Shape, compose},
     },
     gate::{
-        act::{ApproveRevision, CreateOwnToken, ReadAccount},
+        act::{ApproveRevision, CreateOwnToken, ReadAccount, ReadJobs},
         identity::{COOKIE, Credential},
-        object::InEnvironment,
+        object::{InEnvironment, Jobs},
     },
 };
 
@@ -122,6 +122,16 @@ async fn everybody_has_the_roles_of_their_groups_where_these_hold() {
     assert_eq!(held(&there), [(Role::Reviewer, "prod".to_owned())]);
     assert_eq!(bench.gate.home(&there).map(Environment::as_str), Some("prod"));
     assert_eq!(ann.reference(), there.reference(), "one person, one reference");
+    // What happens in no environment is decided where she may; a pull in her own environment alone.
+    let call = from("192.0.2.1");
+    bench.person("bob", "known", &["ml-approvers", "looks"]).await;
+    let (token, _) = bench.token_of("bob", Class::Personal, "*", None).await;
+    let bob = bench.identify(&token, "192.0.2.1").await.unwrap();
+    assert_eq!(bench.gate.home(&bob).map(Environment::as_str), Some("prod"));
+    assert!(
+        bench.gate.admit::<ReadJobs>(ann, Jobs, &call).await.is_ok(),
+        "a reviewer of prod, a developer of research"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,5 +266,7 @@ async fn a_session_ends_by_itself_and_when_it_is_ended() {
     // A cookie is no bearer token, and the other way round.
     assert_eq!(bench.identify(&good, "192.0.2.1").await.unwrap_err().code, Code::TokenNotAccepted);
     let (token, _) = bench.token_of("ann", Class::Personal, "*", None).await;
-    assert_eq!(bench.by_session(&token).await.unwrap_err().code, Code::TokenNotAccepted);
+    bench.settled().await;
+    assert!(bench.identify(&token, "192.0.2.1").await.is_ok());
+    assert_eq!(bench.by_session(&token).await.unwrap_err().code, Code::TokenNotAccepted, "also when it is remembered");
 }
