@@ -126,9 +126,8 @@ impl Again {
         let stream = forward
             .stream
             .get_or_insert_with(|| Stream::new(&self.source, self.packed.clone(), self.codec, self.memory));
-        let mut room = Room::of(PIECE);
+        let mut room = Room::to_write(PIECE);
         let piece = &mut room.0;
-        piece.resize(PIECE, 0);
         let mut full = 0;
         while full < PIECE {
             let here = forward.at + full as u64;
