@@ -22,6 +22,7 @@ pub(super) fn in_order<T: Send>(
     read: impl Fn(&Wanted) -> T + Sync,
     mut each: impl FnMut(Vec<T>),
 ) {
+    keep_memory();
     let (order, next) = (largest_first(files), AtomicUsize::new(0));
     let threads = jobs.min(files.len());
     let done = Done { state: Mutex::new(State { answers: Vec::new(), reading: threads }), woken: Condvar::new() };
@@ -100,6 +101,13 @@ impl<T> Drop for Ended<'_, T> {
     }
 }
 
+/// From now on the system's allocator keeps blocks of up to this size when they are freed: one of them is made and freed,
+/// which glibc takes as a sign that such blocks are usual. Else it returns each large block, and gets it back as pages that
+/// the system has to make anew for the next file. Nothing is written to the block, so that it takes no memory.
+fn keep_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(USUAL)));
+}
+
 /// The large files come first, so that nobody waits for the last of them alone; the others in their own order.
 fn largest_first(files: &[Wanted]) -> Vec<usize> {
     let size = |place: &usize| {
@@ -113,6 +121,8 @@ fn largest_first(files: &[Wanted]) -> Vec<usize> {
 
 /// A file of this size is begun with.
 const LARGE: u64 = 1 << 20;
+/// As large as glibc believes, less what it adds itself.
+const USUAL: usize = 31 << 20;
 /// How long an answer may lie before it is handed on, and how many may.
 const PAUSE: Duration = Duration::from_millis(25);
 const MANY: usize = 1024;
