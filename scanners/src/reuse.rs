@@ -77,13 +77,12 @@ impl<T> Long<T> {
     #[inline]
     pub(crate) fn push(&mut self, value: T) {
         let piece = self.len >> Self::BITS;
-        match self.pieces.get_mut(piece) {
-            Some(piece) => piece.push(value),
-            None => {
-                let mut piece = Vec::with_capacity(1 << Self::BITS);
-                piece.push(value);
-                self.pieces.push(piece);
-            }
+        if let Some(piece) = self.pieces.get_mut(piece) {
+            piece.push(value);
+        } else {
+            let mut piece = Vec::with_capacity(1 << Self::BITS);
+            piece.push(value);
+            self.pieces.push(piece);
         }
         self.len += 1;
     }

@@ -282,11 +282,8 @@ fn named<'a>(source: &Source, text: &'a str, found: &mut Vec<(usize, &'static st
             continue;
         }
         let lower = line.to_ascii_lowercase();
-        let keys: &[&str] = if login_file {
-            &["_authtoken=", "_password=", "password", "aws_secret_access_key"]
-        } else {
-            &TELLING
-        };
+        let keys: &[&str] =
+            if login_file { &["_authtoken=", "_password=", "password", "aws_secret_access_key"] } else { &TELLING };
         for key in keys {
             let Some(place) = lower.find(key) else { continue };
             let rest = line.get(place + key.len()..).unwrap_or_default();

@@ -151,9 +151,12 @@ pub(super) fn json(report: &Report) -> String {
         return line;
     }
     // Beyond ASCII there are only texts in JSON, and in a text each letter may be written by its number.
-    BREAKS.iter().fold(line, |line, (letter, number)| {
-        if line.contains(letter) { line.replace(letter, number) } else { line }
-    })
+    BREAKS.iter().fold(
+        line,
+        |line, (letter, number)| {
+            if line.contains(letter) { line.replace(letter, number) } else { line }
+        },
+    )
 }
 
 /// A name or a sentence with everything written out that could pass for another line, or turn letters round.
@@ -215,7 +218,9 @@ mod tests {
     fn json_is_one_line_to_whoever_splits_lines() {
         let name = "a\u{85}b\u{2028}c\u{2029}d\u{b}e\u{c}f\u{1c}模型\n";
         let line = json(&unread(name, "it is gone"));
-        let ends = |c: char| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let ends = |c: char| {
+            matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+        };
         assert!(!line.contains(ends), "{line}");
         assert!(line.contains("a\\u0085b\\u2028c\\u2029d") && line.contains("模型"), "{line}");
         let back: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
