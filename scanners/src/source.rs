@@ -14,7 +14,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    reuse::Room,
+    reuse::{Room, SMALL},
     scan::{Scanned, Stop},
 };
 
@@ -80,8 +80,12 @@ impl FileSource {
     fn pread(&self, range: Range<u64>) -> std::io::Result<Bytes> {
         use std::os::unix::fs::FileExt;
         let length = usize::try_from(range.end - range.start).map_err(std::io::Error::other)?;
-        let mut into = Room::new();
-        into.0.resize(length, 0);
+        if length < SMALL {
+            let mut into = vec![0; length];
+            self.file.read_exact_at(&mut into, range.start)?;
+            return Ok(into.into());
+        }
+        let mut into = Room::to_write(length);
         self.file.read_exact_at(&mut into.0, range.start)?;
         Ok(into.freeze())
     }

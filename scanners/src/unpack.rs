@@ -68,8 +68,9 @@ const RATIO_FROM_THEN: u64 = 1 << 20;
 /// The same for what is ten times out of proportion: no gzip or zip can be, and an xz or zstd of zeros that is this long is
 /// either a bomb or nothing that anybody would miss.
 const RATIO_FROM_WILD: u64 = 8 << 20;
-/// Bytes that grew out of proportion are cheap to make again and dear to hold: more than these are not held.
-const HELD_WILD: u64 = 4 << 20;
+/// Bytes that grew out of proportion are cheap to make again and dear to hold: more than these are not held. What is stopped
+/// for being wild has fewer, so that it is not made twice.
+const HELD_WILD: u64 = RATIO_FROM_WILD + (1 << 20);
 
 impl Codec {
     /// The word in messages.
@@ -95,8 +96,7 @@ pub(crate) fn unpack(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, c
     let mut stream = Stream::new(source, packed.clone(), codec, scan.limits.memory_bytes);
     let in_archives = !matches!(codec, Codec::Gzip | Codec::Zlib | Codec::Lz4Frame);
     let mut made = Made::new(scan.limits.memory_bytes, in_archives);
-    let mut chunk = Room::of(CHUNK);
-    chunk.0.resize(CHUNK, 0);
+    let mut chunk = Room::to_write(CHUNK);
     let chunk = &mut chunk.0;
     let mut stop = None;
     loop {
@@ -191,8 +191,7 @@ fn slowly(scan: &mut Scan<'_>, source: &Source, packed: Range<u64>, codec: Codec
         return Ok(());
     }
     let mut stream = Stream::new(source, packed, codec, scan.limits.memory_bytes);
-    let mut chunk = Room::of(CHUNK);
-    chunk.0.resize(CHUNK, 0);
+    let mut chunk = Room::to_write(CHUNK);
     let chunk = &mut chunk.0;
     let mut done = 0;
     while done < coarse + CHUNK as u64 {

@@ -165,6 +165,11 @@ pub(crate) fn portable(head: &[u8]) -> Option<&'static str> {
 
 /// CUDA kernels as text: directives behind comments.
 fn is_ptx(head: &[u8]) -> bool {
+    // What begins with anything else is not gone through.
+    let start = head.trim_ascii_start();
+    if !start.starts_with(b"//") && !start.starts_with(b".version ") {
+        return false;
+    }
     let lines =
         head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty() && !line.starts_with(b"//"));
     let mut lines = lines.take(2);

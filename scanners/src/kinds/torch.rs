@@ -82,11 +82,15 @@ struct Layout<'a> {
 
 /// Torch's reader looks names up without regard to case; Windows' separators are read as torch's own.
 fn folded(name: &str) -> String {
-    name.replace('\\', "/").to_ascii_lowercase()
+    let lower = name.to_ascii_lowercase();
+    if lower.contains('\\') { lower.replace('\\', "/") } else { lower }
 }
 
 impl<'a> Layout<'a> {
     fn of(archive: &'a Archive) -> Option<Self> {
+        if !archive.members.iter().any(|member| formats::ends_in(&member.name, ENDINGS)) {
+            return None;
+        }
         let names: Vec<String> = archive.members.iter().map(|member| folded(&member.name)).collect();
         let (form, root) = form(&names)?;
         let below = |name: &String| name.strip_prefix(&root).unwrap_or(name).to_owned();
@@ -262,6 +266,17 @@ impl<'a> Layout<'a> {
         }
     }
 }
+
+/// One of these ends a name of every archive that has a form: most archives have none, and their names are not all folded.
+const ENDINGS: &[&str] = &[
+    "extern_modules",
+    "python_version",
+    "version",
+    "archive_format",
+    "serialized_exported_program.json",
+    "model.json",
+    "data.pkl",
+];
 
 /// Which form it is, and the folder that holds it.
 fn form(names: &[String]) -> Option<(Form, String)> {

@@ -7,7 +7,7 @@ use super::{
     halt::{Halt, Step},
     small::Small,
 };
-use crate::reuse::{self, Kept};
+use crate::reuse::{self, Kept, Long};
 
 /// One value, as far as it matters what it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,9 +102,9 @@ struct Chunk {
 
 /// Every node of one pickle.
 pub(crate) struct Arena {
-    nodes: Vec<Node>,
-    chunks: Vec<Chunk>,
-    values: Vec<Small>,
+    nodes: Long<Node>,
+    chunks: Long<Chunk>,
+    values: Long<Small>,
     wide: Vec<Value>,
 }
 
@@ -116,17 +116,17 @@ const MOST_VALUES: usize = 60_000_000;
 const PLAIN_KEPT: u32 = 64;
 
 thread_local! {
-    static NODES: Kept<Node> = const { Kept::new(Vec::new()) };
-    static CHUNKS: Kept<Chunk> = const { Kept::new(Vec::new()) };
-    static VALUES: Kept<Small> = const { Kept::new(Vec::new()) };
+    static NODES: Kept<Vec<Node>> = const { Kept::new(Vec::new()) };
+    static CHUNKS: Kept<Vec<Chunk>> = const { Kept::new(Vec::new()) };
+    static VALUES: Kept<Vec<Small>> = const { Kept::new(Vec::new()) };
 }
 
 impl Default for Arena {
     fn default() -> Self {
         Self {
-            nodes: NODES.with(reuse::take),
-            chunks: CHUNKS.with(reuse::take),
-            values: VALUES.with(reuse::take),
+            nodes: NODES.with(Long::take),
+            chunks: CHUNKS.with(Long::take),
+            values: VALUES.with(Long::take),
             wide: Vec::new(),
         }
     }
@@ -134,13 +134,14 @@ impl Default for Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        NODES.with(|kept| reuse::give(kept, &mut self.nodes));
-        CHUNKS.with(|kept| reuse::give(kept, &mut self.chunks));
-        VALUES.with(|kept| reuse::give(kept, &mut self.values));
+        NODES.with(|kept| self.nodes.give(kept));
+        CHUNKS.with(|kept| self.chunks.give(kept));
+        VALUES.with(|kept| self.values.give(kept));
     }
 }
 
 impl Arena {
+    #[inline]
     pub(crate) fn node(&mut self, kind: Kind, a: u32, b: u32) -> Step<Id> {
         if self.nodes.len() >= MOST_NODES {
             return Err(Halt::spent(format!("more than {MOST_NODES} objects in a pickle")));
@@ -160,15 +161,18 @@ impl Arena {
         Ok(id)
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: Id) -> Option<&Node> {
         self.nodes.get(id.0 as usize)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut Node> {
         self.nodes.get_mut(id.0 as usize)
     }
 
     /// The node behind a value.
+    #[inline]
     pub(crate) fn of(&self, value: Value) -> Option<(Id, &Node)> {
         match value {
             Value::Node(id) => self.get(id).map(|node| (id, node)),
@@ -184,13 +188,15 @@ impl Arena {
 
     /// How many bytes of memory all of them take.
     pub(crate) fn held(&self) -> usize {
-        reuse::grown(&self.nodes) + reuse::grown(&self.chunks) + reuse::grown(&self.values) + reuse::grown(&self.wide)
+        self.nodes.held() + self.chunks.held() + self.values.held() + reuse::grown(&self.wide)
     }
 
     /// Puts values in. Those of a dict are keys and values in turn.
     pub(crate) fn put_in(&mut self, id: Id, values: &[Value]) -> Step<()> {
         let Some(mut node) = self.get(id).copied() else { return Ok(()) };
         let pairs = node.kind == Kind::Dict || node.kind == Kind::Made && values.len().is_multiple_of(2);
+        // What is to be kept and was not yet: neighbours are kept together.
+        let (mut from, mut to) = (0, 0);
         for entry in values.chunks(if pairs { 2 } else { 1 }) {
             let mut plain = true;
             for value in entry {
@@ -206,25 +212,33 @@ impl Arena {
                     node.grown += 1.0;
                 }
             }
-            let full = self.values.len() >= MOST_VALUES;
+            let full = self.values.len() + (to - from) >= MOST_VALUES;
             if full && !plain {
                 return Err(Halt::spent(format!("more than {MOST_VALUES} values in a pickle")));
             }
-            if !plain || (node.count < PLAIN_KEPT && !full) {
-                self.keep(&mut node, entry);
+            if plain && (node.count >= PLAIN_KEPT || full) {
+                self.keep(&mut node, values.get(from..to).unwrap_or_default());
+                (from, to) = (to + entry.len(), to + entry.len());
+            } else {
+                to += entry.len();
             }
             node.count = node.count.saturating_add(u32::try_from(entry.len()).unwrap_or(NONE));
         }
+        self.keep(&mut node, values.get(from..to).unwrap_or_default());
         if let Some(place) = self.get_mut(id) {
             *place = node;
         }
         Ok(())
     }
 
-    fn keep(&mut self, node: &mut Node, entry: &[Value]) {
+    #[inline]
+    fn keep(&mut self, node: &mut Node, values: &[Value]) {
+        if values.is_empty() {
+            return;
+        }
         let start = u32::try_from(self.values.len()).unwrap_or(NONE);
-        let len = u32::try_from(entry.len()).unwrap_or(NONE);
-        for value in entry {
+        let len = u32::try_from(values.len()).unwrap_or(NONE);
+        for value in values {
             self.values.push(Small::of(*value, &mut self.wide));
         }
         if let Some(last) = self.chunks.get_mut(node.last as usize)

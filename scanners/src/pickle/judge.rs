@@ -58,6 +58,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) carries_more: bool,
     /// How many items were looked at to judge arguments and states.
     work: Cell<u64>,
+    /// That it nests too deep was said.
+    deep: bool,
 }
 
 /// Stands for the module of a name that is not written in the file.
@@ -99,6 +101,7 @@ impl<'a> Judge<'a> {
             uses: 0,
             carries_more: false,
             work: Cell::new(0),
+            deep: false,
         }
     }
 
@@ -449,6 +452,7 @@ impl<'a> Judge<'a> {
 
     // --- Sizes ---
 
+    #[inline]
     pub(crate) fn grew(&mut self, id: Id, at: u64) {
         let Some(node) = self.arena.get(id).copied() else { return };
         if node.depth >= DEEP {
@@ -461,7 +465,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Said once, and not thought of again: every object that lies still deeper would say the same.
     pub(crate) fn too_deep(&mut self, at: u64) {
+        if std::mem::replace(&mut self.deep, true) {
+            return;
+        }
         let message = format!("It nests more than {DEEP} objects in one another.");
         self.say(&rules::DEEP_STRUCTURE, at, message);
     }

@@ -291,10 +291,12 @@ impl<'a> Machine<'a> {
 
     // --- The stack ---
 
+    #[inline]
     fn push(&mut self, value: Value) {
         self.stack.push(value);
     }
 
+    #[inline]
     fn pop(&mut self) -> Step<Value> {
         if self.stack.len() <= self.fence {
             return Err(self.empty());
@@ -302,6 +304,7 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or_else(|| self.empty())
     }
 
+    #[inline]
     fn top(&self) -> Step<Value> {
         if self.stack.len() <= self.fence {
             return Err(self.empty());
@@ -337,6 +340,7 @@ impl<'a> Machine<'a> {
         if self.marks.last() == Some(&self.stack.len()) { self.pop_mark().map(drop) } else { self.pop().map(drop) }
     }
 
+    #[inline]
     fn put(&mut self, place: u64) -> Step<()> {
         let value = self.top()?;
         self.puts += 1;
@@ -347,6 +351,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    #[inline]
     fn fetch(&mut self, place: u64) -> Step<()> {
         let value = match self.memo.get(place) {
             Some(value) => value,

@@ -43,6 +43,7 @@ impl Memo {
         reuse::grown(&self.near) + reuse::grown(&self.wide) + self.far.capacity() * 48 + self.odd.capacity() * 16
     }
 
+    #[inline]
     pub(crate) fn put(&mut self, place: u64, value: Value) {
         let limit = (self.near.len() as u64).saturating_mul(2).saturating_add(1024);
         let before = match usize::try_from(place) {
@@ -68,10 +69,12 @@ impl Memo {
         self.odd.insert(place);
     }
 
+    #[inline]
     pub(crate) fn was_odd(&self, place: u64) -> bool {
         !self.odd.is_empty() && self.odd.contains(&place)
     }
 
+    #[inline]
     pub(crate) fn get(&self, place: u64) -> Option<Value> {
         let near = usize::try_from(place).ok().and_then(|near| self.near.get(near)).map(|near| near.value(&self.wide));
         near.filter(|value| *value != Value::Absent).or_else(|| self.far.get(&place).copied())

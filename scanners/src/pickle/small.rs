@@ -22,6 +22,7 @@ impl Small {
     pub(super) const ABSENT: Self = Self(0);
 
     /// What does not fit goes to `wide`.
+    #[inline]
     pub(super) fn of(value: Value, wide: &mut Vec<Value>) -> Self {
         let fits = match value {
             Value::Absent => Some(0),
@@ -44,6 +45,7 @@ impl Small {
         }))
     }
 
+    #[inline]
     pub(super) fn value(self, wide: &[Value]) -> Value {
         let held = self.0 >> TAG_BITS;
         let form = match self.0 & ((1 << TAG_BITS) - 1) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use crate::{
     scan::{Scanned, Stop},
@@ -19,7 +19,9 @@ const LONGEST: u64 = 1 << 20;
 pub(crate) struct Cursor<'a> {
     source: &'a Source,
     window: Bytes,
-    /// Where the window ends in the source; the cursor stands at `ahead - window.len()`.
+    /// Where in the window the cursor stands.
+    at: usize,
+    /// Where the window ends in the source.
     ahead: u64,
     next: u64,
     first: u64,
@@ -29,7 +31,7 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn at(source: &'a Source, start: u64) -> Self {
-        Self { source, window: Bytes::new(), ahead: start, next: FIRST, first: FIRST, until: u64::MAX }
+        Self { source, window: Bytes::new(), at: 0, ahead: start, next: FIRST, first: FIRST, until: u64::MAX }
     }
 
     /// The same for a part: what lies behind `range` is not read ahead.
@@ -38,11 +40,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// Where the next byte is read.
+    #[inline]
     pub(crate) fn position(&self) -> u64 {
-        self.ahead - self.window.len() as u64
+        self.ahead - (self.window.len() - self.at) as u64
+    }
+
+    /// What the window holds from here on.
+    #[inline]
+    fn rest(&self) -> &[u8] {
+        self.window.get(self.at..).unwrap_or_default()
     }
 
     /// How many bytes are left.
+    #[inline]
     pub(crate) fn left(&self) -> u64 {
         self.source.len().saturating_sub(self.position())
     }
@@ -52,18 +62,20 @@ impl<'a> Cursor<'a> {
     }
 
     /// Goes to `position`, forward or back. Nothing is read.
+    #[inline]
     pub(crate) fn go(&mut self, position: u64) {
         let here = self.position();
         if position >= here && position <= self.ahead {
-            self.window.advance(usize::try_from(position - here).unwrap_or(self.window.len()));
+            self.at += usize::try_from(position - here).unwrap_or(0);
         } else {
-            self.window = Bytes::new();
+            (self.window, self.at) = (Bytes::new(), 0);
             self.ahead = position;
             self.next = self.first;
         }
     }
 
     /// Leaves out `count` bytes, which have to be there. Nothing is read.
+    #[inline]
     pub(crate) fn skip(&mut self, count: u64) -> Scanned<Range<u64>> {
         let here = self.position();
         if count > self.left() {
@@ -73,70 +85,81 @@ impl<'a> Cursor<'a> {
         Ok(here..here + count)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Scanned<u8> {
-        if self.window.is_empty() {
+        if self.at == self.window.len() {
             self.fill(1)?;
         }
-        Ok(self.window.get_u8())
+        let byte = self.window.get(self.at).copied().ok_or_else(|| self.short(1))?;
+        self.at += 1;
+        Ok(byte)
     }
 
     /// The next byte, without going on.
     pub(crate) fn peek(&mut self) -> Scanned<Option<u8>> {
-        if self.window.is_empty() {
+        if self.rest().is_empty() {
             if self.at_end() {
                 return Ok(None);
             }
             self.fill(1)?;
         }
-        Ok(self.window.first().copied())
+        Ok(self.rest().first().copied())
     }
 
     pub(crate) fn u16_le(&mut self) -> Scanned<u16> {
-        self.fill(2)?;
-        Ok(self.window.get_u16_le())
+        self.some().map(u16::from_le_bytes)
     }
 
     pub(crate) fn u32_le(&mut self) -> Scanned<u32> {
-        self.fill(4)?;
-        Ok(self.window.get_u32_le())
+        self.some().map(u32::from_le_bytes)
     }
 
     pub(crate) fn u64_le(&mut self) -> Scanned<u64> {
-        self.fill(8)?;
-        Ok(self.window.get_u64_le())
+        self.some().map(u64::from_le_bytes)
     }
 
     pub(crate) fn u16_be(&mut self) -> Scanned<u16> {
-        self.fill(2)?;
-        Ok(self.window.get_u16())
+        self.some().map(u16::from_be_bytes)
     }
 
     pub(crate) fn u32_be(&mut self) -> Scanned<u32> {
-        self.fill(4)?;
-        Ok(self.window.get_u32())
+        self.some().map(u32::from_be_bytes)
     }
 
     pub(crate) fn u64_be(&mut self) -> Scanned<u64> {
-        self.fill(8)?;
-        Ok(self.window.get_u64())
+        self.some().map(u64::from_be_bytes)
+    }
+
+    /// The next few bytes.
+    #[inline]
+    fn some<const COUNT: usize>(&mut self) -> Scanned<[u8; COUNT]> {
+        if self.rest().len() < COUNT {
+            self.fill(COUNT as u64)?;
+        }
+        let bytes = self.rest().first_chunk().copied().ok_or_else(|| self.short(COUNT as u64))?;
+        self.at += COUNT;
+        Ok(bytes)
     }
 
     /// The next `count` bytes. The caller has bounded `count`; a count past the end is refused before anything is allocated.
     pub(crate) fn bytes(&mut self, count: u64) -> Scanned<Bytes> {
         self.fill(count)?;
-        Ok(self.window.split_to(usize::try_from(count).unwrap_or(self.window.len())))
+        let to = usize::try_from(count).map_or(self.window.len(), |count| self.at + count);
+        let bytes = self.window.slice(self.at..to);
+        self.at = to;
+        Ok(bytes)
     }
 
     /// The bytes up to the next newline, which is read too and not given back. Longer than `most` is broken.
     pub(crate) fn line(&mut self, most: u64) -> Scanned<Bytes> {
         let mut looked = 0;
         loop {
-            if let Some(at) = memchr::memchr(b'\n', self.window.get(looked..).unwrap_or_default()) {
-                let line = self.window.split_to(looked + at);
-                self.window.advance(1);
+            if let Some(at) = memchr::memchr(b'\n', self.rest().get(looked..).unwrap_or_default()) {
+                let line = self.window.slice(self.at..self.at + looked + at);
+                self.at += looked + at + 1;
                 return Ok(line);
             }
-            looked = self.window.len();
+            looked = self.rest().len();
             if looked as u64 >= most || looked as u64 >= self.left() {
                 return Err(Stop::broken(self.position(), "a line has no end"));
             }
@@ -152,7 +175,7 @@ impl<'a> Cursor<'a> {
 
     /// Makes the window hold at least `count` bytes.
     fn fill(&mut self, count: u64) -> Scanned<()> {
-        if self.window.len() as u64 >= count {
+        if self.rest().len() as u64 >= count {
             return Ok(());
         }
         if count > self.left() {
@@ -160,7 +183,7 @@ impl<'a> Cursor<'a> {
         }
         let here = self.position();
         let ahead = self.next.min(self.until.saturating_sub(here));
-        self.window = self.source.read_up_to(here, count.max(ahead))?;
+        (self.window, self.at) = (self.source.read_up_to(here, count.max(ahead))?, 0);
         self.ahead = here + self.window.len() as u64;
         self.next = (self.next * 2).min(LONGEST);
         Ok(())

@@ -118,21 +118,20 @@ impl<'a> Json<'a> {
             }
             _ => {}
         }
-        let words: [(&str, Event<'a>); 6] = [
-            ("true", Event::Bool(true)),
-            ("false", Event::Bool(false)),
-            ("null", Event::Null),
-            ("NaN", Event::Number("NaN")),
-            ("Infinity", Event::Number("Infinity")),
-            ("-Infinity", Event::Number("-Infinity")),
-        ];
         let rest = self.text.get(self.at..).unwrap_or_default();
-        for (word, event) in words {
-            if rest.starts_with(word.as_bytes()) {
-                self.at += word.len();
-                self.after_value();
-                return Ok(event);
-            }
+        let word = match byte {
+            b't' => Some(("true", Event::Bool(true))),
+            b'f' => Some(("false", Event::Bool(false))),
+            b'n' => Some(("null", Event::Null)),
+            b'N' => Some(("NaN", Event::Number("NaN"))),
+            b'I' => Some(("Infinity", Event::Number("Infinity"))),
+            b'-' => Some(("-Infinity", Event::Number("-Infinity"))),
+            _ => None,
+        };
+        if let Some((word, event)) = word.filter(|(word, _)| rest.starts_with(word.as_bytes())) {
+            self.at += word.len();
+            self.after_value();
+            return Ok(event);
         }
         let length = rest.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
         let number = rest.get(..length).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default();

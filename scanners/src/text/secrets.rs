@@ -1,7 +1,9 @@
 //! Secrets in text: tokens, keys and passwords by the forms that their issuers give them. What is found is never repeated;
 //! placeholders, hashes and vocabularies are left alone.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::{self, Finder};
 
 use crate::{
     read::base64,
@@ -81,6 +83,10 @@ const FORMS: &[Form] = &[
     form("A Discord webhook", "https://discord.com/api/webhooks/", (70, 120), |b| url(b) || b == b'/'),
 ];
 
+/// Each form's beginning, made ready once for all texts.
+static BEGINNINGS: LazyLock<Vec<Finder<'static>>> =
+    LazyLock::new(|| FORMS.iter().map(|form| Finder::new(form.begins)).collect());
+
 /// What stands in documentation in the place of a secret.
 #[rustfmt::skip]
 const PLACEHOLDERS: &[&str] =
@@ -91,8 +97,8 @@ pub(crate) fn inspect(scan: &mut Scan<'_>, source: &Source, text: &str) -> Scann
     scan.steps(text.len() as u64 / 8)?;
     let bytes = text.as_bytes();
     let mut found: Vec<(usize, &'static str, &str)> = Vec::new();
-    for form in FORMS {
-        for at in memmem::find_iter(bytes, form.begins) {
+    for (form, beginning) in FORMS.iter().zip(BEGINNINGS.iter()) {
+        for at in beginning.find_iter(bytes) {
             if let Some(secret) = whole(text, at, form)
                 && !is_placeholder(secret.get(form.begins.len()..).unwrap_or_default())
                 && varied(secret.as_bytes().get(form.begins.len()..).unwrap_or_default())
@@ -246,11 +252,28 @@ fn varied_word(word: &str) -> bool {
     digits && letters
 }
 
+/// What variables that hold a secret are called.
+const TELLING: [&str; 3] = ["aws_secret_access_key", "secret_access_key", "wandb_api_key"];
+
+/// Whether any of these names is in the text, in letters of either case. Looks only around lines below the letters, as
+/// most texts have few of those.
+fn has_a_telling_name(text: &[u8]) -> bool {
+    let stands = |at: usize, (before, after): (&str, &str)| {
+        let is = |part: Option<&[u8]>, name: &str| part.is_some_and(|part| part.eq_ignore_ascii_case(name.as_bytes()));
+        is(at.checked_sub(before.len()).and_then(|from| text.get(from..at)), before)
+            && is(text.get(at..at + after.len()), after)
+    };
+    memchr::memchr_iter(b'_', text).any(|at| stands(at, ("secret", "_access_key")) || stands(at, ("wandb", "_api_key")))
+}
+
 /// Files whose form says where the secret is, and variables whose name does.
 fn named<'a>(source: &Source, text: &'a str, found: &mut Vec<(usize, &'static str, &'a str)>) {
     let name = source.file_name();
     let login_file =
         matches!(name, ".npmrc" | ".pypirc" | ".netrc" | "_netrc" | ".git-credentials" | "credentials" | ".pgpass");
+    if !login_file && !has_a_telling_name(text.as_bytes()) {
+        return;
+    }
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let start = at;
@@ -259,11 +282,8 @@ fn named<'a>(source: &Source, text: &'a str, found: &mut Vec<(usize, &'static st
             continue;
         }
         let lower = line.to_ascii_lowercase();
-        let keys: &[&str] = if login_file {
-            &["_authtoken=", "_password=", "password", "aws_secret_access_key"]
-        } else {
-            &["aws_secret_access_key", "secret_access_key", "wandb_api_key"]
-        };
+        let keys: &[&str] =
+            if login_file { &["_authtoken=", "_password=", "password", "aws_secret_access_key"] } else { &TELLING };
         for key in keys {
             let Some(place) = lower.find(key) else { continue };
             let rest = line.get(place + key.len()..).unwrap_or_default();
@@ -284,6 +304,23 @@ fn named<'a>(source: &Source, text: &'a str, found: &mut Vec<(usize, &'static st
             {
                 found.push((start + place + key.len() + skipped, "A secret", value));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_telling_name_is_seen_in_any_case() {
+        for name in TELLING {
+            for text in [name.to_owned(), format!("x_y = 1\nexport {}=1", name.to_uppercase())] {
+                assert!(has_a_telling_name(text.as_bytes()), "{text}");
+            }
+        }
+        for text in ["", "_", "secret_", "secret_access_ke", "ecret_access_key", "_access_key", "wandb_key"] {
+            assert!(!has_a_telling_name(text.as_bytes()), "{text}");
         }
     }
 }

@@ -22,17 +22,27 @@ use crate::{
 const PIECE: usize = 256 << 10;
 const EDGE: usize = 1 << 20;
 
-/// The first and last bytes, which every recogniser asks for.
+/// The first and last bytes, which every recogniser asks for, and a few between.
 #[derive(Default)]
 pub(super) struct Edges {
     head: Vec<u8>,
     /// The last bytes, and as many before them: what is older is written over.
     tail: Vec<u8>,
     before: Vec<u8>,
+    marks: Marks,
+    /// How many bytes were taken.
+    taken: u64,
 }
+
+/// A few bytes behind each power of two, with their places: whoever looks for HDF5 behind other bytes asks for them, and to
+/// make everything again for that would take as long as to make it.
+type Marks = Vec<(u64, Vec<u8>)>;
+
+const MARK: u64 = 8;
 
 impl Edges {
     pub(super) fn take(&mut self, bytes: &[u8]) {
+        self.mark(bytes);
         let missing = EDGE.saturating_sub(self.head.len()).min(bytes.len());
         self.head.extend_from_slice(bytes.get(..missing).unwrap_or_default());
         let mut bytes = bytes;
@@ -44,6 +54,23 @@ impl Edges {
             let (now, later) = bytes.split_at((EDGE - self.tail.len()).min(bytes.len()));
             self.tail.extend_from_slice(now);
             bytes = later;
+        }
+    }
+
+    /// Keeps what stands behind powers of two. All that lies before the first is in the head.
+    fn mark(&mut self, bytes: &[u8]) {
+        let (start, end) = (self.taken, self.taken + bytes.len() as u64);
+        self.taken = end;
+        for place in std::iter::successors(Some(EDGE as u64), |place| place.checked_mul(2)).take_while(|at| *at < end) {
+            let (from, to) = (place.max(start), (place + MARK).min(end));
+            let (Ok(from), Ok(to)) = (usize::try_from(from - start), usize::try_from(to.saturating_sub(start))) else {
+                continue;
+            };
+            let Some(here) = bytes.get(from..to).filter(|here| !here.is_empty()) else { continue };
+            match self.marks.iter_mut().find(|(at, _)| *at == place) {
+                Some((_, mark)) => mark.extend_from_slice(here),
+                None => self.marks.push((place, here.to_vec())),
+            }
         }
     }
 
@@ -66,6 +93,7 @@ pub(super) struct Again {
     coarse: u64,
     head: Bytes,
     tail: Bytes,
+    marks: Marks,
     memory: u64,
     forward: Mutex<Forward>,
 }
@@ -88,14 +116,15 @@ impl Again {
         codec: Codec,
         size: u64,
         coarse: u64,
-        edges: Edges,
+        mut edges: Edges,
         limits: &Limits,
     ) -> Self {
         let forward =
             Forward { stream: None, at: 0, kept: VecDeque::new(), kept_bytes: 0, work: limits.unpacked_bytes };
         let memory = limits.memory_bytes;
+        let marks = std::mem::take(&mut edges.marks);
         let (head, tail) = edges.both();
-        Self { source, packed, codec, size, coarse, head, tail, memory, forward: Mutex::new(forward) }
+        Self { source, packed, codec, size, coarse, head, tail, marks, memory, forward: Mutex::new(forward) }
     }
 
     /// Makes bytes until those up to `end` are there, and keeps those from `start` on.
@@ -126,9 +155,8 @@ impl Again {
         let stream = forward
             .stream
             .get_or_insert_with(|| Stream::new(&self.source, self.packed.clone(), self.codec, self.memory));
-        let mut room = Room::of(PIECE);
+        let mut room = Room::to_write(PIECE);
         let piece = &mut room.0;
-        piece.resize(PIECE, 0);
         let mut full = 0;
         while full < PIECE {
             let here = forward.at + full as u64;
@@ -161,6 +189,11 @@ impl ReadAt for Again {
         if range.start >= tail_start {
             return self.tail.read_at(range.start - tail_start..range.end - tail_start);
         }
+        for (place, mark) in &self.marks {
+            if range.start >= *place && range.end <= place + mark.len() as u64 {
+                return Bytes::copy_from_slice(mark).read_at(range.start - place..range.end - place);
+            }
+        }
         let mut forward = self.forward.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(unread) = self.go_to(&mut forward, range.start, range.end) {
             forward.stream = None;
@@ -181,5 +214,22 @@ impl ReadAt for Again {
             at = end;
         }
         Ok(out.freeze())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_powers_of_two_is_kept_however_it_comes() {
+        let all: Vec<u8> = (0..5 * EDGE).map(|at| u8::try_from(at * 7 % 251).unwrap_or_default()).collect();
+        for step in [all.len(), EDGE, EDGE - 3, 64 << 10, 1001] {
+            let mut edges = Edges::default();
+            all.chunks(step).for_each(|piece| edges.take(piece));
+            let places = [EDGE, 2 * EDGE, 4 * EDGE];
+            let expected: Marks = places.map(|at| (at as u64, all[at..at + 8].to_vec())).into();
+            assert_eq!(edges.marks, expected, "{step}");
+        }
     }
 }

@@ -75,7 +75,7 @@ fn shown(path: &Path) -> String {
 
 fn folder(root: &Path, found: &mut Found) {
     let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let mut walk = Walk { root, real, files: Vec::new(), entered: HashSet::new(), notes: &mut found.notes };
+    let mut walk = Walk { root, real, files: Vec::new(), entered: Entered::default(), notes: &mut found.notes };
     walk.run();
     let mut files = walk.files;
     if files.is_empty() {
@@ -85,14 +85,16 @@ fn folder(root: &Path, found: &mut Found) {
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let named: BTreeSet<PathBuf> = files
         .iter()
-        .filter(|file| file.closed.is_none() && file.path.is_symlink())
+        .filter(|file| file.link && file.closed.is_none())
         .filter_map(|file| file.path.canonicalize().ok())
         .collect();
-    let is_named_blob = |path: &Path| {
-        let in_blobs = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "blobs");
-        in_blobs && !path.is_symlink() && path.canonicalize().is_ok_and(|real| named.contains(&real))
+    let is_named_blob = |file: &Met| {
+        let in_blobs = file.path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "blobs");
+        in_blobs && !file.link && file.path.canonicalize().is_ok_and(|real| named.contains(&real))
     };
-    files.retain(|file| !is_named_blob(&file.path));
+    if !named.is_empty() {
+        files.retain(|file| !is_named_blob(file));
+    }
     let neighbours: Arc<Neighbours> = Arc::new(files.iter().map(|file| (file.name.clone(), file.size)).collect());
     found.files.extend(files.into_iter().map(|file| Wanted {
         shown: shown(&file.path),
@@ -109,8 +111,15 @@ struct Met {
     name: String,
     path: PathBuf,
     size: u64,
+    link: bool,
     /// Why it is not opened.
     closed: Option<String>,
+}
+
+/// What is known of an entry of a folder without asking for more than its folder said.
+struct Entry {
+    path: PathBuf,
+    link: bool,
 }
 
 struct Walk<'a> {
@@ -118,18 +127,42 @@ struct Walk<'a> {
     /// The root without links.
     real: PathBuf,
     files: Vec<Met>,
-    /// Folders by device and number: a link back to one of them is not a way round for ever.
-    entered: HashSet<(u64, u64)>,
+    entered: Entered,
     notes: &'a mut Vec<String>,
+}
+
+/// The folders that were entered: a link back to one of them is not a way round for ever. Where there are no links, nobody
+/// has to ask the system which folder is which, and for thousands of small folders the asking is what takes the time.
+#[derive(Default)]
+struct Entered {
+    /// By device and number.
+    known: HashSet<(u64, u64)>,
+    /// Those not asked about so far.
+    unasked: Vec<PathBuf>,
+    /// Whether a link to a folder was met.
+    linked: bool,
+}
+
+impl Entered {
+    /// Whether this folder was not entered before. What cannot be asked about cannot be listed either.
+    fn is_new(&mut self, folder: &Path) -> bool {
+        if !self.linked {
+            self.unasked.push(folder.to_owned());
+            return true;
+        }
+        for earlier in self.unasked.drain(..) {
+            self.known.extend(fs::metadata(earlier).map(|about| (about.dev(), about.ino())));
+        }
+        fs::metadata(folder).map_or(true, |about| self.known.insert((about.dev(), about.ino())))
+    }
 }
 
 impl Walk<'_> {
     fn run(&mut self) {
         let mut folders = vec![self.root.to_owned()];
         while let Some(folder) = folders.pop() {
-            match fs::metadata(&folder) {
-                Ok(about) if !self.entered.insert((about.dev(), about.ino())) => continue,
-                _ => {}
+            if !self.entered.is_new(&folder) {
+                continue;
             }
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
@@ -140,51 +173,64 @@ impl Walk<'_> {
             };
             for entry in entries {
                 match entry {
-                    Ok(entry) => self.entry(entry.path(), &mut folders),
+                    Ok(entry) => self.entry(&entry, &mut folders),
                     Err(error) => self.unreadable(&folder, &error),
                 }
             }
         }
     }
 
-    fn entry(&mut self, path: PathBuf, folders: &mut Vec<PathBuf>) {
-        if let Some(elsewhere) = self.elsewhere(&path) {
+    fn entry(&mut self, listed: &fs::DirEntry, folders: &mut Vec<PathBuf>) {
+        let kind = listed.file_type();
+        let entry = Entry { path: listed.path(), link: kind.as_ref().is_ok_and(fs::FileType::is_symlink) };
+        if kind.is_ok_and(|kind| kind.is_dir()) {
+            return self.folder(entry, folders);
+        }
+        if let Some(elsewhere) = self.elsewhere(&entry) {
             let why =
                 format!("it is a link that leads out of the folder, to {}, and is not followed", shown(&elsewhere));
-            return self.add(path, 0, Some(why));
+            return self.add(entry, 0, Some(why));
         }
-        match fs::metadata(&path) {
-            Ok(about) if about.is_dir() && path.file_name().is_some_and(|name| name == ".git") => {
-                self.notes.push(format!("{} is git's own and is not read.", path.display()));
-            }
-            Ok(about) if about.is_dir() => folders.push(path),
-            Ok(about) if about.is_file() => self.add(path, about.len(), None),
-            Ok(_) => self.add(path, 0, Some(NO_FILE.to_owned())),
+        // Of what is no link the folder itself is asked, which is quicker than a path from the root.
+        let about = if entry.link { fs::metadata(&entry.path) } else { listed.metadata() };
+        match about {
+            Ok(about) if about.is_dir() => self.folder(entry, folders),
+            Ok(about) if about.is_file() => self.add(entry, about.len(), None),
+            Ok(_) => self.add(entry, 0, Some(NO_FILE.to_owned())),
             // It cannot be opened either, and the report says why.
-            Err(_) => self.add(path, 0, None),
+            Err(_) => self.add(entry, 0, None),
         }
     }
 
+    fn folder(&mut self, entry: Entry, folders: &mut Vec<PathBuf>) {
+        if entry.path.file_name().is_some_and(|name| name == ".git") {
+            self.notes.push(format!("{} is git's own and is not read.", entry.path.display()));
+            return;
+        }
+        self.entered.linked |= entry.link;
+        folders.push(entry.path);
+    }
+
     /// Where a link leads that must not be followed.
-    fn elsewhere(&self, path: &Path) -> Option<PathBuf> {
-        if !path.is_symlink() {
+    fn elsewhere(&self, entry: &Entry) -> Option<PathBuf> {
+        if !entry.link {
             return None;
         }
         // What leads nowhere cannot be opened, and the report says so.
-        let target = path.canonicalize().ok()?;
-        let stays = target.starts_with(&self.real) || is_own_blob(path, &target);
+        let target = entry.path.canonicalize().ok()?;
+        let stays = target.starts_with(&self.real) || is_own_blob(&entry.path, &target);
         (!stays).then_some(target)
     }
 
     /// A folder that cannot be listed is reported like a file that cannot be opened.
     fn unreadable(&mut self, folder: &Path, error: &std::io::Error) {
         self.notes.push(format!("{}: {error}", folder.display()));
-        self.add(folder.to_owned(), 0, None);
+        self.add(Entry { path: folder.to_owned(), link: false }, 0, None);
     }
 
-    fn add(&mut self, path: PathBuf, size: u64, closed: Option<String>) {
+    fn add(&mut self, Entry { path, link }: Entry, size: u64, closed: Option<String>) {
         let name = shown(path.strip_prefix(self.root).unwrap_or(&path));
-        self.files.push(Met { name, path, size, closed });
+        self.files.push(Met { name, path, size, link, closed });
     }
 }
 

@@ -6,18 +6,14 @@
 
 mod find;
 mod show;
+mod threads;
 
 use std::{
-    collections::BTreeMap,
     io::IsTerminal as _,
     os::unix::ffi::OsStrExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -64,16 +60,28 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
     let mut screen = show::Screen::new(files.len(), std::io::stderr().is_terminal());
     let mut sums = show::Sums::default();
     let mut kept: Vec<Report> = Vec::new();
-    in_order(&files, jobs, |report| {
-        sums.count(&report);
-        match shape {
-            Shape::Text => screen.print(&report),
-            Shape::Json => screen.print_json(&report),
-            Shape::Sarif => kept.push(report),
+    let limits = Limits::default();
+    // What is said of a file is written down by the thread that read it; only SARIF needs all reports at the end.
+    let answer = |file: &Wanted| {
+        let report = one(file, &limits);
+        let text = match shape {
+            Shape::Text => show::text(&report),
+            Shape::Json => Some(show::json(&report)),
+            Shape::Sarif => None,
+        };
+        (show::Sums::of(&report), text, (shape == Shape::Sarif).then_some(report))
+    };
+    threads::in_order(&files, jobs, answer, |answers| {
+        for (sum, text, report) in answers {
+            sums.add(&sum);
+            if let Some(text) = text {
+                screen.answer(&text);
+            }
+            kept.extend(report);
         }
+        screen.settle();
         screen.progress(&sums);
     });
-    screen.end();
     match shape {
         Shape::Sarif => {
             screen.answer(&serde_json::to_string_pretty(&weighbridge_scanners::sarif(&kept)).unwrap_or_default());
@@ -81,6 +89,7 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
         Shape::Text => screen.answer(&out::harmless(&sums.line(began.elapsed()))),
         Shape::Json => {}
     }
+    screen.end();
     // A report that nobody got says nothing, least of all that all is well.
     if let Some(error) = screen.lost() {
         return Err(Failure::Failed(format!("The answer could not be written: {error}")));
@@ -91,48 +100,6 @@ pub(super) fn run(args: &ScanArgs) -> Result<(), Failure> {
         _ if nothing => Err(Failure::Unjudged),
         _ => Ok(()),
     }
-}
-
-/// Scans with `jobs` threads and hands the reports on in the order of the files, each as soon as it can be.
-fn in_order(files: &[Wanted], jobs: usize, mut each: impl FnMut(Report)) {
-    let (order, next, limits) = (largest_first(files), AtomicUsize::new(0), Limits::default());
-    let (send, receive) = mpsc::channel();
-    std::thread::scope(|threads| {
-        for _ in 0..jobs.min(files.len()) {
-            let (send, next, limits) = (send.clone(), &next, &limits);
-            let order = &order;
-            let work = move || {
-                loop {
-                    let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                    let Some(file) = files.get(place) else { return };
-                    if send.send((place, one(file, limits))).is_err() {
-                        return;
-                    }
-                }
-            };
-            threads.spawn(|| weighbridge_scanners::with_room(work));
-        }
-        drop(send);
-        let (mut early, mut due) = (BTreeMap::new(), 0);
-        for (place, report) in receive {
-            early.insert(place, report);
-            while let Some(report) = early.remove(&due) {
-                each(report);
-                due += 1;
-            }
-        }
-    });
-}
-
-/// The large files come first, so that nobody waits for the last of them alone; the others in their own order.
-fn largest_first(files: &[Wanted]) -> Vec<usize> {
-    let size = |place: &usize| {
-        let file = files.get(*place)?;
-        file.neighbours.as_deref()?.get(&file.name).copied().filter(|size| *size >= LARGE)
-    };
-    let mut order: Vec<usize> = (0..files.len()).collect();
-    order.sort_by_cached_key(|place| std::cmp::Reverse(size(place)));
-    order
 }
 
 /// Reads one file, and keeps the bytes of its name.
@@ -158,7 +125,5 @@ fn judged(file: &Wanted, limits: &Limits) -> Report {
     }
 }
 
-/// A file of this size is begun with.
-const LARGE: u64 = 1 << 20;
 /// How often the line of progress changes.
 const PROGRESS: Duration = Duration::from_millis(100);

@@ -22,15 +22,26 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn count(&mut self, report: &Report) {
+    /// One file.
+    pub(super) fn of(report: &Report) -> Self {
+        let mut sums = Self::default();
         *match report.verdict {
-            Verdict::Clean => &mut self.clean,
-            Verdict::Unjudged => &mut self.unjudged,
-            Verdict::Suspicious => &mut self.suspicious,
-            Verdict::Malicious => &mut self.malicious,
-        } += 1;
+            Verdict::Clean => &mut sums.clean,
+            Verdict::Unjudged => &mut sums.unjudged,
+            Verdict::Suspicious => &mut sums.suspicious,
+            Verdict::Malicious => &mut sums.malicious,
+        } = 1;
         let covered = &report.coverage;
-        self.bytes += covered.inspected + covered.inert + covered.unscanned;
+        sums.bytes = covered.inspected + covered.inert + covered.unscanned;
+        sums
+    }
+
+    pub(super) fn add(&mut self, more: &Self) {
+        self.clean += more.clean;
+        self.unjudged += more.unjudged;
+        self.suspicious += more.suspicious;
+        self.malicious += more.malicious;
+        self.bytes += more.bytes;
     }
 
     fn files(&self) -> usize {
@@ -67,39 +78,41 @@ pub(super) struct Screen {
     watched: bool,
     last: Instant,
     shown: bool,
+    /// Answers that are to be written together.
+    waiting: Vec<u8>,
     /// Why the answer did not reach its reader.
     lost: Option<io::Error>,
 }
 
 impl Screen {
     pub(super) fn new(files: usize, watched: bool) -> Self {
-        Self { files, watched, last: Instant::now(), shown: false, lost: None }
+        Self { files, watched, last: Instant::now(), shown: false, waiting: Vec::new(), lost: None }
     }
 
-    /// A clean file is not worth a line.
-    pub(super) fn print(&mut self, report: &Report) {
-        if report.verdict == Verdict::Clean && report.findings.is_empty() {
+    /// Takes a piece of the answer, which is written no later than when things settle.
+    pub(super) fn answer(&mut self, text: &str) {
+        self.waiting.extend_from_slice(text.as_bytes());
+        self.waiting.push(b'\n');
+        if self.waiting.len() >= AT_A_TIME {
+            self.settle();
+        }
+    }
+
+    /// Writes what waits: whoever reads a pipe is woken once for many lines.
+    pub(super) fn settle(&mut self) {
+        if self.waiting.is_empty() {
             return;
         }
         self.clear();
-        self.answer(&out::harmless(&block(report)));
-    }
-
-    /// Writes a piece of the answer.
-    pub(super) fn answer(&mut self, text: &str) {
         let mut to = io::stdout().lock();
-        if let Err(error) = writeln!(to, "{text}").and_then(|()| to.flush()) {
+        if let Err(error) = to.write_all(&self.waiting).and_then(|()| to.flush()) {
             self.lost.get_or_insert(error);
         }
+        self.waiting.clear();
     }
 
     pub(super) fn lost(&self) -> Option<&io::Error> {
         self.lost.as_ref()
-    }
-
-    pub(super) fn print_json(&mut self, report: &Report) {
-        self.clear();
-        self.answer(&serde_json::to_string(report).unwrap_or_default());
     }
 
     pub(super) fn progress(&mut self, sums: &Sums) {
@@ -114,6 +127,7 @@ impl Screen {
     }
 
     pub(super) fn end(&mut self) {
+        self.settle();
         self.clear();
     }
 
@@ -122,6 +136,27 @@ impl Screen {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// What a person reads of one file. A clean file is not worth a line.
+pub(super) fn text(report: &Report) -> Option<String> {
+    let plain = report.verdict == Verdict::Clean && report.findings.is_empty();
+    (!plain).then(|| out::harmless(&block(report)))
+}
+
+/// What a program reads of one file: one object on one line, whatever its reader takes for the end of a line.
+pub(super) fn json(report: &Report) -> String {
+    let line = serde_json::to_string(report).unwrap_or_default();
+    if line.is_ascii() {
+        return line;
+    }
+    // Beyond ASCII there are only texts in JSON, and in a text each letter may be written by its number.
+    BREAKS.iter().fold(
+        line,
+        |line, (letter, number)| {
+            if line.contains(letter) { line.replace(letter, number) } else { line }
+        },
+    )
 }
 
 /// A name or a sentence with everything written out that could pass for another line, or turn letters round.
@@ -166,6 +201,10 @@ fn block(report: &Report) -> String {
     text
 }
 
+/// What JSON allows in a text and others take for the end of a line: Python's `splitlines`, and old JavaScript.
+const BREAKS: [(&str, &str); 3] = [("\u{85}", "\\u0085"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")];
+/// Answers are written when there are so many bytes of them.
+const AT_A_TIME: usize = 64 << 10;
 /// More than these are no help on a screen.
 const FINDINGS: usize = 12;
 
@@ -173,7 +212,20 @@ const FINDINGS: usize = 12;
 mod tests {
     use weighbridge_scanners::unread;
 
-    use super::{block, one_line};
+    use super::{block, json, one_line};
+
+    #[test]
+    fn json_is_one_line_to_whoever_splits_lines() {
+        let name = "a\u{85}b\u{2028}c\u{2029}d\u{b}e\u{c}f\u{1c}模型\n";
+        let line = json(&unread(name, "it is gone"));
+        let ends = |c: char| {
+            matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+        };
+        assert!(!line.contains(ends), "{line}");
+        assert!(line.contains("a\\u0085b\\u2028c\\u2029d") && line.contains("模型"), "{line}");
+        let back: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        assert_eq!(back["path"], name);
+    }
 
     #[test]
     fn a_name_forges_no_line() {

@@ -3,6 +3,8 @@
 //!
 //! Addresses, markup and settings are ordinary there. What would act when shown or rendered is not.
 
+use memchr::memmem;
+
 use crate::{
     formats::sniff,
     read::base64,
@@ -60,15 +62,16 @@ fn active(text: &str) -> Option<(&'static str, usize)> {
         "subprocess.popen(",
         "subprocess.run(",
     ];
-    if let Some(at) = SCRIPTS.iter().find_map(|mark| text.find(mark)) {
-        return Some(("a script for a browser", text.find("<script").unwrap_or(at)));
+    let find = |mark: &str| memmem::find(text.as_bytes(), mark.as_bytes());
+    if let Some(at) = SCRIPTS.iter().find_map(|mark| find(mark)) {
+        return Some(("a script for a browser", find("<script").unwrap_or(at)));
     }
     if text.contains('<')
-        && let Some(at) = HANDLERS.iter().find_map(|mark| text.find(mark))
+        && let Some(at) = HANDLERS.iter().find_map(|mark| find(mark))
     {
         return Some(("a script for a browser", at));
     }
-    if let Some(at) = REACHES.iter().find_map(|mark| text.find(mark)) {
+    if let Some(at) = REACHES.iter().find_map(|mark| find(mark)) {
         return Some(("an expression that reaches into Python", at));
     }
     None

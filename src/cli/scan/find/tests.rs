@@ -72,6 +72,19 @@ fn a_link_is_followed_only_where_it_stays() {
 }
 
 #[test]
+fn a_link_back_is_no_way_round() {
+    let folder = Folder::new("back");
+    for name in ["a/1.txt", "a/b/2.txt", "c/3.txt"] {
+        folder.write(name);
+    }
+    folder.link("a/b/up", "..");
+    folder.link("c/top", "..");
+    let found = folder.found("");
+    let ends = ["1.txt", "2.txt", "3.txt"].map(|end| found.files.iter().filter(|f| f.name.ends_with(end)).count());
+    assert_eq!((ends, found.files.len()), ([1; 3], 3), "{:?}", names(&found));
+}
+
+#[test]
 fn a_snapshot_leads_to_the_blobs_of_its_own_model_only() {
     let folder = Folder::new("blobs");
     folder.write("hub/models--a/blobs/1");
