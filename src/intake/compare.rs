@@ -102,7 +102,11 @@ pub(super) async fn settle(app: &App, wish: &Wish, all: &Files, reach: Reach) ->
             remember(row, &side.kept);
         }
         changed.retain(|row| row.path == pickle.row.path || sides.has_read(&row.path));
-        inspect::save(app, wish, changed).await?;
+        let read: Vec<report::Model> = sides.files.iter().map(|side| side.report.clone()).collect();
+        if !inspect::save_from(app, wish, changed, &read).await? {
+            // Whoever looked again at one of them compares them again.
+            tracing::info!(file = pickle.row.path, "a comparison is left that rests on a report which was replaced");
+        }
     }
     Ok(())
 }

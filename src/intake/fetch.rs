@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     digests::Wish,
-    sql, verify,
+    evict, sql, verify,
     worker::{Lease, Outcome},
 };
 use crate::{
@@ -135,6 +135,8 @@ pub async fn bring(app: &App, wanted: &Wanted, mut lease: Option<&mut Lease>) ->
         let mut spool = app.blobs.spool(&format!("fetch {}", wanted.id.etag()), expected.clone()).await?;
         let what = match fill(app, wanted, &mut spool, lease.as_deref_mut()).await? {
             Filled::Whole => match spool.finish().await {
+                // They may have lain there still, evicted, and be gone by now.
+                Ok(stored) if !evict::take_up(app, &stored).await? => continue,
                 Ok(stored) => return Ok(Brought::Stored(stored)),
                 Err(SpoolTrouble::Mismatch { what }) => what,
                 Err(SpoolTrouble::Fault(fault)) => return Err(fault),

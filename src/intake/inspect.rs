@@ -372,20 +372,36 @@ pub(super) fn row_of(
     }
 }
 
-/// Writes reports down: rows, and one event that says what they came to.
-pub(super) async fn save(app: &App, wish: &Wish, reports: Vec<report::Model>) -> Result<(), Fault> {
-    save_with(app, wish, reports, Vec::new()).await
-}
-
-/// The same with lists of tensors, by path.
+/// Writes reports down: rows, with lists of tensors by path, and one event that says what they came to.
 pub(super) async fn save_with(
     app: &App,
     wish: &Wish,
     reports: Vec<report::Model>,
     lists: Vec<(String, String)>,
 ) -> Result<(), Fault> {
+    write(app, wish, (reports, lists), &[]).await?;
+    Ok(())
+}
+
+/// Writes reports down that were drawn from others, unless one of those was replaced meanwhile, as by another look at the
+/// file: then nothing is written, and the answer is false.
+pub(super) async fn save_from(
+    app: &App,
+    wish: &Wish,
+    reports: Vec<report::Model>,
+    drawn_from: &[report::Model],
+) -> Result<bool, Fault> {
+    write(app, wish, (reports, Vec::new()), drawn_from).await
+}
+
+async fn write(
+    app: &App,
+    wish: &Wish,
+    (reports, lists): (Vec<report::Model>, Vec<(String, String)>),
+    drawn_from: &[report::Model],
+) -> Result<bool, Fault> {
     if reports.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let may = grant(app, wish)?;
     let mut verdicts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -403,9 +419,13 @@ pub(super) async fn save_with(
         "reports": Sha256(bytes).to_string(),
     });
     let tx = may.begin().await?;
+    if !sql::are_unreplaced(&tx, drawn_from).await? {
+        return Ok(false);
+    }
     sql::save_reports(&tx, &may, &app.basis, reports).await?;
     sql::save_tensors(&tx, &may, &wish.revision_id, lists).await?;
-    tx.commit(may, Change::new(detail)).await
+    tx.commit(may, Change::new(detail)).await?;
+    Ok(true)
 }
 
 pub(super) fn wanted(wish: &Wish, row: &file::Model) -> Result<Wanted, Fault> {

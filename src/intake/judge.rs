@@ -61,7 +61,7 @@ pub(super) struct Matter {
     pub reports: Vec<Report>,
     pub twins: BTreeMap<String, Twin>,
     pub nearest_name: i64,
-    pub publisher_tier: &'static str,
+    pub tier: &'static str,
     /// How the repository stands at the hub, when it is not simply there.
     pub hub: Option<hub_state::Model>,
     /// Somebody else owns it now than when an earlier revision of it was approved.
@@ -90,10 +90,11 @@ pub(super) async fn gather(app: &App, may: &Granted<DecideRevision>, wish: &Wish
     let nearest_name = nearest(&served, &repository.name);
     let reused = is_reused(may, &repository, &revision, app).await?;
     let twins = twins::twins(&reports);
-    let publisher_tier = app.publishers.tier(wish.repo.owner().unwrap_or_default());
+    // By what the hub calls it now, whatever name it was asked for or is known under here.
+    let tier = app.publishers.tier(repository.hub_name.split_once('/').map_or("", |(owner, _)| owner));
     let at = clock::now();
     let hub = change::sql::find_state(db, &repository.id).await?;
-    Ok(Matter { repository, revision, files, histories, reports, twins, nearest_name, publisher_tier, hub, reused, at })
+    Ok(Matter { repository, revision, files, histories, reports, twins, nearest_name, tier, hub, reused, at })
 }
 
 impl Matter {
@@ -106,7 +107,7 @@ impl Matter {
             revision: &self.revision,
             reports: &self.reports,
             pull_request_only: !self.histories.iter().any(on_a_branch),
-            publisher_tier: self.publisher_tier,
+            tier: self.tier,
             nearest_name: self.nearest_name,
             hub: self.hub.as_ref().map(|row| row.state.as_str()),
             reused: self.reused,

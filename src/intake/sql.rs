@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
     sea_query::{Alias, Expr, ExprTrait, OnConflict, SelectStatement},
 };
 
@@ -372,18 +372,9 @@ pub async fn save_reports(
     // Whoever else writes reports of this revision waits here, so that what is looked at stays so.
     let held = revision::Entity::find_by_id(&first.revision_id).lock_exclusive();
     held.one(db).await.map_err(fault("locking a revision"))?;
-    let paths = rows.iter().map(|row| row.path.as_str());
-    let there: Vec<(String, String)> = report::Entity::find()
-        .select_only()
-        .columns([C::Path, C::Scanner])
-        .filter(C::RevisionId.eq(&first.revision_id))
-        .filter(C::Path.is_in(paths))
-        .into_tuple()
-        .all(db)
-        .await
-        .map_err(fault("reading reports"))?;
+    let there = list_made(db, &rows).await?;
     let newer: HashSet<String> =
-        there.into_iter().filter(|(_, scanner)| basis.is_newer(scanner)).map(|(path, _)| path).collect();
+        there.into_iter().filter(|one| basis.is_newer(&one.scanner)).map(|one| one.path).collect();
     let update = [
         C::BytesId,
         C::Scanner,
@@ -404,6 +395,36 @@ pub async fn save_reports(
             .map_err(fault("writing a report"))?;
     }
     Ok(())
+}
+
+/// Which report on a file this is.
+#[derive(FromQueryResult)]
+struct Made {
+    path: String,
+    scanner: String,
+    made_at: i64,
+}
+
+/// The reports that stand where these would.
+async fn list_made(db: &Tx, rows: &[report::Model]) -> Result<Vec<Made>, Fault> {
+    use report::Column as C;
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let query = report::Entity::find()
+        .select_only()
+        .columns([C::Path, C::Scanner, C::MadeAt])
+        .filter(C::RevisionId.eq(&first.revision_id))
+        .filter(C::Path.is_in(rows.iter().map(|row| row.path.as_str())));
+    query.into_model().all(db).await.map_err(fault("reading reports"))
+}
+
+/// Whether all of these are still the reports that stand: none was replaced since they were read. Nobody replaces one until
+/// this change is done.
+pub async fn are_unreplaced(db: &Tx, rows: &[report::Model]) -> Result<bool, Fault> {
+    let Some(first) = rows.first() else { return Ok(true) };
+    let held = revision::Entity::find_by_id(&first.revision_id).lock_exclusive();
+    held.one(db).await.map_err(fault("locking a revision"))?;
+    let there = list_made(db, rows).await?;
+    Ok(rows.iter().all(|row| there.iter().any(|one| one.path == row.path && one.made_at == row.made_at)))
 }
 
 /// The tensors of these files, anew.

@@ -14,10 +14,12 @@ use crate::{
     intake::{
         decide,
         digests::Wish,
-        seen, sql as rows,
+        inspect, seen, sql as rows,
         testing::{Bench, Workers},
+        worker::Outcome,
     },
     jobs::{self, State, Work},
+    store::tables::report::Model as Report,
 };
 
 /// A pickle that runs a command, a harmless one.
@@ -423,4 +425,103 @@ async fn looks_are_asked_for_when_they_are_due() {
     };
     assert!(!look(clock::now().0 - 50 * 60_000_000).await, "not before nine tenths of the time");
     assert!(look(clock::now().0 - 67 * 60_000_000).await, "after eleven tenths");
+}
+
+/// After a step back nobody works with the newer scanner: what it judged is judged anew and served, and waits for nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scanner_judged_that_was_stepped_back_from_is_verified_by_the_older_one() {
+    const NEW: &str = "99.0.0+new";
+    for bench in Bench::on_each_under("guarded").await {
+        clean(&bench, "acme/one");
+        assert_eq!(bench.examine("acme/one@main").await, State::Done);
+        let words = Words { scanner: NEW.to_owned(), ..bench.app.basis.words().clone() };
+        let newer = App { basis: Basis::of(words), ..bench.app.clone() };
+        basis::settle(&newer, "newer").await.unwrap();
+        bench.change(&format!("UPDATE report SET scanner = '{NEW}' WHERE path = 'model.safetensors'")).await;
+        basis::settle(&bench.app, "a").await.unwrap();
+        let wish = wish(&bench, "acme/one").await;
+        let path = crate::domain::file::FilePath::new("model.safetensors").unwrap();
+        let fetch = bench.texts("SELECT size || ' ' || git_id || ' ' || lfs FROM file WHERE lfs IS NOT NULL").await;
+        let [size, git, lfs] = fetch[0].split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let id = crate::domain::digest::FileId { git: git.parse().unwrap(), lfs: lfs.parse().ok() };
+        let size = size.parse().unwrap();
+        let fetch = Work::fetch(&wish.repo, &wish.revision_id, &wish.commit, &path, size, &id);
+        assert_eq!(bench.done(&fetch).await, State::Done);
+        let verify = async || crate::intake::verify::verify(&bench.app, &wish, path.as_str()).await.unwrap();
+        if !bench.fresh.is_sqlite() {
+            // There is somebody who has it; SQLite takes one process, so that there nobody can.
+            assert!(bench.app.basis.is_newer(NEW));
+            assert!(matches!(verify().await, Outcome::GoesOn { .. }));
+            basis::leave(&newer, "newer").await;
+            basis::settle(&bench.app, "a").await.unwrap();
+        }
+        assert!(!bench.app.basis.is_newer(NEW) && bench.app.basis.is_newer("99.1.0+never-seen"));
+        assert_eq!(verify().await, Outcome::Done);
+        let told = "SELECT stage FROM report WHERE path = 'model.safetensors' AND scanner = ";
+        assert_eq!(bench.texts(&format!("{told}'{}'", seen::SCANNER.as_str())).await, ["verified"]);
+    }
+}
+
+/// Somebody looked again at a file whose report was read for a comparison: what was drawn from that report is not written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_drawn_from_a_report_that_was_replaced_is_not_written() {
+    for bench in Bench::on_each_under("guarded").await {
+        clean(&bench, "acme/one");
+        assert_eq!(bench.examine("acme/one@main").await, State::Done);
+        let wish = wish(&bench, "acme/one").await;
+        let may = inspect::grant(&bench.app, &wish).unwrap();
+        let read = rows::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        let drawn: Vec<_> =
+            read.iter().cloned().map(|row| Report { verdict: "suspicious".to_owned(), ..row }).collect();
+        // Of what it was drawn from one is not written, and another look has replaced it.
+        bench.change("UPDATE report SET made_at = made_at + 1 WHERE path = 'config.json'").await;
+        let one = vec![drawn.iter().find(|row| row.path == "model.safetensors").unwrap().clone()];
+        assert!(!inspect::save_from(&bench.app, &wish, one.clone(), &read).await.unwrap());
+        assert_eq!(bench.texts("SELECT DISTINCT verdict FROM report").await, ["clean"]);
+        let read = rows::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        assert!(inspect::save_from(&bench.app, &wish, one, &read).await.unwrap());
+        assert_eq!(bench.texts("SELECT path FROM report WHERE verdict = 'suspicious'").await, ["model.safetensors"]);
+    }
+}
+
+/// How well a publisher is known goes by what the hub calls the repository now, whatever name was asked for; and nobody knows
+/// who published a commit that stands in pull requests only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_is_known_by_the_name_at_the_hub() {
+    for mut bench in Bench::on_each_under("guarded").await {
+        let publishers = Publishers {
+            verified: vec!["newer".to_owned()],
+            known: vec!["older".to_owned()],
+            prohibited: vec!["banned".to_owned()],
+            ..Publishers::default()
+        };
+        let basis = Basis::of(basis::words(&bench.app.gate, &publishers));
+        bench.app = App { basis, publishers: Arc::new(publishers), ..bench.app.clone() };
+        watch::look(&bench.app, "a").await.unwrap();
+        let model = clean(&bench, "older/one");
+        assert_eq!(bench.examine("older/one@main").await, State::Done);
+        let tier = async |name: &str| {
+            let id = wish(&bench, name).await.revision_id;
+            let told = bench.texts(&format!("SELECT facts FROM knowledge WHERE revision_id = '{id}'")).await.remove(0);
+            let told: Value = serde_json::from_str(&told).unwrap();
+            (told["facts"]["publisher_tier"]["value"].clone(), told["facts"]["prohibited_supplier"]["value"].clone())
+        };
+        assert_eq!(tier("older/one").await, (json!("known"), json!(false)));
+        assert!(model.rename("newer/one"));
+        assert_eq!(bench.done(&Work::follow(&RepoName::parse("older/one").unwrap())).await, State::Done);
+        let old = Wish { repo: RepoName::parse("older/one").unwrap(), ..wish(&bench, "older/one").await };
+        for name in ["older/one", "newer/one", "OLDER/one"] {
+            let wish = Wish { repo: RepoName::parse(name).unwrap(), ..old.clone() };
+            decide::decide(&bench.app, &wish).await.unwrap();
+            assert_eq!(tier("older/one").await, (json!("verified"), json!(false)), "as {name}");
+        }
+        // The same commit when no branch leads to it any more.
+        bench.change("UPDATE history SET ref_kind = 'pull', ref_name = 'refs/pr/1'").await;
+        decide::decide(&bench.app, &old).await.unwrap();
+        assert_eq!(tier("older/one").await, (json!("unknown"), json!(false)));
+        // What nothing may be taken of is not better for that.
+        bench.change("UPDATE repository SET hub_name = 'banned/one'").await;
+        decide::decide(&bench.app, &old).await.unwrap();
+        assert_eq!(tier("older/one").await, (json!("prohibited"), json!(true)));
+    }
 }

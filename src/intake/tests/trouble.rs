@@ -199,3 +199,49 @@ async fn a_stored_file_that_was_changed_is_read_again_before_it_is_judged() {
     assert_eq!(bench.report("config.json").await.unwrap().1, "complete inspected", "the wrong bytes are gone");
     assert!(!path.exists());
 }
+
+/// Whoever asks for what is verified already has asked too late: nothing is read again. And what is being fetched is not
+/// verified beside that: whoever fetches it for somebody who reads along has it verified itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_verified_once() {
+    let bench = Bench::on_sqlite().await;
+    let content = Content::safetensors(1, 300_000);
+    bench.hub.model("acme/tiny").commit("Add").lfs("a.safetensors", content).push();
+    assert_eq!(bench.examine("acme/tiny@main").await, State::Done);
+    bench.approve_all().await;
+    let fetch = bench.fetch_of("acme/tiny", "a.safetensors").await;
+    assert_eq!(bench.done(&fetch).await, State::Done);
+    assert_eq!(bench.report("a.safetensors").await.unwrap().1, "complete inspected");
+
+    // Stored, and its fetch still open, as while readers wait for the verdict on all of it.
+    bench.change(&format!("UPDATE job SET state = 'running', lease_until = {} WHERE kind = 'fetch'", i64::MAX)).await;
+    let main = crate::domain::rev::Rev::main();
+    let prefetch = Work::Prefetch {
+        repo: "acme/tiny".to_owned(),
+        rev: main.to_string(),
+        environment: "research".to_owned(),
+        include: Vec::new(),
+        exclude: Vec::new(),
+        by: "test".to_owned(),
+    };
+    jobs::ask(&bench.app, &prefetch).await.unwrap();
+    let vigil = bench.app.vigils.at(&crate::app::vigils::job(&fetch.key()));
+    let workers = Workers::start(&bench.app);
+    while vigil.looked() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let verifications = "SELECT CAST(count(*) AS BIGINT) FROM job WHERE kind = 'verify'";
+    assert_eq!(bench.number(verifications).await, 0);
+    bench.change("UPDATE job SET state = 'done' WHERE kind = 'fetch'").await;
+    assert_eq!(bench.wait_for(&prefetch.key()).await, State::Done);
+    workers.stop().await;
+    assert_eq!(bench.number(verifications).await, 1);
+    assert_eq!(bench.report("a.safetensors").await.unwrap().1, "complete verified");
+
+    let made = "SELECT CAST(made_at AS BIGINT) FROM report";
+    let (before, payload) =
+        (bench.number(made).await, bench.texts("SELECT payload FROM job WHERE kind = 'verify'").await);
+    let before = (before, bench.events("revision.inspected").await.len());
+    assert_eq!(bench.done(&serde_json::from_str(&payload[0]).unwrap()).await, State::Done);
+    assert_eq!((bench.number(made).await, bench.events("revision.inspected").await.len()), before);
+}

@@ -89,3 +89,55 @@ async fn long_fetches_do_not_keep_short_ones_waiting() {
     }
     workers.stop().await;
 }
+
+/// More long fetches than there are hands for, and somebody reads each of them along: none is put back, which would cut its
+/// readers, and what is short comes all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_fetch_that_somebody_reads_along_goes_on() {
+    let bench = Bench::on_sqlite().await;
+    let (small, size) = (Content::generated(99, 1000), 3_u64 << 20);
+    let big: Vec<Content> = (0..5).map(|n| Content::generated(n, size)).collect();
+    let mut push = bench.hub.model("acme/weights").commit("Add").lfs("small.bin", small.clone());
+    for (n, content) in big.iter().enumerate() {
+        push = push.lfs(format!("big-{n}.bin"), content.clone());
+    }
+    let commit = push.push();
+    bench.hub.fault(Broken::hold_after(1 << 20).on("big-").side(weighbridge_simulator::Side::Cdn));
+    let workers = Workers::start(&bench.app);
+    let mut readers = Vec::new();
+    for (n, content) in big.iter().enumerate() {
+        let path = format!("big-{n}.bin");
+        let work = fetch(&bench, &commit, &path, content);
+        let etag = content.sha256().to_owned();
+        let of = crate::blobs::Fetched { revision_id: format!("r{path}"), path, etag, size };
+        jobs::ask(&bench.app, &work).await.unwrap();
+        let filling = loop {
+            match bench.app.blobs.filling(&work.key(), &of) {
+                Some(filling) => break filling,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        let judged: bytes::Bytes = content.read(0, 100).into();
+        let kept = crate::blobs::Kept::of(0, &judged);
+        bench.app.blobs.keep(&kept, judged).await;
+        let copies = bench.app.blobs.copies(&[kept]).await.unwrap().unwrap();
+        filling.mark(|| async { Ok(()) }).await.unwrap();
+        readers.push(filling.read(&bench.app.blobs, copies).unwrap());
+    }
+    while bench.number("SELECT CAST(count(*) AS BIGINT) FROM job WHERE lane = 'long'").await < 5 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let work = fetch(&bench, &commit, "small.bin", &small);
+    jobs::ask(&bench.app, &work).await.unwrap();
+    assert_eq!(bench.wait_for(&work.key()).await, State::Done);
+    bench.hub.clear_faults();
+    for (mut reader, content) in readers.into_iter().zip(&big) {
+        let (early, mut at) = (size - crate::blobs::HELD_BACK, 0);
+        while at < early {
+            let chunk = reader.next().await.unwrap().expect("a reader was cut");
+            assert!(chunk == content.read(at, chunk.len()), "wrong bytes at {at}");
+            at += chunk.len() as u64;
+        }
+    }
+    workers.stop().await;
+}
