@@ -95,7 +95,13 @@ impl Blobs {
     pub fn filling(&self, key: &str, of: &Fetched) -> Option<Arc<Filling>> {
         let offered = self.0.offers.find(key).filter(|offered| offered.of == *of)?;
         let filling = offered.filling().clone();
-        filling.filter(|filling| matches!(filling.now.borrow().state, State::Open))
+        filling.filter(|filling| filling.is_open())
+    }
+
+    /// Whether the fetch under this key may be read along now, in whatever name.
+    pub fn may_be_read_along(&self, key: &str) -> bool {
+        let filling = self.0.offers.find(key).and_then(|offered| offered.filling().clone());
+        filling.is_some_and(|filling| filling.is_open())
     }
 }
 
@@ -205,6 +211,10 @@ impl Filling {
     /// All of it is what was promised and what was judged, and stored under this seal.
     pub fn agree(&self, sha256: Sha256, seal: Seal) {
         self.end(State::Agreed(sha256, seal));
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.now.borrow().state, State::Open)
     }
 
     /// Whether somebody has begun to read. If not, nobody can from now on.

@@ -365,3 +365,22 @@ async fn what_came_between_looking_and_approving_stops_the_approval() {
 }
 
 const COMMITS: usize = 4;
+
+/// An approval answers what the rules said on the basis of then: on a newer one they are asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_rests_on_the_basis_of_what_it_answers() {
+    for bench in Bench::on_each_under("guarded").await {
+        let table = Table::new(bench).await;
+        table.act(Event::Decide(1, false), 0).await;
+        let rests_on = async || {
+            let sql = "SELECT state || ' ' || basis FROM standing WHERE revision_id = 'V1'";
+            table.bench.texts(sql).await.remove(0)
+        };
+        let number = table.apps[0].basis.number();
+        assert_eq!(rests_on().await, format!("pending {number}"));
+        table.act(Event::Basis, 0).await;
+        table.approve(&table.apps[0], 1).await.unwrap();
+        assert_eq!(rests_on().await, format!("approved {number}"));
+        assert!(!decide::is_decided(&table.apps[0], &table.wishes[1]).await.unwrap(), "the rules are asked again");
+    }
+}

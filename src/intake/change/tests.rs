@@ -525,3 +525,69 @@ async fn a_publisher_is_known_by_the_name_at_the_hub() {
         assert_eq!(tier("older/one").await, (json!("prohibited"), json!(true)));
     }
 }
+
+/// A card that was too large to be kept whole may say more than is known: nothing of what it says helps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_was_cut_helps_nothing() {
+    for bench in Bench::on_each_under("guarded").await {
+        for (name, words) in [("acme/whole", 1), ("acme/cut", 3000)] {
+            let model = bench.hub.model(name);
+            let words: Vec<String> = (0..words).map(|n| format!("{n:0400}")).collect();
+            model.card(json!({"license": "mit", "more": words}));
+            let push = model.commit("Add").plain("config.json", "{}");
+            push.lfs("model.safetensors", Content::safetensors(1, 9_000)).push();
+            assert_eq!(bench.examine(&format!("{name}@main")).await, State::Done);
+        }
+        let fact = async |name: &str, word: &str| {
+            let id = wish(&bench, name).await.revision_id;
+            let told = bench.texts(&format!("SELECT facts FROM knowledge WHERE revision_id = '{id}'")).await.remove(0);
+            serde_json::from_str::<Value>(&told).unwrap()["facts"][word]["value"].clone()
+        };
+        assert_eq!(fact("acme/whole", "license_family").await, "permissive");
+        assert_eq!(fact("acme/cut", "license_family").await, "unknown");
+        assert!(fact("acme/whole", "capability_flags").await.is_array());
+        assert!(fact("acme/cut", "capability_flags").await.is_null());
+        let stands = states(&bench).await;
+        assert!(stands[1] == "acme/whole approved" && !stands[0].ends_with("approved"), "{stands:?}");
+    }
+}
+
+/// Somebody who takes a near name later takes nothing from whoever was first, also when something of theirs is approved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_near_name_of_a_newcomer_takes_no_approval_away() {
+    for bench in Bench::on_each_under("guarded").await {
+        for name in ["acme/gemma", "acme/gemna"] {
+            clean(&bench, name);
+            assert_eq!(bench.examine(&format!("{name}@main")).await, State::Done);
+        }
+        let distance = async |name: &str| {
+            let id = wish(&bench, name).await.revision_id;
+            let told = bench.texts(&format!("SELECT facts FROM knowledge WHERE revision_id = '{id}'")).await.remove(0);
+            serde_json::from_str::<Value>(&told).unwrap()["facts"]["typosquat_distance"]["value"].clone()
+        };
+        assert_eq!((distance("acme/gemma").await, distance("acme/gemna").await), (json!(99), json!(1)));
+        // Somebody approved the newcomer, and everything is decided about anew.
+        bench.change("UPDATE standing SET state = 'approved', decided_by = 'person', basis = 0").await;
+        decided_anew(&bench, &bench.app).await;
+        assert_eq!(states(&bench).await[0], "acme/gemma approved");
+        assert_eq!((distance("acme/gemma").await, distance("acme/gemna").await), (json!(99), json!(1)));
+    }
+}
+
+/// What others decided on a newer basis is theirs to verify: a process behind them writes no verdict into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_on_an_older_basis_verifies_nothing_of_a_newer_one() {
+    for bench in Bench::on_each_under("guarded").await {
+        clean(&bench, "acme/one");
+        assert_eq!(bench.examine("acme/one@main").await, State::Done);
+        let wish = wish(&bench, "acme/one").await;
+        bench.change("UPDATE report SET stage = 'inspected' WHERE path = 'config.json'").await;
+        bench.change("UPDATE standing SET basis = 7").await;
+        let verify = async || crate::intake::verify::verify(&bench.app, &wish, "config.json").await.unwrap();
+        let stage = async || bench.texts("SELECT stage FROM report WHERE path = 'config.json'").await;
+        assert!(matches!(verify().await, Outcome::GoesOn { .. }));
+        assert_eq!(stage().await, ["inspected"]);
+        bench.app.basis.settle(7, false);
+        assert_eq!((verify().await, stage().await), (Outcome::Done, vec!["verified".to_owned()]));
+    }
+}

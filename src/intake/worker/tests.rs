@@ -141,3 +141,61 @@ async fn a_long_fetch_that_somebody_reads_along_goes_on() {
     }
     workers.stop().await;
 }
+
+/// Whoever waits for a file hears of it as soon as the hub begins to answer, before there is any progress to be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_hears_when_a_fetch_can_be_read_along() {
+    let bench = Bench::on_sqlite().await;
+    let content = Content::generated(1, 3 << 20);
+    let commit = bench.hub.model("acme/weights").commit("Add").lfs("big.bin", content.clone()).push();
+    bench.hub.fault(Broken::hold_after(0).on("big.bin").side(weighbridge_simulator::Side::Cdn));
+    let work = fetch(&bench, &commit, "big.bin", &content);
+    jobs::ask(&bench.app, &work).await.unwrap();
+    let workers = Workers::start(&bench.app);
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (app, work) = (bench.app.clone(), work.clone());
+        waiting.spawn(async move {
+            let mut watch = jobs::watch::Watch::new(&app, &work.key());
+            while !app.blobs.may_be_read_along(&work.key()) {
+                let state = watch.look_for(&work).await.unwrap();
+                assert!(matches!(state, Some(State::UnderWay { done: 0, .. })), "{state:?}");
+                watch.moved(std::time::Instant::now() + Duration::from_hours(1)).await.unwrap();
+            }
+        });
+    }
+    let all = async { while waiting.join_next().await.is_some_and(|one| one.is_ok()) {} };
+    assert!(tokio::time::timeout(Duration::from_mins(2), all).await.is_ok(), "nobody told them");
+    assert!(waiting.is_empty());
+    bench.hub.clear_faults();
+    assert_eq!(bench.wait_for(&work.key()).await, State::Done);
+    workers.stop().await;
+}
+
+/// A process that was cut off from the database takes its own job again: that is another claim, and the first one's end is
+/// nobody's any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_process_has_a_lease_for_each_claim() {
+    for bench in Bench::on_each().await {
+        let content = Content::generated(1, 1000);
+        let commit = bench.hub.model("acme/weights").commit("Add").lfs("a.bin", content.clone()).push();
+        bench.hub.fault(Broken::hang().on("a.bin").side(weighbridge_simulator::Side::Cdn));
+        let work = fetch(&bench, &commit, "a.bin", &content);
+        jobs::ask(&bench.app, &work).await.unwrap();
+        let workers = Workers::start(&bench.app);
+        let claimed = async |attempts: i64| loop {
+            let sql = format!("SELECT lease_by FROM job WHERE state = 'running' AND attempts = {attempts}");
+            match bench.texts(&sql).await.pop() {
+                Some(by) => break by,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+            if attempts > 1 {
+                bench.change("UPDATE job SET lease_until = 0 WHERE attempts = 1").await;
+            }
+        };
+        let (first, second) = (claimed(1).await, claimed(2).await);
+        assert!(first.starts_with("test ") && second.starts_with("test "), "{first} {second}");
+        assert_ne!(first, second);
+        workers.stop().await;
+    }
+}
