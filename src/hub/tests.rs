@@ -191,9 +191,13 @@ async fn a_mark_of_which_nothing_left_is_taken_back() {
         assert_eq!(marks().await, [content.sha256()]);
         bench.hub.clear_faults();
         assert_eq!(bench.wait_for(&work.key()).await, State::Done);
-        while !marks().await.is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        for _ in 0..600 {
+            if marks().await.is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
+        assert_eq!(marks().await, Vec::<String>::new());
         workers.stop().await;
     }
 }

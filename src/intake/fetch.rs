@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::{
+    decide_sql,
     digests::Wish,
     evict, sql, verify,
     worker::{Lease, Outcome},
@@ -305,7 +306,7 @@ pub async fn mismatch(app: &App, wanted: &Wanted, what: &str) -> Result<Outcome,
     };
     let may = app.gate.admit_work::<SuspendRevision>(&reason, object.clone()).map_err(refused)?;
     let tx = may.begin().await?;
-    let environments = sql::suspend(&tx, &may, &wanted.revision_id, &reason, clock::now()).await?;
+    let environments = decide_sql::suspend(&tx, &may, &wanted.revision_id, &reason, clock::now()).await?;
     if environments.is_empty() {
         drop(tx);
         let may = app.gate.admit_work::<ReportMismatch>(&reason, object).map_err(refused)?;

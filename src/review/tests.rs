@@ -33,7 +33,7 @@ use crate::{
         object::{InEnvironment, RevisionNamed, Where},
         tx::Change,
     },
-    intake::{decide, digests::Wish, seen, sql as rows, testing::Bench},
+    intake::{decide, decide_sql, digests::Wish, report_sql, seen, testing::Bench},
     store::tables::report,
 };
 
@@ -164,7 +164,9 @@ impl Table {
             Event::Suspend(of) => {
                 let may = app.gate.admit_work::<SuspendRevision>("test", named(of)).unwrap();
                 let tx = may.begin().await.unwrap();
-                rows::suspend(&tx, &may, &self.wishes[of].revision_id, "other bytes", clock::now()).await.unwrap();
+                decide_sql::suspend(&tx, &may, &self.wishes[of].revision_id, "other bytes", clock::now())
+                    .await
+                    .unwrap();
                 tx.commit(may, Change::new(Value::Null)).await.unwrap();
             }
             Event::Pin(of) => {
@@ -218,7 +220,7 @@ impl Table {
             made_at: 1,
         };
         let tx = may.begin().await.unwrap();
-        rows::save_reports(&tx, &may, &app.basis, vec![row]).await.unwrap();
+        report_sql::save_reports(&tx, &may, &app.basis, vec![row]).await.unwrap();
         tx.commit(may, Change::new(Value::Null)).await.unwrap();
     }
 

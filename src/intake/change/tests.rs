@@ -12,9 +12,9 @@ use crate::{
     domain::{basis::Words, name::RepoName, rev::Rev},
     gate::{act::InspectRevision, object::RevisionNamed, tx::Change},
     intake::{
-        decide,
+        decide, decide_sql,
         digests::Wish,
-        inspect, seen, sql as rows,
+        inspect, report_sql, seen,
         testing::{Bench, Workers},
         worker::Outcome,
     },
@@ -200,13 +200,13 @@ async fn what_a_newer_scanner_said_is_left_as_it_is() {
 
         let object = RevisionNamed { repo: wish.repo.clone(), rev: Rev::from(&wish.commit) };
         let may = bench.app.gate.admit_work::<InspectRevision>("test", object).unwrap();
-        let mut reports = rows::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        let mut reports = report_sql::list_reports(may.reader(), &wish.revision_id).await.unwrap();
         for one in &mut reports {
             one.scanner.clone_from(&seen::SCANNER);
             one.verdict = "unjudged".to_owned();
         }
         let tx = may.begin().await.unwrap();
-        rows::save_reports(&tx, &may, &bench.app.basis, reports).await.unwrap();
+        report_sql::save_reports(&tx, &may, &bench.app.basis, reports).await.unwrap();
         tx.commit(may, Change::new(Value::Null)).await.unwrap();
         assert_eq!(bench.texts(theirs).await, ["99.0.0+new suspicious"]);
         let other = "SELECT verdict FROM report WHERE path <> 'config.json'";
@@ -301,12 +301,15 @@ async fn an_approval_that_is_over_approves_no_base() {
         let research = bench.app.gate.environments()[0].name.clone();
         let may = redecide::grant(&bench.app).unwrap();
         let served =
-            async || rows::is_served_somehow(may.reader(), "acme/base", &research, clock::now()).await.unwrap();
+            async || decide_sql::is_served_somehow(may.reader(), "acme/base", &research, clock::now()).await.unwrap();
         assert!(served().await);
-        assert_eq!(rows::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), ["acme/base"]);
+        assert_eq!(decide_sql::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), ["acme/base"]);
         bench.change("UPDATE standing SET expires_at = 5").await;
         assert!(!served().await);
-        assert_eq!(rows::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), Vec::<String>::new());
+        assert_eq!(
+            decide_sql::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(),
+            Vec::<String>::new()
+        );
     }
 }
 
@@ -470,7 +473,7 @@ async fn what_was_drawn_from_a_report_that_was_replaced_is_not_written() {
         assert_eq!(bench.examine("acme/one@main").await, State::Done);
         let wish = wish(&bench, "acme/one").await;
         let may = inspect::grant(&bench.app, &wish).unwrap();
-        let read = rows::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        let read = report_sql::list_reports(may.reader(), &wish.revision_id).await.unwrap();
         let drawn: Vec<_> =
             read.iter().cloned().map(|row| Report { verdict: "suspicious".to_owned(), ..row }).collect();
         // Of what it was drawn from one is not written, and another look has replaced it.
@@ -478,7 +481,7 @@ async fn what_was_drawn_from_a_report_that_was_replaced_is_not_written() {
         let one = vec![drawn.iter().find(|row| row.path == "model.safetensors").unwrap().clone()];
         assert!(!inspect::save_from(&bench.app, &wish, one.clone(), &read).await.unwrap());
         assert_eq!(bench.texts("SELECT DISTINCT verdict FROM report").await, ["clean"]);
-        let read = rows::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        let read = report_sql::list_reports(may.reader(), &wish.revision_id).await.unwrap();
         assert!(inspect::save_from(&bench.app, &wish, one, &read).await.unwrap());
         assert_eq!(bench.texts("SELECT path FROM report WHERE verdict = 'suspicious'").await, ["model.safetensors"]);
     }

@@ -234,10 +234,10 @@ async fn a_file_is_verified_once() {
     };
     jobs::ask(&bench.app, &prefetch).await.unwrap();
     let vigil = bench.app.vigils.at(&crate::app::vigils::job(&fetch.key()));
-    while vigil.looked() < 2 {
+    let verifications = "SELECT CAST(count(*) AS BIGINT) FROM job WHERE kind = 'verify'";
+    while vigil.looked() < 2 && bench.number(verifications).await == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let verifications = "SELECT CAST(count(*) AS BIGINT) FROM job WHERE kind = 'verify'";
     assert_eq!(bench.number(verifications).await, 0);
     bench.change("UPDATE job SET state = 'done' WHERE kind = 'fetch'").await;
     assert_eq!(bench.wait_for(&prefetch.key()).await, State::Done);
