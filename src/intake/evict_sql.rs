@@ -227,12 +227,12 @@ pub async fn list_leaving(db: &Reader, before: Micros, abandoned: Micros) -> Res
 /// From now on these bytes are being removed: a time below zero says so, and since when. False when somebody has taken them
 /// up again, or is at it already.
 pub async fn begin_removal(db: &Chores, row: &blob_leaving::Model, at: Micros) -> Result<bool, Fault> {
-    let begin = blob_leaving::Entity::update_many()
+    let turn = blob_leaving::Entity::update_many()
         .col_expr(blob_leaving::Column::SinceAt, Expr::value(-at.0))
         .filter(blob_leaving::Column::Sha256.eq(&row.sha256))
         .filter(blob_leaving::Column::SinceAt.eq(row.since_at));
-    let begun = begin.exec(db).await.map_err(fault("beginning to remove evicted bytes"))?;
-    Ok(begun.rows_affected == 1)
+    let turned = turn.exec(db).await.map_err(fault("beginning to remove evicted bytes"))?;
+    Ok(turned.rows_affected == 1)
 }
 
 /// What becomes of bytes that are stored again.
@@ -245,12 +245,15 @@ pub enum Leaving {
 
 /// Bytes that were stored again leave no more, unless they are being removed already.
 pub async fn stop_leaving(db: &Chores, sha256: &str) -> Result<Leaving, Fault> {
+    // Most were never evicted: then nobody waits here for whoever writes.
+    let row = blob_leaving::Entity::find_by_id(sha256).one(db).await.map_err(fault("reading what leaves"))?;
+    let Some(row) = row else { return Ok(Leaving::Stays) };
     let stop = blob_leaving::Entity::delete_many()
         .filter(blob_leaving::Column::Sha256.eq(sha256))
+        .filter(blob_leaving::Column::SinceAt.eq(row.since_at))
         .filter(blob_leaving::Column::SinceAt.gte(0));
-    stop.exec(db).await.map_err(fault("keeping bytes that were evicted"))?;
-    let row = blob_leaving::Entity::find_by_id(sha256).one(db).await.map_err(fault("reading what leaves"))?;
-    Ok(if row.is_some() { Leaving::Goes } else { Leaving::Stays })
+    let stopped = stop.exec(db).await.map_err(fault("keeping bytes that were evicted"))?;
+    Ok(if stopped.rows_affected == 1 { Leaving::Stays } else { Leaving::Goes })
 }
 
 pub async fn has_name(db: &Reader, sha256: &str) -> Result<bool, Fault> {

@@ -108,14 +108,14 @@ pub async fn save_reports(
 
 /// Which report on a file this is.
 #[derive(FromQueryResult)]
-struct Made {
+struct There {
     path: String,
     scanner: String,
     made_at: i64,
 }
 
 /// The reports that stand where these would.
-async fn list_made(db: &Tx, rows: &[report::Model]) -> Result<Vec<Made>, Fault> {
+async fn list_made(db: &Tx, rows: &[report::Model]) -> Result<Vec<There>, Fault> {
     use report::Column as C;
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let query = report::Entity::find()

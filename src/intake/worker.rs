@@ -232,9 +232,10 @@ async fn within_a_turn(
 ) -> Result<Outcome, Fault> {
     let row = lease.row.clone();
     let mut hand = Some(hand);
-    let (mut begins, mut waits) = (long.is_some(), false);
+    let (mut begins, mut waits, mut has_short) = (long.is_some(), false, true);
     let long = long.unwrap_or_else(Long::none);
     let mut free = std::pin::pin!(Arc::clone(&long.hands).acquire_owned());
+    let mut free_for_read = std::pin::pin!(Arc::clone(&long.for_read).acquire_owned());
     let mut heart = std::pin::pin!(beat(app.clone(), row.clone()));
     let mut stop = std::pin::pin!(app.stopping.begun());
     let mut turn = std::pin::pin!(tokio::time::sleep(TURN));
@@ -257,17 +258,24 @@ async fn within_a_turn(
                     return Ok(Outcome::GoesOn { why, after: Duration::ZERO });
                 } else {
                     waits = true;
-                    if let Ok(other) = Arc::clone(&long.for_read).try_acquire_owned() {
-                        drop(hand.replace(other));
-                    }
                 }
             }
             other = &mut free, if waits => {
                 waits = false;
-                drop(hand.replace(other.map_err(|e| Fault::because("waiting for a hand for long work", e))?));
+                drop(hand.replace(other.map_err(no_hand)?));
+                // Nobody else's turn is lost to one that waits no more.
+                free_for_read.set(Long::none().for_read.acquire_owned());
+            }
+            other = &mut free_for_read, if waits && has_short => {
+                has_short = false;
+                drop(hand.replace(other.map_err(no_hand)?));
             }
         }
     }
+}
+
+fn no_hand(error: tokio::sync::AcquireError) -> Fault {
+    Fault::because("waiting for a hand for long work", error)
 }
 
 /// Writes down how a try ended, and when the next one is.

@@ -134,7 +134,7 @@ async fn a_long_fetch_that_somebody_reads_along_goes_on() {
     for (mut reader, content) in readers.into_iter().zip(&big) {
         let (early, mut at) = (size - crate::blobs::HELD_BACK, 0);
         while at < early {
-            let chunk = reader.next().await.unwrap().expect("a reader was cut");
+            let chunk = reader.next().await.unwrap().unwrap_or_else(|fault| panic!("a reader was cut: {fault}"));
             assert!(chunk == content.read(at, chunk.len()), "wrong bytes at {at}");
             at += chunk.len() as u64;
         }
@@ -151,7 +151,6 @@ async fn who_waits_hears_when_a_fetch_can_be_read_along() {
     bench.hub.fault(Broken::hold_after(0).on("big.bin").side(weighbridge_simulator::Side::Cdn));
     let work = fetch(&bench, &commit, "big.bin", &content);
     jobs::ask(&bench.app, &work).await.unwrap();
-    let workers = Workers::start(&bench.app);
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (app, work) = (bench.app.clone(), work.clone());
@@ -164,6 +163,10 @@ async fn who_waits_hears_when_a_fetch_can_be_read_along() {
             }
         });
     }
+    while bench.app.vigils.waiting(&crate::app::vigils::job(&work.key())) < 20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let workers = Workers::start(&bench.app);
     let all = async { while waiting.join_next().await.is_some_and(|one| one.is_ok()) {} };
     assert!(tokio::time::timeout(Duration::from_mins(2), all).await.is_ok(), "nobody told them");
     assert!(waiting.is_empty());
