@@ -6,9 +6,10 @@ pub mod storage;
 pub mod vigils;
 
 use std::{
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -63,6 +64,8 @@ struct BasisNow {
     words: Words,
     number: AtomicI64,
     behind: AtomicBool,
+    /// Scanners above ours that nobody works with any more: those of a version that was stepped back from.
+    gone: RwLock<BTreeSet<String>>,
 }
 
 impl Basis {
@@ -84,6 +87,11 @@ impl Basis {
         self.0.behind.load(Ordering::Relaxed)
     }
 
+    /// From now on what these scanners reported counts no more than what any older one did.
+    pub fn forget(&self, gone: BTreeSet<String>) {
+        *self.0.gone.write().unwrap_or_else(PoisonError::into_inner) = gone;
+    }
+
     pub fn settle(&self, number: i64, behind: bool) {
         self.0.number.store(number, Ordering::Relaxed);
         self.0.behind.store(behind, Ordering::Relaxed);
@@ -95,9 +103,13 @@ impl Basis {
         scanner == self.0.words.scanner || self.is_newer(scanner)
     }
 
-    /// Whether a scanner replaces ours. Two builds of one version: the one that others work with while we are behind.
+    /// Whether a scanner replaces ours. Two builds of one version: the one that others work with while we are behind. One
+    /// that nobody works with replaces none: else what it judged would wait for ever for somebody to verify it.
     pub fn is_newer(&self, scanner: &str) -> bool {
         let scanner = basis::plain(scanner);
+        if self.0.gone.read().unwrap_or_else(PoisonError::into_inner).contains(scanner) {
+            return false;
+        }
         let ours = self.0.words.scanner.as_str();
         basis::is_newer(scanner, ours) || (self.is_behind() && scanner != ours && !basis::is_newer(ours, scanner))
     }

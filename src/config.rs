@@ -37,7 +37,7 @@ use crate::{
         Following, Publishers,
         storage::{Evict, StorageRules},
     },
-    domain::{name::RepoName, role::Environment},
+    domain::{name::RepoName, role::Environment, span},
     gate::{
         EnvironmentSetting,
         admission::{DataClass, PROFILES},
@@ -492,18 +492,8 @@ fn poll(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let each = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let digits = text.get(..text.len() - 1).unwrap_or_default();
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let seconds = number.checked_mul(each).filter(|span| (60..=30 * 86_400).contains(span)).ok_or_else(wrong)?;
-    Ok(Duration::from_secs(seconds))
+    let seconds = span::seconds(text).ok().filter(|span| (60..=30 * span::DAY).contains(span)).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 
 /// Anybody may knock at the webhook, so its secret is no word to be guessed.

@@ -95,7 +95,21 @@ impl Blobs {
     pub fn filling(&self, key: &str, of: &Fetched) -> Option<Arc<Filling>> {
         let offered = self.0.offers.find(key).filter(|offered| offered.of == *of)?;
         let filling = offered.filling().clone();
-        filling.filter(|filling| matches!(filling.now.borrow().state, State::Open))
+        filling.filter(|filling| filling.is_open())
+    }
+
+    /// Whether the fetch under this key may be read along now, in whatever name.
+    pub fn may_be_read_along(&self, key: &str) -> bool {
+        let filling = self.0.offers.find(key).and_then(|offered| offered.filling().clone());
+        filling.is_some_and(|filling| filling.is_open())
+    }
+}
+
+impl Blobs {
+    /// Whether a fetch of this process may break off: nobody reads it along, and from now on nobody begins to.
+    pub fn may_break_off(&self, key: &str) -> bool {
+        let filling = self.0.offers.find(key).and_then(|offered| offered.filling().clone());
+        filling.is_none_or(|filling| !filling.is_watched_or_closed())
     }
 }
 
@@ -134,14 +148,7 @@ impl Offer {
     /// What was read early, if anything was. `None` closes it: from now on nobody can begin to.
     pub fn watched(&self) -> Option<Arc<Filling>> {
         let filling = self.offered.filling().clone()?;
-        let mut watched = false;
-        filling.now.send_modify(|now| {
-            watched = now.watched && matches!(now.state, State::Open);
-            if !watched {
-                now.state = State::Over;
-            }
-        });
-        watched.then_some(filling)
+        filling.is_watched_or_closed().then_some(filling)
     }
 }
 
@@ -168,10 +175,23 @@ impl Filling {
         &self.of
     }
 
-    /// What has to be done once before anybody reads: that somebody will is written down here.
-    pub async fn mark<F: Future<Output = Result<(), Fault>>>(&self, mark: impl FnOnce() -> F) -> Result<(), Fault> {
-        self.marked.get_or_try_init(mark).await?;
-        Ok(())
+    /// What has to be done once before anybody reads: that somebody will is written down here. True for whoever did it.
+    pub async fn mark<F: Future<Output = Result<(), Fault>>>(&self, mark: impl FnOnce() -> F) -> Result<bool, Fault> {
+        let mut did = false;
+        let mark = async {
+            mark().await?;
+            did = true;
+            Ok(())
+        };
+        self.marked.get_or_try_init(|| mark).await?;
+        Ok(did)
+    }
+
+    /// Completes when somebody has begun to read, or when nobody can any more; true when nobody ever did.
+    pub async fn was_read_by_nobody(&self) -> bool {
+        let mut now = self.now.subscribe();
+        let settled = now.wait_for(|now| now.watched || matches!(now.state, State::Agreed(..) | State::Over)).await;
+        settled.is_ok_and(|now| !now.watched)
     }
 
     /// Begins to read. `None` when the fetch is over, one way or the other, or was never marked.
@@ -193,8 +213,20 @@ impl Filling {
         self.end(State::Agreed(sha256, seal));
     }
 
-    pub fn has_agreed(&self) -> bool {
-        matches!(self.now.borrow().state, State::Agreed(..))
+    fn is_open(&self) -> bool {
+        matches!(self.now.borrow().state, State::Open)
+    }
+
+    /// Whether somebody has begun to read. If not, nobody can from now on.
+    fn is_watched_or_closed(&self) -> bool {
+        let mut watched = false;
+        self.now.send_modify(|now| {
+            watched = now.watched && matches!(now.state, State::Open);
+            if !watched {
+                now.state = State::Over;
+            }
+        });
+        watched
     }
 
     /// These bytes are not what they should be, or will not be found to be.

@@ -5,13 +5,14 @@
 //! for by a name from outside.
 
 use std::{
+    collections::HashMap,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     ops::Range,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -75,9 +76,34 @@ impl Copies {
     }
 }
 
-/// How much is kept, once somebody has counted.
+/// What is kept and what of it is open.
 #[derive(Default)]
-pub(super) struct Keeping(Mutex<Option<u64>>);
+pub(super) struct Keeping {
+    /// How much is kept, once somebody has counted.
+    total: Mutex<Option<u64>>,
+    open: Opened,
+}
+
+/// The copies that somebody holds, by what they are copies of: of all who wait for one file, one opens and hashes them.
+#[derive(Default)]
+struct Opened(Mutex<HashMap<Sha256, Arc<Place>>>);
+
+/// Held while they are opened.
+type Place = tokio::sync::Mutex<Weak<Copies>>;
+
+impl Opened {
+    fn at(&self, of: Sha256) -> Arc<Place> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= SWEPT_AT && !all.contains_key(&of) {
+            // One that somebody is about to use has two holders, one that is in use has copies that live.
+            all.retain(|_, place| {
+                let unused = place.try_lock().is_ok_and(|copies| copies.strong_count() == 0);
+                Arc::strong_count(place) > 1 || !unused
+            });
+        }
+        Arc::clone(all.entry(of).or_default())
+    }
+}
 
 impl Blobs {
     /// Keeps a copy of a judged range. A disk that will not have it is no failure: then the file is verified first.
@@ -102,12 +128,28 @@ impl Blobs {
             return Ok(None);
         }
         let folder = folder(&self.0.spools);
-        blocking("opening copies of judged ranges", move || {
+        let place = self.0.keeping.open.at(name(&kept));
+        let mut copies = place.lock().await;
+        if let Some(open) = copies.upgrade() {
+            return Ok(Some(open));
+        }
+        let opened = blocking("opening copies of judged ranges", move || {
             let opened: Option<Vec<_>> = kept.iter().map(|one| open(&folder, one)).collect();
             Ok(opened.map(|copies| Arc::new(Copies(copies))))
-        })
-        .await
+        });
+        let opened = opened.await?;
+        *copies = opened.as_ref().map(Arc::downgrade).unwrap_or_default();
+        Ok(opened)
     }
+}
+
+/// One name for all these ranges with their places.
+fn name(kept: &[Kept]) -> Sha256 {
+    hash(
+        kept.iter()
+            .fold(String::new(), |all, one| format!("{all}{} {} {}\n", one.start, one.end, one.sha256))
+            .as_bytes(),
+    )
 }
 
 fn folder(spools: &Path) -> PathBuf {
@@ -136,7 +178,7 @@ fn save(folder: &Path, sha256: Sha256, bytes: &[u8], keeping: &Keeping, most: u6
         remove_if_there(&new)?;
         return written;
     }
-    let mut total = keeping.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut total = keeping.total.lock().unwrap_or_else(PoisonError::into_inner);
     let now = match *total {
         Some(before) => before + bytes.len() as u64,
         None => list(folder)?.iter().map(|(_, size, _)| size).sum(),
@@ -174,6 +216,8 @@ fn list(folder: &Path) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
 
 /// What all copies together may take of the disk.
 const MOST: u64 = 1 << 30;
+/// Names of copies that nobody holds are forgotten when there are so many.
+const SWEPT_AT: usize = 256;
 /// A file of which more pieces were judged is verified first.
 const MOST_RANGES: usize = 512;
 

@@ -116,6 +116,12 @@ impl Blobs {
         Spool::open(self.clone(), spool::path(&self.0.spools, key), expected, self.0.offers.find(key)).await
     }
 
+    /// How much of this fetch lies in its spool on our disk, whether somebody goes on with it or not.
+    pub async fn spooled(&self, key: &str) -> Result<u64, Fault> {
+        let path = spool::path(&self.0.spools, key);
+        blocking("looking at a spool", move || spool::length(&path)).await
+    }
+
     /// Bytes that may still be written where files arrive.
     pub async fn room(&self) -> Result<u64, Fault> {
         let folder = self.0.spools.clone();

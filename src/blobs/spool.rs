@@ -338,6 +338,15 @@ pub(super) fn path(spools: &Path, key: &str) -> PathBuf {
     spools.join(Sha256(name).to_string())
 }
 
+/// How much of it is on the disk; nothing when there is no such spool.
+pub(super) fn length(path: &Path) -> Result<u64, Fault> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(meta.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(io_fault("looking at a spool", error)),
+    }
+}
+
 pub(super) fn sweep(spools: &Path, older_than: Duration, keep: &HashSet<PathBuf>) -> Result<usize, Fault> {
     let doing = |e| io_fault("sweeping spools", e);
     let mut swept = 0;

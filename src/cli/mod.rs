@@ -15,7 +15,6 @@ mod scan;
 mod schema;
 mod serve;
 mod sign_in;
-mod span;
 mod token;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};

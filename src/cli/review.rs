@@ -11,12 +11,13 @@ use tokio::time::sleep;
 use super::{
     Failure, Json,
     api::{self, Api, Trouble},
-    out, span,
+    out,
 };
 use crate::domain::{
     name::RepoName,
     rev::{Rev, parse_revision},
     role::Environment,
+    span,
 };
 
 #[derive(Debug, Args)]

@@ -3,13 +3,14 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Failure, Json, assembly::Host, out, span};
+use super::{Failure, Json, assembly::Host, out};
 use crate::{
     accounts::{self, Listed, Wanted},
     clock,
     config::{Config, nearest},
     domain::{
         role::{Environment, Reach, Role},
+        span,
         time::Micros,
         token::Shape,
     },

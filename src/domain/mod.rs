@@ -22,6 +22,7 @@ pub mod scope;
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod sequences;
+pub mod span;
 pub mod spelling;
 pub mod standing;
 pub mod time;

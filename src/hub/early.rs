@@ -12,7 +12,7 @@ use http::header;
 use super::sql;
 use crate::{
     app::App,
-    blobs::{Copies, HELD_BACK, Kept},
+    blobs::{Copies, Filling, HELD_BACK, Kept},
     clock,
     domain::{
         range::{self, Part},
@@ -25,6 +25,7 @@ use crate::{
     gate::{act::PullFile, grant::Granted},
     jobs::Work,
     store::streamed,
+    tasks,
 };
 
 /// The copies from which this request can be answered early. `None`: it waits until the file is verified.
@@ -55,13 +56,28 @@ pub async fn send(
     let file = may.object();
     let etag = file.id.etag();
     let Some(filling) = app.blobs.filling(&fetch_of(&may).key(), &fetched(file)) else { return Ok(Err(Box::new(may))) };
-    filling.mark(|| streamed::save(&app.chores, &etag, filling.id(), clock::now())).await?;
-    let answer = FileAnswer::early(may, &app.blobs, (&filling, copies), asked);
-    // Whoever ended it may have lifted the mark before we set it.
-    if answer.is_err() && filling.has_agreed() {
-        streamed::delete(&app.chores, &etag, filling.id()).await?;
-    }
-    Ok(answer)
+    mark(app, &filling, etag).await?;
+    Ok(FileAnswer::early(may, &app.blobs, (&filling, copies), asked))
+}
+
+/// Writes down that bytes will leave. Where the fetch ends before any did, whatever became of the request that wanted them,
+/// that is taken back: a task of its own sees to it, one for each fetch.
+pub(super) async fn mark(app: &App, filling: &Arc<Filling>, etag: String) -> Result<(), Fault> {
+    let (chores, filling) = (app.chores.clone(), Arc::clone(filling));
+    let marking = tasks::spawn(async move {
+        let first = filling.mark(|| streamed::save(&chores, &etag, filling.id(), clock::now())).await?;
+        if first {
+            tasks::spawn(async move {
+                if filling.was_read_by_nobody().await
+                    && let Err(fault) = streamed::delete(&chores, &etag, filling.id()).await
+                {
+                    tracing::warn!(%fault, "a mark stays on a file of which nothing left early");
+                }
+            });
+        }
+        Ok(())
+    });
+    marking.await.map_err(|e| Fault::because("marking a file that is sent early", e))?
 }
 
 /// Whether the file is being fetched here in this revision's name, with nothing said of it yet.

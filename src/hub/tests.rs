@@ -4,7 +4,7 @@ use http::Request;
 use serde_json::Value;
 use weighbridge_simulator::{Content, Fault, Side};
 
-use super::{http as door, pull};
+use super::{early, http as door, pull};
 use crate::{
     domain::{
         file::FilePath,
@@ -14,6 +14,7 @@ use crate::{
     },
     endpoint::{
         answer::Answer as _,
+        file::fetched,
         input::{Asked, Form, Input as _},
     },
     gate::{
@@ -21,7 +22,7 @@ use crate::{
         object::{FileAsked, FolderAsked, RevisionAsked},
     },
     intake::testing::{Bench, Workers},
-    jobs::State,
+    jobs::{self, State},
 };
 
 async fn asked(uri: &str) -> Asked {
@@ -163,4 +164,40 @@ async fn a_file_that_cannot_be_fetched_now_is_asked_for_again_later() {
     bench.change("UPDATE job SET run_at = 1").await;
     assert_eq!(pull().await, Ok(()));
     workers.stop().await;
+}
+
+/// A request that went away after it was written down that bytes would leave: none did, so that is taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_of_which_nothing_left_is_taken_back() {
+    for bench in Bench::on_each().await {
+        let content = Content::safetensors(3, 8 << 20);
+        bench.hub.model("acme/weights").commit("Add").lfs("model.safetensors", content.clone()).push();
+        bench.serve("acme/weights").await;
+        bench.hub.fault(Fault::hold_after(4 << 20).on("model.safetensors").side(Side::Cdn));
+        let may = bench.granted::<PullFile>(file("acme/weights", "model.safetensors")).await;
+        let work = early::fetch_of(&may);
+        jobs::ask(&bench.app, &work).await.unwrap();
+        let workers = Workers::start(&bench.app);
+        let filling = loop {
+            match bench.app.blobs.filling(&work.key(), &fetched(may.object())) {
+                Some(filling) => break filling,
+                None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        };
+        for _ in 0..2 {
+            early::mark(&bench.app, &filling, content.sha256().to_owned()).await.unwrap();
+        }
+        let marks = async || bench.texts("SELECT etag FROM streamed").await;
+        assert_eq!(marks().await, [content.sha256()]);
+        bench.hub.clear_faults();
+        assert_eq!(bench.wait_for(&work.key()).await, State::Done);
+        for _ in 0..600 {
+            if marks().await.is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert_eq!(marks().await, Vec::<String>::new());
+        workers.stop().await;
+    }
 }

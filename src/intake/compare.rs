@@ -16,7 +16,7 @@ use super::{
     fetch::Wanted,
     inspect::{self, Files, VERIFIED},
     knowledge::Report,
-    seen, sql,
+    report_sql, seen,
     tensors::{self, Matched, Pair, Safe, Tensor, quoted},
     twins::{self, TWIN_RULE, Twin},
 };
@@ -61,7 +61,7 @@ pub enum Reach {
 pub(super) async fn settle(app: &App, wish: &Wish, all: &Files, reach: Reach) -> Result<(), Unsettled> {
     let may = inspect::grant(app, wish)?;
     let rows: BTreeMap<&str, &file::Model> = all.rows.iter().map(|row| (row.path.as_str(), row)).collect();
-    let reports = sql::list_reports(may.reader(), &wish.revision_id).await?;
+    let reports = report_sql::list_reports(may.reader(), &wish.revision_id).await?;
     let reports: Vec<Report> = reports
         .into_iter()
         .filter_map(|one| Some((u64::try_from(rows.get(one.path.as_str())?.size).ok()?, one)))
@@ -71,7 +71,7 @@ pub(super) async fn settle(app: &App, wish: &Wish, all: &Files, reach: Reach) ->
         let mut sides = Sides { app, files: Vec::new(), requests: 0 };
         for one in std::iter::once(pickle).chain(safe.iter().copied()) {
             let Some(row) = rows.get(one.row.path.as_str()) else { continue };
-            let list = sql::find_tensors(may.reader(), &wish.revision_id, &one.row.path).await?;
+            let list = report_sql::find_tensors(may.reader(), &wish.revision_id, &one.row.path).await?;
             sides.files.push(Side {
                 report: &one.row,
                 wanted: inspect::wanted(wish, row)?,
@@ -102,7 +102,11 @@ pub(super) async fn settle(app: &App, wish: &Wish, all: &Files, reach: Reach) ->
             remember(row, &side.kept);
         }
         changed.retain(|row| row.path == pickle.row.path || sides.has_read(&row.path));
-        inspect::save(app, wish, changed).await?;
+        let read: Vec<report::Model> = sides.files.iter().map(|side| side.report.clone()).collect();
+        if !inspect::save_from(app, wish, changed, &read).await? {
+            // Whoever looked again at one of them compares them again.
+            tracing::info!(file = pickle.row.path, "a comparison is left that rests on a report which was replaced");
+        }
     }
     Ok(())
 }

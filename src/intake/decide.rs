@@ -10,9 +10,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     change::sql::Confirmed,
+    decide_sql::{self, Decided, Places},
     digests::Wish,
     judge::{self, Matter, Said, findings_digest, rests_on},
-    sql::{self, Decided, Places},
+    report_sql, sql,
 };
 use crate::{
     app::App,
@@ -43,8 +44,8 @@ pub async fn is_decided(app: &App, wish: &Wish) -> Result<bool, Fault> {
     let may = grant(app, wish, "somebody asked for it again")?;
     let db = may.reader();
     let Some(revision) = sql::find_revision_by_id(db, &wish.revision_id).await? else { return Ok(false) };
-    let known = sql::find_knowledge(db, &wish.revision_id).await?;
-    let reports = sql::list_reports(db, &wish.revision_id).await?;
+    let known = decide_sql::find_knowledge(db, &wish.revision_id).await?;
+    let reports = report_sql::list_reports(db, &wish.revision_id).await?;
     let now = findings_digest(&reports);
     if !known.is_some_and(|known| known.scanner == rests_on(&reports) && known.findings_digest == now) {
         return Ok(false);
@@ -58,7 +59,7 @@ pub async fn is_decided(app: &App, wish: &Wish) -> Result<bool, Fault> {
         match now_of(row.as_ref(), clock::now()) {
             Now::Undecided => return Ok(false),
             Now::Approved => {
-                let places = sql::list_places(db, &revision.repository_id, &setting.name).await?;
+                let places = decide_sql::list_places(db, &revision.repository_id, &setting.name).await?;
                 if !moves_of(&revision.commit_id, &histories, &places).is_empty() {
                     return Ok(false);
                 }
@@ -114,11 +115,12 @@ pub async fn decide_anew(app: &App, wish: &Wish) -> Result<Vec<Confirmed>, Fault
     let may = grant(app, wish, "what its decision rests on has changed")?;
     let (matter, said) = ask(app, &may, wish).await?;
     let known = matter.knowledge()?;
-    let same_known = sql::find_knowledge(may.reader(), &wish.revision_id).await?.is_some_and(|was| same(&was, &known));
+    let same_known =
+        decide_sql::find_knowledge(may.reader(), &wish.revision_id).await?.is_some_and(|was| same(&was, &known));
     let mut confirmed = Vec::new();
     for one in &said {
-        let hidden = sql::list_hidden(may.reader(), &wish.revision_id, &one.environment).await?;
-        let places = sql::list_places(may.reader(), &matter.repository.id, &one.environment).await?;
+        let hidden = decide_sql::list_hidden(may.reader(), &wish.revision_id, &one.environment).await?;
+        let places = decide_sql::list_places(may.reader(), &matter.repository.id, &one.environment).await?;
         let moves = moves_of(&matter.revision.commit_id, &matter.histories, &places);
         match &one.before {
             Some(row)
@@ -179,7 +181,7 @@ pub async fn not_judged(app: &App, wish: &Wish, why: &str) -> Result<(), Fault> 
     let Some(revision) = sql::find_revision_by_id(&tx, &wish.revision_id).await? else { return Ok(()) };
     let mut decided = Vec::new();
     for setting in app.gate.environments() {
-        let before = sql::find_standing(&tx, &revision.id, &setting.name).await?;
+        let before = decide_sql::find_standing(&tx, &revision.id, &setting.name).await?;
         let now = now_of(before.as_ref(), at);
         // Only what nobody has decided about: a failure to look again takes nothing away.
         if now != Now::Undecided {
@@ -192,10 +194,10 @@ pub async fn not_judged(app: &App, wish: &Wish, why: &str) -> Result<(), Fault> 
             basis: app.basis.number(),
             ..new_standing(&revision, &setting.name, state, at)
         };
-        sql::save_standing(&tx, &may, row).await?;
+        decide_sql::save_standing(&tx, &may, row).await?;
         if before.as_ref().is_some_and(|row| row.state == "undecided") {
             let commit = &revision.commit_id;
-            sql::save_old_approval_as_request(&tx, &may, &wish.repo, commit, &setting.name, at).await?;
+            decide_sql::save_old_approval_as_request(&tx, &may, &wish.repo, commit, &setting.name, at).await?;
         }
         decided.push(setting.name.to_string());
     }
@@ -216,14 +218,14 @@ async fn unchanged(
 ) -> Result<Option<BTreeMap<Environment, Option<standing_row::Model>>>, Fault> {
     let mut standings = BTreeMap::new();
     for one in said {
-        let before = sql::find_standing(tx, &matter.revision.id, &one.environment).await?;
+        let before = decide_sql::find_standing(tx, &matter.revision.id, &one.environment).await?;
         // Somebody else decided meanwhile, and the rules did not hear of it.
         if before != one.before {
             return Ok(None);
         }
         // What it was let through for may have been stopped meanwhile.
         if let Some(base) = &one.base
-            && sql::find_standing(tx, &base.revision_id, &one.environment).await?.as_ref() != Some(base)
+            && decide_sql::find_standing(tx, &base.revision_id, &one.environment).await?.as_ref() != Some(base)
         {
             return Ok(None);
         }
@@ -246,15 +248,15 @@ async fn write(
         evidence::digest(may.policy_rev(), &matter.revision, &commit, &matter.files, &known)?;
     let repo = repo_of(matter.repository.clone())?;
     let tx = may.begin().await?;
-    sql::lock_repository(&tx, &matter.repository.id).await?;
+    decide_sql::lock_repository(&tx, &matter.repository.id).await?;
     // Somebody else may have verified a file meanwhile: then what was decided here rests on what is no longer so.
-    if findings_digest(&sql::list_reports(&tx, &matter.revision.id).await?) != known.findings_digest {
+    if findings_digest(&report_sql::list_reports(&tx, &matter.revision.id).await?) != known.findings_digest {
         return Ok(false);
     }
     let Some(mut standings) = unchanged(&tx, matter, &said).await? else { return Ok(false) };
     // Read here and not before: an older history would lead a pointer back.
     let histories = sql::list_histories(&tx, &matter.repository.id).await?;
-    sql::save_knowledge(&tx, &may, known.clone(), &tree_digest).await?;
+    decide_sql::save_knowledge(&tx, &may, known.clone(), &tree_digest).await?;
     let rested_on: BTreeMap<&str, Option<i64>> =
         standings.iter().map(|(name, row)| (name.as_str(), row.as_ref().map(|row| row.basis))).collect();
     let mut change = Change::new(json!({
@@ -269,8 +271,8 @@ async fn write(
             continue;
         }
         let now = now_of(before.as_ref(), at);
-        sql::replace_hidden(&tx, &may, &matter.revision.id, &one.environment, &one.hidden).await?;
-        let places = sql::list_places(&tx, &matter.repository.id, &one.environment).await?;
+        decide_sql::replace_hidden(&tx, &may, &matter.revision.id, &one.environment, &one.hidden).await?;
+        let places = decide_sql::list_places(&tx, &matter.repository.id, &one.environment).await?;
         let moves = moves_of(&matter.revision.commit_id, &histories, &places);
         let step = standing::step(now, Step::Rule(one.ruled));
         // What is served and may go on needs no new row, and what was stopped stays stopped; the rules were asked.
@@ -287,10 +289,10 @@ async fn write(
         let approval = row.approval_id.clone();
         if let Some(kind) = kind {
             let ends = before.as_ref().and_then(|row| row.approval_id.as_deref());
-            sql::save_decided(&tx, &may, &Decided { standing: row.clone(), moves: &moves, ends, at }).await?;
+            decide_sql::save_decided(&tx, &may, &Decided { standing: row.clone(), moves: &moves, ends, at }).await?;
             if before.as_ref().is_some_and(|row| row.state == "undecided") && row.state != "approved" {
                 let commit = &matter.revision.commit_id;
-                sql::save_old_approval_as_request(&tx, &may, &repo.name, commit, &one.environment, at).await?;
+                decide_sql::save_old_approval_as_request(&tx, &may, &repo.name, commit, &one.environment, at).await?;
             }
             let fact = ObjectFact { environment: Some(one.environment.to_string()), ..Found::fact(may.object()) };
             let detail = json!({
@@ -300,8 +302,8 @@ async fn write(
             });
             change = change.and(kind, fact, detail);
         } else {
-            sql::save_moves(&tx, &may, &row, at, &moves).await?;
-            sql::save_standing(&tx, &may, row).await?;
+            decide_sql::save_moves(&tx, &may, &row, at, &moves).await?;
+            decide_sql::save_standing(&tx, &may, row).await?;
         }
         for step in &moves {
             let fact = pointer_fact(&repo, &step.name, &commit, &one.environment);

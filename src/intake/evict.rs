@@ -16,12 +16,12 @@ use std::{
 use serde_json::json;
 
 use super::{
-    evict_sql::{self as sql, Candidate, Spared},
+    evict_sql::{self as sql, Candidate, Leaving, Spared},
     worker::Outcome,
 };
 use crate::{
     app::{App, storage::Evict},
-    blobs::Free,
+    blobs::{Free, Stored},
     clock,
     domain::{digest::Sha256, refusal::Fault, time::Micros},
     gate::{act::EvictBlobs, grant::Granted, object::Storage, tx::Change},
@@ -50,34 +50,58 @@ pub async fn measure(app: &App, db: &Reader) -> Result<Fullness, Fault> {
     Ok(Fullness { blobs, stored, leaving, may_go, free: app.blobs.free().await? })
 }
 
-impl Fullness {
-    /// How many bytes would have to go before so many more may come.
-    pub fn missing(&self, app: &App, bytes: u64) -> u64 {
-        let rules = app.storage.rules;
-        let held = self.stored.saturating_add(self.leaving).saturating_add(bytes);
-        let over = rules.quota.map_or(0, |quota| held.saturating_sub(quota));
-        over.max(self.short_of_disk(app, bytes))
+/// What is to come: so many bytes, of which some lie in spools on our disk already. A store counts what has a name, a disk
+/// what was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coming {
+    pub bytes: u64,
+    pub spooled: u64,
+}
+
+impl Coming {
+    fn and(self, other: Self) -> Self {
+        let (bytes, spooled) = (self.bytes.saturating_add(other.bytes), self.spooled.saturating_add(other.spooled));
+        Self { bytes, spooled }
     }
 
-    /// How much too little is free on the disk for so many more bytes.
-    fn short_of_disk(&self, app: &App, bytes: u64) -> u64 {
+    /// What the disk has still to take.
+    fn unwritten(self) -> u64 {
+        self.bytes.saturating_sub(self.spooled)
+    }
+}
+
+impl Fullness {
+    /// How many bytes would have to go before so much more may come.
+    pub fn missing(&self, app: &App, coming: Coming) -> u64 {
+        let rules = app.storage.rules;
+        let held = self.stored.saturating_add(self.leaving).saturating_add(coming.bytes);
+        let over = rules.quota.map_or(0, |quota| held.saturating_sub(quota));
+        over.max(self.short_of_disk(app, coming))
+    }
+
+    /// How much too little is free on the disk for it.
+    fn short_of_disk(&self, app: &App, coming: Coming) -> u64 {
         match app.storage.rules.keep_free {
             0 => 0,
-            reserve => reserve.saturating_add(bytes).saturating_sub(self.free.bytes),
+            reserve => reserve.saturating_add(coming.unwritten()).saturating_sub(self.free.bytes),
         }
     }
 
     /// Whether that can be had by waiting and evicting.
-    pub fn can_make(&self, app: &App, bytes: u64) -> bool {
-        let on_disk = self.free.of_blobs || self.short_of_disk(app, bytes) == 0;
-        on_disk && self.missing(app, bytes) <= self.leaving.saturating_add(self.may_go)
+    pub fn can_make(&self, app: &App, coming: Coming) -> bool {
+        let on_disk = self.free.of_blobs || self.short_of_disk(app, coming) == 0;
+        on_disk && self.missing(app, coming) <= self.leaving.saturating_add(self.may_go)
     }
 
     /// One sentence for whoever is refused, without a dot at its end.
-    pub fn no_room(&self, app: &App, bytes: u64) -> String {
+    pub fn no_room(&self, app: &App, coming: Coming) -> String {
         let rules = app.storage.rules;
-        let needs = if bytes == 0 { String::new() } else { format!(", and this needs {}", size(bytes)) };
-        let full = if self.short_of_disk(app, bytes) > 0 {
+        let short = self.short_of_disk(app, coming) > 0;
+        let needs = match if short { coming.unwritten() } else { coming.bytes } {
+            0 => String::new(),
+            bytes => format!(", and this needs {}", size(bytes)),
+        };
+        let full = if short {
             format!(
                 "{} are free on the disk, of which {} stay free{needs}",
                 size(self.free.bytes),
@@ -96,44 +120,54 @@ impl Fullness {
 }
 
 /// Nothing when so many bytes may come, besides those that other fetches have begun to bring; else how the job that wants
-/// them ends.
-pub async fn room_for(app: &App, bytes: u64, job: &str) -> Result<Option<Outcome>, Fault> {
+/// them ends. What a broken fetch left in its spool is on the disk already and is not counted against it again.
+pub async fn room_for(app: &App, bytes: u64, (job, key): (&str, &str)) -> Result<Option<Outcome>, Fault> {
     if is_unlimited(app) {
         return Ok(None);
     }
     let may = grant(app, "room is looked for")?;
+    let mine = coming(app, key, bytes).await?;
+    let mut all = mine;
+    for (key, bytes) in sql::list_arriving(may.reader(), job).await? {
+        all = all.and(coming(app, &key, bytes).await?);
+    }
     let full = measure(app, may.reader()).await?;
-    let all = bytes.saturating_add(sql::count_arriving(may.reader(), job).await?);
     let missing = full.missing(app, all);
     if missing == 0 {
         return Ok(None);
     }
-    if !full.can_make(app, bytes) {
-        return Ok(Some(Outcome::Failed(format!("{}{}", jobs::NO_ROOM, full.no_room(app, bytes)))));
+    if !full.can_make(app, mine) {
+        return Ok(Some(Outcome::Failed(format!("{}{}", jobs::NO_ROOM, full.no_room(app, mine)))));
     }
     if !full.can_make(app, all) {
         let why = "other files are being fetched into the room that is left".to_owned();
         return Ok(Some(Outcome::GoesOn { why, after: Duration::from_secs(2) }));
     }
     if missing > full.leaving {
-        jobs::ask(app, &Work::Evict { bytes: all }).await?;
+        jobs::ask(app, &Work::Evict { bytes: all.bytes, spooled: all.spooled }).await?;
     }
     let why = format!("room is being made in the store: {} are missing", size(missing));
     Ok(Some(Outcome::GoesOn { why, after: Duration::from_secs(1) }))
 }
 
-/// Evicts until so many more bytes fit, counting what leaves as gone.
-pub async fn evict(app: &App, bytes: u64) -> Result<Outcome, Fault> {
+/// What a fetch brings, measured by what lies in its spool here: what another replica has fetched is on another disk.
+pub async fn coming(app: &App, key: &str, bytes: u64) -> Result<Coming, Fault> {
+    let spooled = if bytes == 0 { 0 } else { app.blobs.spooled(key).await?.min(bytes) };
+    Ok(Coming { bytes, spooled })
+}
+
+/// Evicts until so much more fits, counting what leaves as gone.
+pub async fn evict(app: &App, coming: Coming) -> Result<Outcome, Fault> {
     let may = grant(app, "room is made")?;
     let full = measure(app, may.reader()).await?;
-    let mut wanted = full.missing(app, bytes).saturating_sub(full.leaving);
+    let mut wanted = full.missing(app, coming).saturating_sub(full.leaving);
     let classes: &[bool] = match app.storage.rules.evict {
         Evict::Unapproved => &[true],
         Evict::LeastUsed => &[true, false],
     };
     for approved in classes {
         while wanted > 0 {
-            let gone = round(app, *approved, wanted, why(app, &full, bytes)).await?;
+            let gone = round(app, *approved, wanted, why(app, &full, coming)).await?;
             if gone == 0 {
                 break;
             }
@@ -209,8 +243,8 @@ async fn look_after(app: &App) -> Result<(), Fault> {
     }
     let may = grant(app, "the store is looked after")?;
     let full = measure(app, may.reader()).await?;
-    if full.missing(app, 0) > full.leaving && full.may_go > 0 {
-        jobs::ask(app, &Work::Evict { bytes: 0 }).await?;
+    if full.missing(app, Coming::default()) > full.leaving && full.may_go > 0 {
+        jobs::ask(app, &Work::Evict { bytes: 0, spooled: 0 }).await?;
     }
     Ok(())
 }
@@ -218,20 +252,39 @@ async fn look_after(app: &App) -> Result<(), Fault> {
 /// Takes away the bytes of what was evicted, once no stream anywhere has read them for a while.
 pub async fn remove_leaving(app: &App) -> Result<(), Fault> {
     let may = grant(app, "evicted bytes are removed")?;
-    let quiet = Micros(clock::now().0 - LINGER);
-    for row in sql::list_leaving(may.reader(), quiet).await? {
+    let now = clock::now();
+    let quiet = Micros(now.0 - LINGER);
+    for row in sql::list_leaving(may.reader(), quiet, Micros(now.0 - REMOVAL)).await? {
         let Ok(sha256) = row.sha256.parse::<Sha256>() else { continue };
         // Fetched again meanwhile: then the bytes have a name, and stay.
-        if !sql::has_name(may.reader(), &row.sha256).await? {
-            let read_here = app.blobs.open_now().contains(&sha256);
-            if read_here || sql::was_used_since(may.reader(), &row.sha256, quiet).await? {
-                continue;
-            }
-            app.blobs.remove(sha256).await?;
+        if sql::has_name(may.reader(), &row.sha256).await? {
+            sql::delete_leaving(&app.chores, &row.sha256).await?;
+            continue;
         }
-        sql::delete_leaving(&app.chores, &row.sha256).await?;
+        let read_here = app.blobs.open_now().contains(&sha256);
+        if read_here || sql::was_used_since(may.reader(), &row.sha256, quiet).await? {
+            continue;
+        }
+        // From here on whoever fetches them again waits for the end of it; before that, they take the row away.
+        if sql::begin_removal(&app.chores, &row, clock::now()).await? {
+            app.blobs.remove(sha256).await?;
+            sql::delete_leaving(&app.chores, &row.sha256).await?;
+        }
     }
     Ok(())
+}
+
+/// Whether bytes that were just stored stay: they may have been there still because somebody was about to remove them.
+/// From now on nobody does. False when they are gone, and have to be fetched again.
+pub async fn take_up(app: &App, stored: &Stored) -> Result<bool, Fault> {
+    let sha256 = stored.sha256.to_string();
+    for _ in 0..REMOVAL_LOOKS {
+        match sql::stop_leaving(&app.chores, &sha256).await? {
+            Leaving::Stays => return Ok(app.blobs.seal(stored.sha256).await?.as_ref() == Some(&stored.seal)),
+            Leaving::Goes => tokio::time::sleep(REMOVAL_LOOK).await,
+        }
+    }
+    Err(Fault::new("storing a file again whose bytes are still being removed").passing())
 }
 
 /// Writes down what is read here, and what is still being read, until told to stop.
@@ -278,8 +331,8 @@ fn is_unlimited(app: &App) -> bool {
     app.storage.rules.quota.is_none() && app.storage.rules.keep_free == 0
 }
 
-fn why(app: &App, full: &Fullness, bytes: u64) -> &'static str {
-    match (full.short_of_disk(app, bytes), bytes) {
+fn why(app: &App, full: &Fullness, coming: Coming) -> &'static str {
+    match (full.short_of_disk(app, coming), coming.bytes) {
         (0, 0) => "more is stored than storage.quota allows",
         (0, _) => "room for a file within storage.quota",
         _ => "less of the disk is free than storage.keep_free asks for",
@@ -319,5 +372,10 @@ const YOUNG: i64 = if cfg!(test) { 1 } else { 15 } * Micros::SECOND;
 /// So long evicted bytes stay where they are, in case a stream elsewhere had just begun.
 const LINGER: i64 = if cfg!(test) { 1 } else { 10 } * Micros::SECOND;
 const SWEEP: Duration = Duration::from_mins(10);
+/// After so long a removal was left by somebody who died, and others go on with it.
+const REMOVAL: i64 = 60 * Micros::SECOND;
+/// How often, and how far apart, whoever stores bytes again looks whether their removal has ended.
+const REMOVAL_LOOKS: u32 = 300;
+const REMOVAL_LOOK: Duration = Duration::from_millis(100);
 /// A spool of which nothing has been heard for so long, and which belongs to no job, is nobody's.
 const SPOOLS_REST: Duration = Duration::from_hours(1);

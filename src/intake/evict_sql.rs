@@ -53,18 +53,19 @@ pub async fn count_bytes(db: &Reader) -> Result<(u64, u64, u64), Fault> {
     Ok((whole(blobs), whole(stored.unwrap_or_default()), whole(leaving.flatten().unwrap_or_default())))
 }
 
-/// How many bytes other fetches bring: those that have begun, and of those that have not the ones that come first.
-pub async fn count_arriving(db: &Reader, but: &str) -> Result<u64, Fault> {
+/// The fetches that bring something, with the size of what they bring: those that have begun, and of those that have not the
+/// ones that come first.
+pub async fn list_arriving(db: &Reader, but: &str) -> Result<Vec<(String, u64)>, Fault> {
     let begun = Condition::any().add(job::Column::DoneBytes.gt(0)).add(job::Column::Id.lt(but));
     let query = job::Entity::find()
         .select_only()
-        .column_as(Expr::col(job::Column::TotalBytes).sum().cast_as("BIGINT"), "bytes")
+        .columns([job::Column::Key, job::Column::TotalBytes])
         .filter(job::Column::Kind.eq("fetch"))
         .filter(job::Column::State.eq("running"))
         .filter(job::Column::Id.ne(but))
         .filter(begun);
-    let bytes: Option<Option<i64>> = query.into_tuple().one(db).await.map_err(fault("counting what arrives"))?;
-    Ok(whole(bytes.flatten().unwrap_or_default()))
+    let rows: Vec<(String, i64)> = query.into_tuple().all(db).await.map_err(fault("looking at what arrives"))?;
+    Ok(rows.into_iter().map(|(key, bytes)| (key, whole(bytes))).collect())
 }
 
 /// How many bytes may go.
@@ -213,10 +214,46 @@ pub async fn delete_blobs(db: &Tx, _: &Granted<EvictBlobs>, going: &[Candidate],
     Ok(())
 }
 
-/// What was evicted before then and has no name now: its bytes may be removed, unless somebody has read them since.
-pub async fn list_leaving(db: &Reader, before: Micros) -> Result<Vec<blob_leaving::Model>, Fault> {
-    let query = blob_leaving::Entity::find().filter(blob_leaving::Column::SinceAt.lt(before.0));
+/// What was evicted before then and has no name now: its bytes may be removed, unless somebody has read them since. And what
+/// somebody began to remove so long ago that nobody is at it any more.
+pub async fn list_leaving(db: &Reader, before: Micros, abandoned: Micros) -> Result<Vec<blob_leaving::Model>, Fault> {
+    let since = blob_leaving::Column::SinceAt;
+    let left = Condition::all().add(since.lt(0)).add(since.gt(-abandoned.0));
+    let due = Condition::any().add(Condition::all().add(since.gte(0)).add(since.lt(before.0))).add(left);
+    let query = blob_leaving::Entity::find().filter(due);
     query.limit(500).all(db).await.map_err(fault("reading what leaves"))
+}
+
+/// From now on these bytes are being removed: a time below zero says so, and since when. False when somebody has taken them
+/// up again, or is at it already.
+pub async fn begin_removal(db: &Chores, row: &blob_leaving::Model, at: Micros) -> Result<bool, Fault> {
+    let turn = blob_leaving::Entity::update_many()
+        .col_expr(blob_leaving::Column::SinceAt, Expr::value(-at.0))
+        .filter(blob_leaving::Column::Sha256.eq(&row.sha256))
+        .filter(blob_leaving::Column::SinceAt.eq(row.since_at));
+    let turned = turn.exec(db).await.map_err(fault("beginning to remove evicted bytes"))?;
+    Ok(turned.rows_affected == 1)
+}
+
+/// What becomes of bytes that are stored again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    Stays,
+    /// They are being removed now.
+    Goes,
+}
+
+/// Bytes that were stored again leave no more, unless they are being removed already.
+pub async fn stop_leaving(db: &Chores, sha256: &str) -> Result<Leaving, Fault> {
+    // Most were never evicted: then nobody waits here for whoever writes.
+    let row = blob_leaving::Entity::find_by_id(sha256).one(db).await.map_err(fault("reading what leaves"))?;
+    let Some(row) = row else { return Ok(Leaving::Stays) };
+    let stop = blob_leaving::Entity::delete_many()
+        .filter(blob_leaving::Column::Sha256.eq(sha256))
+        .filter(blob_leaving::Column::SinceAt.eq(row.since_at))
+        .filter(blob_leaving::Column::SinceAt.gte(0));
+    let stopped = stop.exec(db).await.map_err(fault("keeping bytes that were evicted"))?;
+    Ok(if stopped.rows_affected == 1 { Leaving::Stays } else { Leaving::Goes })
 }
 
 pub async fn has_name(db: &Reader, sha256: &str) -> Result<bool, Fault> {

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::{
+    decide_sql,
     digests::Wish,
-    sql, verify,
+    evict, sql, verify,
     worker::{Lease, Outcome},
 };
 use crate::{
@@ -135,6 +136,8 @@ pub async fn bring(app: &App, wanted: &Wanted, mut lease: Option<&mut Lease>) ->
         let mut spool = app.blobs.spool(&format!("fetch {}", wanted.id.etag()), expected.clone()).await?;
         let what = match fill(app, wanted, &mut spool, lease.as_deref_mut()).await? {
             Filled::Whole => match spool.finish().await {
+                // They may have lain there still, evicted, and be gone by now.
+                Ok(stored) if !evict::take_up(app, &stored).await? => continue,
                 Ok(stored) => return Ok(Brought::Stored(stored)),
                 Err(SpoolTrouble::Mismatch { what }) => what,
                 Err(SpoolTrouble::Fault(fault)) => return Err(fault),
@@ -303,7 +306,7 @@ pub async fn mismatch(app: &App, wanted: &Wanted, what: &str) -> Result<Outcome,
     };
     let may = app.gate.admit_work::<SuspendRevision>(&reason, object.clone()).map_err(refused)?;
     let tx = may.begin().await?;
-    let environments = sql::suspend(&tx, &may, &wanted.revision_id, &reason, clock::now()).await?;
+    let environments = decide_sql::suspend(&tx, &may, &wanted.revision_id, &reason, clock::now()).await?;
     if environments.is_empty() {
         drop(tx);
         let may = app.gate.admit_work::<ReportMismatch>(&reason, object).map_err(refused)?;

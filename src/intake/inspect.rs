@@ -23,6 +23,7 @@ use super::{
     decide,
     digests::Wish,
     fetch::Wanted,
+    report_sql,
     seen::{self, Seen},
     sql,
     whole::{self, Whole},
@@ -49,7 +50,8 @@ pub async fn inspect(app: &App, wish: &Wish, lease: &mut Lease) -> Result<Outcom
     let may = grant(app, wish)?;
     let files = sql::list_all_files(may.reader(), &wish.revision_id).await?;
     let all = Files::new(files);
-    let known = sql::list_reported(may.reader(), &wish.revision_id, (&app.basis, &limited(app)), &all.digest).await?;
+    let known =
+        report_sql::list_reported(may.reader(), &wish.revision_id, (&app.basis, &limited(app)), &all.digest).await?;
     let mut left: Vec<&file::Model> = all.rows.iter().filter(|row| !known.contains(&row.path)).collect();
     if left.is_empty() && decide::is_decided(app, wish).await? {
         return Ok(Outcome::Done);
@@ -158,7 +160,7 @@ impl Files {
 async fn copy_known(app: &App, wish: &Wish, all: &Files, left: &mut Vec<&file::Model>) -> Result<usize, Fault> {
     let may = grant(app, wish)?;
     let ids: Vec<String> = left.iter().map(|row| bytes_id(row)).collect();
-    let found = sql::list_same(may.reader(), &ids, seen::SCANNER.as_str(), &all.digest).await?;
+    let found = report_sql::list_same(may.reader(), &ids, seen::SCANNER.as_str(), &all.digest).await?;
     let (mut copies, mut from) = (Vec::new(), Vec::new());
     left.retain(|row| {
         let id = bytes_id(row);
@@ -172,7 +174,7 @@ async fn copy_known(app: &App, wish: &Wish, all: &Files, left: &mut Vec<&file::M
     let count = copies.len();
     let mut lists = Vec::new();
     for (revision_id, path) in from {
-        lists.extend(sql::find_tensors(may.reader(), &revision_id, &path).await?.map(|list| (path, list)));
+        lists.extend(report_sql::find_tensors(may.reader(), &revision_id, &path).await?.map(|list| (path, list)));
     }
     save_with(app, wish, copies, lists).await?;
     Ok(count)
@@ -372,20 +374,36 @@ pub(super) fn row_of(
     }
 }
 
-/// Writes reports down: rows, and one event that says what they came to.
-pub(super) async fn save(app: &App, wish: &Wish, reports: Vec<report::Model>) -> Result<(), Fault> {
-    save_with(app, wish, reports, Vec::new()).await
-}
-
-/// The same with lists of tensors, by path.
+/// Writes reports down: rows, with lists of tensors by path, and one event that says what they came to.
 pub(super) async fn save_with(
     app: &App,
     wish: &Wish,
     reports: Vec<report::Model>,
     lists: Vec<(String, String)>,
 ) -> Result<(), Fault> {
+    write(app, wish, (reports, lists), &[]).await?;
+    Ok(())
+}
+
+/// Writes reports down that were drawn from others, unless one of those was replaced meanwhile, as by another look at the
+/// file: then nothing is written, and the answer is false.
+pub(super) async fn save_from(
+    app: &App,
+    wish: &Wish,
+    reports: Vec<report::Model>,
+    drawn_from: &[report::Model],
+) -> Result<bool, Fault> {
+    write(app, wish, (reports, Vec::new()), drawn_from).await
+}
+
+async fn write(
+    app: &App,
+    wish: &Wish,
+    (reports, lists): (Vec<report::Model>, Vec<(String, String)>),
+    drawn_from: &[report::Model],
+) -> Result<bool, Fault> {
     if reports.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let may = grant(app, wish)?;
     let mut verdicts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -403,9 +421,13 @@ pub(super) async fn save_with(
         "reports": Sha256(bytes).to_string(),
     });
     let tx = may.begin().await?;
-    sql::save_reports(&tx, &may, &app.basis, reports).await?;
-    sql::save_tensors(&tx, &may, &wish.revision_id, lists).await?;
-    tx.commit(may, Change::new(detail)).await
+    if !report_sql::are_unreplaced(&tx, drawn_from).await? {
+        return Ok(false);
+    }
+    report_sql::save_reports(&tx, &may, &app.basis, reports).await?;
+    report_sql::save_tensors(&tx, &may, &wish.revision_id, lists).await?;
+    tx.commit(may, Change::new(detail)).await?;
+    Ok(true)
 }
 
 pub(super) fn wanted(wish: &Wish, row: &file::Model) -> Result<Wanted, Fault> {

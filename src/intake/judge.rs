@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    change,
+    change, decide_sql,
     digests::Wish,
     knowledge::{self, Report, Sources},
     prose::{self, PROSE_RULE},
-    seen, sql,
+    report_sql, seen, sql,
     twins::{self, Twin},
 };
 use crate::{
@@ -61,7 +61,7 @@ pub(super) struct Matter {
     pub reports: Vec<Report>,
     pub twins: BTreeMap<String, Twin>,
     pub nearest_name: i64,
-    pub publisher_tier: &'static str,
+    pub tier: &'static str,
     /// How the repository stands at the hub, when it is not simply there.
     pub hub: Option<hub_state::Model>,
     /// Somebody else owns it now than when an earlier revision of it was approved.
@@ -77,7 +77,7 @@ pub(super) async fn gather(app: &App, may: &Granted<DecideRevision>, wish: &Wish
     let files = sql::list_all_files(db, &revision.id).await?;
     let sizes: BTreeMap<&str, i64> = files.iter().map(|row| (row.path.as_str(), row.size)).collect();
     let mut reports = Vec::new();
-    for row in sql::list_reports(db, &revision.id).await? {
+    for row in report_sql::list_reports(db, &revision.id).await? {
         let size = sizes.get(row.path.as_str()).copied().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
         reports.push(Report::read(row, size));
     }
@@ -86,14 +86,15 @@ pub(super) async fn gather(app: &App, may: &Granted<DecideRevision>, wish: &Wish
         return Err(gone("report on a file"));
     }
     let histories = sql::list_histories(db, &repository.id).await?;
-    let served = sql::list_served_names(db, clock::now(), repository.first_seen_at).await?;
+    let served = decide_sql::list_served_names(db, clock::now(), repository.first_seen_at).await?;
     let nearest_name = nearest(&served, &repository.name);
     let reused = is_reused(may, &repository, &revision, app).await?;
     let twins = twins::twins(&reports);
-    let publisher_tier = app.publishers.tier(wish.repo.owner().unwrap_or_default());
+    // By what the hub calls it now, whatever name it was asked for or is known under here.
+    let tier = app.publishers.tier(repository.hub_name.split_once('/').map_or("", |(owner, _)| owner));
     let at = clock::now();
     let hub = change::sql::find_state(db, &repository.id).await?;
-    Ok(Matter { repository, revision, files, histories, reports, twins, nearest_name, publisher_tier, hub, reused, at })
+    Ok(Matter { repository, revision, files, histories, reports, twins, nearest_name, tier, hub, reused, at })
 }
 
 impl Matter {
@@ -106,7 +107,7 @@ impl Matter {
             revision: &self.revision,
             reports: &self.reports,
             pull_request_only: !self.histories.iter().any(on_a_branch),
-            publisher_tier: self.publisher_tier,
+            tier: self.tier,
             nearest_name: self.nearest_name,
             hub: self.hub.as_ref().map(|row| row.state.as_str()),
             reused: self.reused,
@@ -221,7 +222,7 @@ async fn is_reused(
 ) -> Result<bool, Fault> {
     let Some(owner) = owner_of(revision) else { return Ok(false) };
     for setting in app.gate.environments() {
-        for row in sql::list_standings(may.reader(), &repository.id, &setting.name, "approved").await? {
+        for row in decide_sql::list_standings(may.reader(), &repository.id, &setting.name, "approved").await? {
             let Some(other) = sql::find_revision_by_id(may.reader(), &row.revision_id).await? else { continue };
             let earlier = other.id != revision.id && other.listed_at <= revision.listed_at;
             if earlier && owner_of(&other).is_some_and(|other| other != owner) {
@@ -244,9 +245,9 @@ async fn is_under_a_cloud(
     repository: &repository::Model,
     environment: &Environment,
 ) -> Result<bool, Fault> {
-    let revoked = sql::list_standings(may.reader(), &repository.id, environment, "revoked").await?;
+    let revoked = decide_sql::list_standings(may.reader(), &repository.id, environment, "revoked").await?;
     let Some(last) = revoked.first() else { return Ok(false) };
-    let approved = sql::list_standings(may.reader(), &repository.id, environment, "approved").await?;
+    let approved = decide_sql::list_standings(may.reader(), &repository.id, environment, "approved").await?;
     Ok(!approved.iter().any(|row| row.decided_by == "person" && row.changed_at > last.changed_at))
 }
 
@@ -311,7 +312,7 @@ async fn ancestors(
     let bases = knowledge::base_models(revision);
     let mut approved = 0;
     for base in &bases {
-        if sql::is_served_somehow(may.reader(), base, environment, at).await? {
+        if decide_sql::is_served_somehow(may.reader(), base, environment, at).await? {
             approved += 1;
         }
     }

@@ -28,7 +28,8 @@ pub struct Sources<'a> {
     pub reports: &'a [Report],
     /// No branch leads to the commit.
     pub pull_request_only: bool,
-    pub publisher_tier: &'a str,
+    /// How well the owner of the repository is known.
+    pub tier: &'a str,
     pub nearest_name: i64,
     /// How the repository stands at the hub now, when it is not simply there.
     pub hub: Option<&'a str>,
@@ -180,13 +181,13 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     let cut = said["hub"]["cut"] == true;
     let family = if cut { "unknown" } else { licence(card, &said["hub"]["tags"]) };
     facts.set(Field::LicenseFamily, family, "card", at)?;
-    facts.set(Field::PublisherTier, from.publisher_tier, "policy", at)?;
-    facts.set(Field::ProhibitedSupplier, from.publisher_tier == "prohibited", "policy", at)?;
+    facts.set(Field::PublisherTier, published_by(from), "policy", at)?;
+    facts.set(Field::ProhibitedSupplier, from.tier == "prohibited", "policy", at)?;
     facts.set(Field::TyposquatDistance, from.nearest_name, "catalogue", at)?;
     // A name that came to mean another repository is not listed at all (`list::repository_id`).
     facts.set(Field::NamespaceReused, from.reused, "hub", at)?;
     facts.set(Field::PullRequestOnly, from.pull_request_only, "hub", at)?;
-    facts.set(Field::Internal, from.publisher_tier == "own", "policy", at)?;
+    facts.set(Field::Internal, published_by(from) == "own", "policy", at)?;
     if let Some(date) = from.revision.committed_at {
         facts.set(Field::PublishedAt, Micros(date), "hub", at)?;
     }
@@ -222,6 +223,12 @@ fn told(facts: &mut Facts, from: &Sources<'_>) -> Result<(), Fault> {
     )?;
     facts.set(Field::EnginesDisagree, disagree(&said["hub"]["security_repo_status"], from.reports), "hub", at)?;
     Ok(())
+}
+
+/// How well it is known who published a commit. What stands in pull requests only may be anybody's; in a repository of which
+/// nothing may be taken it stays so.
+fn published_by<'a>(from: &Sources<'a>) -> &'a str {
+    if from.pull_request_only && from.tier != "prohibited" { "unknown" } else { from.tier }
 }
 
 /// Whether the card said more than was kept of it.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     change::follow::{self, AtHub},
-    sql,
+    list_sql, sql,
     worker::Outcome,
 };
 use crate::{
@@ -133,11 +133,11 @@ async fn save(
     cause: &str,
     facts: &RepoFacts,
     commit: &Commit,
-    mut listing: sql::Listing,
-) -> Result<Option<sql::Ids>, Fault> {
+    mut listing: list_sql::Listing,
+) -> Result<Option<list_sql::Ids>, Fault> {
     let mut files = std::mem::take(&mut listing.files).into_iter();
     let parts = files.len().div_ceil(PART).max(1);
-    let mut known: Option<sql::Ids> = None;
+    let mut known: Option<list_sql::Ids> = None;
     for part in 1..=parts {
         let may = grant(app, cause, &facts.name, commit)?;
         let mut rows: Vec<_> = files.by_ref().take(PART).collect();
@@ -148,7 +148,7 @@ async fn save(
         let tx = may.begin().await?;
         let ids = match known.take() {
             Some(ids) => ids,
-            None => match sql::begin_listing(&tx, &may, &listing).await? {
+            None => match list_sql::begin_listing(&tx, &may, &listing).await? {
                 Some(ids) => ids,
                 None => return Ok(None),
             },
@@ -157,12 +157,12 @@ async fn save(
             for row in &mut rows {
                 row.revision_id.clone_from(&ids.revision);
             }
-            sql::save_files(&tx, &may, rows).await?;
+            list_sql::save_files(&tx, &may, rows).await?;
         }
         let last = part == parts || ids.listed;
         if last {
             let histories = std::mem::take(&mut listing.histories);
-            sql::end_listing(&tx, &may, &ids, listing.revision.clone(), histories).await?;
+            list_sql::end_listing(&tx, &may, &ids, listing.revision.clone(), histories).await?;
             detail = json!({
                 "part": part, "parts": parts, "files": detail["files"], "size": size, "list": detail["list"],
                 "listed_before": ids.listed, "upstream_id": facts.upstream_id, "private": facts.private,
@@ -260,7 +260,7 @@ async fn compose(
     repository_id: String,
     files: Vec<TreeFile>,
     (branches, asked_at): (Vec<Branch>, Micros),
-) -> Result<sql::Listing, Fault> {
+) -> Result<list_sql::Listing, Fault> {
     let at = clock::now().0;
     let revision_id = clock::new_id();
     let title = branches.iter().find_map(|b| b.title.clone());
@@ -280,7 +280,7 @@ async fn compose(
         "created_at": facts.created_at.map(|at| at.0), "last_modified": facts.last_modified.map(|at| at.0),
         "hub": facts.facts, "owner": owner,
     });
-    Ok(sql::Listing {
+    Ok(list_sql::Listing {
         repository: repository::Model {
             id: repository_id.clone(),
             kind: facts.name.kind().word().to_owned(),
@@ -315,7 +315,7 @@ async fn rows_of(
 ) -> Result<Vec<file::Model>, Fault> {
     let plain: BTreeSet<String> =
         files.iter().filter(|one| one.id.lfs.is_none()).map(|one| one.id.git.to_string()).collect();
-    let known = sql::find_digests(may.reader(), &plain.into_iter().collect::<Vec<_>>()).await?;
+    let known = list_sql::find_digests(may.reader(), &plain.into_iter().collect::<Vec<_>>()).await?;
     let mut rows = Vec::with_capacity(files.len());
     for one in files {
         let size = i64::try_from(one.size).map_err(|e| Fault::because("reading a file's size", e))?;

@@ -252,7 +252,7 @@ async fn files(
         let mut arriving = 0;
         let mut first = None;
         for row in left.iter().take(AT_ONCE) {
-            let work = next_step(&repo, at, row, ready.contains(&row.path))?;
+            let work = next_step(app, &repo, at, row, ready.contains(&row.path)).await?;
             match jobs::look_for(app, &work).await? {
                 Some(State::UnderWay { done, .. }) => arriving += done,
                 Some(State::Failed { why, .. }) if asked.contains_key(&work.key()) => {
@@ -309,13 +309,21 @@ async fn ready(
     Ok(unverified)
 }
 
-fn next_step(repo: &RepoName, at: &revision::Model, row: &file::Model, is_here: bool) -> Result<Work, Fault> {
+async fn next_step(
+    app: &App,
+    repo: &RepoName,
+    at: &revision::Model,
+    row: &file::Model,
+    is_here: bool,
+) -> Result<Work, Fault> {
     let commit = commit_of(at)?;
     let path = FilePath::new(&row.path).ok_or_else(|| Fault::new("reading a file's path"))?;
-    if is_here {
-        return Ok(Work::verify(repo, &at.id, &commit, &path));
+    let fetch = Work::fetch(repo, &at.id, &commit, &path, size_of(row), &inspect::file_id(row)?);
+    // A fetch that somebody reads along has the file verified itself, before it is over.
+    if !is_here || matches!(jobs::look_for(app, &fetch).await?, Some(State::UnderWay { .. })) {
+        return Ok(fetch);
     }
-    Ok(Work::fetch(repo, &at.id, &commit, &path, size_of(row), &inspect::file_id(row)?))
+    Ok(Work::verify(repo, &at.id, &commit, &path))
 }
 
 fn commit_of(row: &revision::Model) -> Result<Commit, Fault> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{bytes::read_stored, judge::Matter, sql};
+use super::{bytes::read_stored, decide_sql, judge::Matter, sql};
 use crate::{
     app::App,
     blobs::Seal,
@@ -23,14 +23,14 @@ pub(super) async fn base_of(
     environment: &Environment,
 ) -> Result<Option<standing::Model>, Fault> {
     let db = may.reader();
-    let approved = sql::list_standings(db, &matter.repository.id, environment, "approved").await?;
+    let approved = decide_sql::list_standings(db, &matter.repository.id, environment, "approved").await?;
     let others = approved.into_iter().filter(|row| {
         row.revision_id != matter.revision.id
             && now_of(Some(row), matter.at) == Now::Approved
             && row.rules != PROSE_RULE
     });
     for row in others.take(MOST_BASES) {
-        if sql::has_revoked_files(db, &row.revision_id, environment).await? {
+        if decide_sql::has_revoked_files(db, &row.revision_id, environment).await? {
             continue;
         }
         if differs_in_prose(app, may, matter, &row.revision_id).await? {

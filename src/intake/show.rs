@@ -5,7 +5,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{evict, show_sql as sql};
+use super::{
+    evict::{self, Coming},
+    show_sql as sql,
+};
 use crate::{
     app::{App, vigils},
     clock,
@@ -73,7 +76,10 @@ pub async fn storage(app: &App, may: &Granted<ReadStorage>) -> Result<Value, Ref
     let rules = app.storage.rules;
     // A full store refuses the next byte, or what was refused last and would be again; one that can make room does not.
     let refused = rows::find_without_room(may.reader()).await?;
-    let wants = refused.and_then(|row| u64::try_from(row.total_bytes).ok()).unwrap_or_default().max(1);
+    let wants = match &refused {
+        Some(row) => evict::coming(app, &row.key, u64::try_from(row.total_bytes).unwrap_or_default().max(1)).await?,
+        None => Coming { bytes: 1, spooled: 0 },
+    };
     let is_full = full.missing(app, wants) > 0 && !full.can_make(app, wants);
     Ok(json!({
         "blobs": full.blobs, "bytes": full.stored, "leaving_bytes": full.leaving, "may_go_bytes": full.may_go,

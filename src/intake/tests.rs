@@ -9,7 +9,7 @@ use serde_json::Value;
 use weighbridge_simulator::{Content, Fault, Gated, Side, Token};
 
 use super::{
-    sql,
+    list_sql,
     testing::{Bench, Workers},
     worker::Outcome,
 };
@@ -132,7 +132,7 @@ async fn whoever_goes_on_with_a_listing_takes_the_ids_of_whoever_began_it() {
                 lfs: None,
                 sha256: None,
             };
-            sql::Listing {
+            list_sql::Listing {
                 repository: repository::Model {
                     id: repository_id.clone(),
                     kind: "models".to_owned(),
@@ -160,14 +160,14 @@ async fn whoever_goes_on_with_a_listing_takes_the_ids_of_whoever_began_it() {
         };
         let object = RevisionNamed { repo: RepoName::parse("acme/tiny").unwrap(), rev: Rev::main() };
         let may = || bench.app.gate.admit_work::<ListRevision>("test", object.clone()).unwrap();
-        let begin = async |listing: sql::Listing, end: bool| {
+        let begin = async |listing: list_sql::Listing, end: bool| {
             let may = may();
             let tx = may.begin().await.unwrap();
-            let ids = sql::begin_listing(&tx, &may, &listing).await.unwrap().unwrap();
+            let ids = list_sql::begin_listing(&tx, &may, &listing).await.unwrap().unwrap();
             let rows = listing.files.into_iter().map(|row| file::Model { revision_id: ids.revision.clone(), ..row });
-            sql::save_files(&tx, &may, rows.collect()).await.unwrap();
+            list_sql::save_files(&tx, &may, rows.collect()).await.unwrap();
             if end {
-                sql::end_listing(&tx, &may, &ids, listing.revision, listing.histories).await.unwrap();
+                list_sql::end_listing(&tx, &may, &ids, listing.revision, listing.histories).await.unwrap();
             }
             tx.commit(may, Change::new(Value::Null)).await.unwrap();
             ids

@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::{
     bytes::{FileBytes, NoBytes, differs},
     compare::{self, Reach, Unsettled},
-    decide,
+    decide, decide_sql,
     digests::Wish,
     fetch, inspect,
     inspect::{Files, Scan, VERIFIED},
-    sql, twins,
+    report_sql, sql, twins,
     worker::Outcome,
 };
 use crate::{
@@ -33,13 +33,17 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
         return Ok(Outcome::Failed(format!("{path} is not stored, so there is nothing to verify")));
     };
     let wanted = inspect::wanted(wish, row)?;
-    let before = sql::find_report(may.reader(), &wish.revision_id, path).await?;
+    let before = report_sql::find_report(may.reader(), &wish.revision_id, path).await?;
+    // Whoever asked for it looked before another was done.
+    if before.as_ref().is_some_and(|before| before.stage == VERIFIED) {
+        return Ok(Outcome::Done);
+    }
     if before.as_ref().is_some_and(|before| app.basis.is_newer(&before.scanner)) {
         let why = "a newer scanner has looked at it, and has to look at its bytes too".to_owned();
         return Ok(Outcome::GoesOn { why, after: Duration::from_secs(1) });
     }
     // What others decided on a newer basis is theirs to verify too: a verdict of ours would change nothing there.
-    if sql::rests_on_newer(may.reader(), &wish.revision_id, app.basis.number()).await? {
+    if decide_sql::rests_on_newer(may.reader(), &wish.revision_id, app.basis.number()).await? {
         let why = "it was decided about on a newer basis than this process has".to_owned();
         return Ok(Outcome::GoesOn { why, after: Duration::from_secs(1) });
     }
@@ -71,7 +75,7 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     if let Some(before) = &before {
         twins::carry(before, &mut row);
     }
-    let list = seen.tensors.map(|list| (path.to_owned(), list));
+    let (list, made_at) = (seen.tensors.map(|list| (path.to_owned(), list)), row.made_at);
     inspect::save_with(app, wish, vec![row], list.into_iter().collect()).await?;
     // Now that it is here, all of it can be compared, if what it is compared with is here too.
     match compare::settle(app, wish, &all, Reach::Store).await {
@@ -82,18 +86,21 @@ pub async fn verify(app: &App, wish: &Wish, path: &str) -> Result<Outcome, Fault
     if !decide::is_decided(app, wish).await? {
         decide::decide(app, wish).await?;
     }
-    let Some(row) = sql::find_report(may.reader(), &wish.revision_id, path).await? else {
+    let Some(row) = report_sql::find_report(may.reader(), &wish.revision_id, path).await? else {
         return Err(Fault::new("verifying a stored file: its report is gone").passing());
     };
-    let row = report::Model { stage: VERIFIED.to_owned(), ranges: "[]".to_owned(), ..row };
-    inspect::save(app, wish, vec![row]).await?;
-    Ok(Outcome::Done)
+    let verified = report::Model { stage: VERIFIED.to_owned(), ranges: "[]".to_owned(), made_at, ..row.clone() };
+    if inspect::save_from(app, wish, vec![verified.clone()], &[verified]).await? {
+        return Ok(Outcome::Done);
+    }
+    let why = format!("somebody else has looked at {path} meanwhile");
+    Ok(Outcome::GoesOn { why, after: Duration::from_millis(200) })
 }
 
 /// Whether the stored bytes are those that were judged.
 pub(super) async fn is_as_judged(app: &App, wish: &Wish, path: &str, stored: &Stored) -> Result<bool, Fault> {
     let may = inspect::grant(app, wish)?;
-    let report = sql::find_report(may.reader(), &wish.revision_id, path).await?;
+    let report = report_sql::find_report(may.reader(), &wish.revision_id, path).await?;
     // Without a report nobody knows what left.
     let Some(kept) = report.and_then(|row| serde_json::from_str::<Vec<Kept>>(&row.ranges).ok()) else {
         return Ok(false);
@@ -104,7 +111,7 @@ pub(super) async fn is_as_judged(app: &App, wish: &Wish, path: &str, stored: &St
 /// Whether the stored bytes of this file were read to their end and nothing was seen in them.
 pub(super) async fn is_clean(app: &App, wish: &Wish, path: &str) -> Result<bool, Fault> {
     let may = inspect::grant(app, wish)?;
-    let report = sql::find_report(may.reader(), &wish.revision_id, path).await?;
+    let report = report_sql::find_report(may.reader(), &wish.revision_id, path).await?;
     let found = report.as_ref().map(|row| (row.stage.as_str(), row.verdict.as_str(), row.coverage.as_str()));
     Ok(found == Some((inspect::VERIFIED, "clean", "complete")))
 }

@@ -127,19 +127,33 @@ pub async fn run(app: App, me: String) {
 ///
 /// Nobody knows beforehand how long a job takes. One that has run for a turn goes on in the hands for long work, and the
 /// hand that it leaves takes the next; where those are all busy it is put back and waits for them. So the short never wait
-/// behind more than a turn of the long, and the long go on where they stopped.
+/// behind more than a turn of the long, and the long go on where they stopped. But a fetch that somebody reads along is not
+/// put back, because that would cut its readers: it takes one of a few more hands, and where those are busy too it keeps the
+/// one it has.
 struct Hands {
     lane: Lane,
     short: Arc<Semaphore>,
-    long: Arc<Semaphore>,
+    long: Long,
     long_ones: usize,
+}
+
+/// The hands that long work goes on in.
+#[derive(Clone)]
+struct Long {
+    hands: Arc<Semaphore>,
+    for_read: Arc<Semaphore>,
+}
+
+impl Long {
+    fn none() -> Self {
+        Self { hands: Arc::new(Semaphore::new(0)), for_read: Arc::new(Semaphore::new(0)) }
+    }
 }
 
 impl Hands {
     fn of(lane: Lane) -> Self {
         let (short, long_ones) = match lane {
-            // What is long waits for the hub and not for us; one that found no long hand would begin again, and whoever
-            // reads along would be cut.
+            // What is long waits for the hub and not for us.
             Lane::Pulls => (6, LONG_PULLS),
             // The small files of revisions take turns by themselves.
             Lane::Listings | Lane::Digests => (2, 0),
@@ -148,13 +162,15 @@ impl Hands {
             Lane::Prefetches => (4, 16),
             Lane::Upkeep | Lane::Redecisions | Lane::Rescans | Lane::Looks => (1, 0),
         };
-        Self { lane, short: Arc::new(Semaphore::new(short)), long: Arc::new(Semaphore::new(long_ones)), long_ones }
+        let hands = |count| Arc::new(Semaphore::new(count));
+        let for_read = hands(if lane == Lane::Pulls { READ_PULLS } else { 0 });
+        Self { lane, short: hands(short), long: Long { hands: hands(long_ones), for_read }, long_ones }
     }
 }
 
 /// Takes the jobs of one lane, so many at a time.
 async fn take(app: &App, me: &str, all: &Hands, long: bool) {
-    let hands = if long { &all.long } else { &all.short };
+    let hands = if long { &all.long.hands } else { &all.short };
     let taker = Taker { me, lane: all.lane, long };
     let mut stop = std::pin::pin!(app.stopping.begun());
     let mut rung = app.bells.work();
@@ -170,7 +186,7 @@ async fn take(app: &App, me: &str, all: &Hands, long: bool) {
         match jobs::sql::claim(&app.chores, Taker { me: &name, ..taker }, clock::now(), LEASE).await {
             Ok(Some(row)) => {
                 let app = App { in_background: row.lane == BACKGROUND || row.kind == "prefetch", ..app.clone() };
-                let long = (!long && all.long_ones > 0).then(|| Arc::clone(&all.long));
+                let long = (!long && all.long_ones > 0).then(|| all.long.clone());
                 tasks::spawn(work(app, row, hand, long));
             }
             Ok(None) => {
@@ -191,7 +207,7 @@ async fn take(app: &App, me: &str, all: &Hands, long: bool) {
 }
 
 /// Does one job. `long` are the hands it goes on in when it turns out to be long.
-async fn work(app: App, row: job::Model, hand: OwnedSemaphorePermit, long: Option<Arc<Semaphore>>) {
+async fn work(app: App, row: job::Model, hand: OwnedSemaphorePermit, long: Option<Long>) {
     let mut lease = Lease { row: row.clone() };
     let outcome = within_a_turn(&app, &mut lease, hand, long).await;
     let outcome = outcome.unwrap_or_else(|fault| {
@@ -212,10 +228,14 @@ async fn within_a_turn(
     app: &App,
     lease: &mut Lease,
     hand: OwnedSemaphorePermit,
-    mut long: Option<Arc<Semaphore>>,
+    long: Option<Long>,
 ) -> Result<Outcome, Fault> {
     let row = lease.row.clone();
     let mut hand = Some(hand);
+    let (mut begins, mut waits, mut has_short) = (long.is_some(), false, true);
+    let long = long.unwrap_or_else(Long::none);
+    let mut free = std::pin::pin!(Arc::clone(&long.hands).acquire_owned());
+    let mut free_for_read = std::pin::pin!(Arc::clone(&long.for_read).acquire_owned());
     let mut heart = std::pin::pin!(beat(app.clone(), row.clone()));
     let mut stop = std::pin::pin!(app.stopping.begun());
     let mut turn = std::pin::pin!(tokio::time::sleep(TURN));
@@ -225,17 +245,37 @@ async fn within_a_turn(
             outcome = &mut job => return outcome,
             () = &mut heart => return Ok(Outcome::Lost),
             () = &mut stop => return Ok(Outcome::Stopped),
-            () = &mut turn, if long.is_some() => {
-                jobs::sql::set_long(&app.chores, &row).await?;
-                let Some(Ok(other)) = long.take().map(Semaphore::try_acquire_owned) else {
+            () = &mut turn, if begins => {
+                begins = false;
+                if let Err(fault) = jobs::sql::set_long(&app.chores, &row).await {
+                    tracing::warn!(job = row.key, %fault, "that a job takes long could not be written");
+                }
+                // The hand that it leaves is free for the next.
+                if let Ok(other) = Arc::clone(&long.hands).try_acquire_owned() {
+                    drop(hand.replace(other));
+                } else if app.blobs.may_break_off(&row.key) {
                     let why = "it takes long, and waits for the hands of long work".to_owned();
                     return Ok(Outcome::GoesOn { why, after: Duration::ZERO });
-                };
-                // The hand that it leaves is free for the next.
-                drop(hand.replace(other));
+                } else {
+                    waits = true;
+                }
+            }
+            other = &mut free, if waits => {
+                waits = false;
+                drop(hand.replace(other.map_err(no_hand)?));
+                // Nobody else's turn is lost to one that waits no more.
+                free_for_read.set(Long::none().for_read.acquire_owned());
+            }
+            other = &mut free_for_read, if waits && has_short => {
+                has_short = false;
+                drop(hand.replace(other.map_err(no_hand)?));
             }
         }
     }
+}
+
+fn no_hand(error: tokio::sync::AcquireError) -> Fault {
+    Fault::because("waiting for a hand for long work", error)
 }
 
 /// Writes down how a try ended, and when the next one is.
@@ -262,7 +302,7 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
     let Ok(work) = serde_json::from_str::<Work>(&lease.row.payload) else { return Ok(unreadable()) };
     // What is too full already takes nothing more in.
     if matches!(work, Work::Examine { .. } | Work::Digests { .. } | Work::Inspect { .. })
-        && let Some(no) = evict::room_for(app, 0, &lease.row.id).await?
+        && let Some(no) = evict::room_for(app, 0, (&lease.row.id, "")).await?
     {
         return Ok(no);
     }
@@ -313,7 +353,7 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
         },
         Work::Fetch { repo, revision_id, commit, path, size, git, lfs } => {
             match fetch::wanted(&repo, revision_id, &commit, &path, size, (&git, lfs.as_deref())) {
-                Some(wanted) => match evict::room_for(app, size, &lease.row.id).await? {
+                Some(wanted) => match evict::room_for(app, size, (&lease.row.id, &lease.row.key)).await? {
                     Some(no) => Ok(no),
                     None => fetch::fetch(app, &wanted, lease).await,
                 },
@@ -326,7 +366,7 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
                 None => Ok(unreadable()),
             }
         }
-        Work::Evict { bytes } => evict::evict(app, bytes).await,
+        Work::Evict { bytes, spooled } => evict::evict(app, evict::Coming { bytes, spooled }).await,
     }
 }
 
@@ -356,6 +396,8 @@ async fn sweep(app: &App) {
 
 /// How many files that take long are fetched at once; few in tests, where they have to run out.
 const LONG_PULLS: usize = if cfg!(test) { 2 } else { 16 };
+/// Hands for those of them that somebody reads along and that found none of the others free.
+const READ_PULLS: usize = if cfg!(test) { 2 } else { 16 };
 /// How long a job has the hands for short work, where there are others for long.
 const TURN: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 20 });
 const LEASE: i64 = 20 * Micros::SECOND;

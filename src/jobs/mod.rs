@@ -66,8 +66,12 @@ pub enum Work {
         exclude: Vec<String>,
         by: String,
     },
-    /// Make so much room in the store.
-    Evict { bytes: u64 },
+    /// Make so much room in the store; some of it lies on the disk already, in spools.
+    Evict {
+        bytes: u64,
+        #[serde(default)]
+        spooled: u64,
+    },
 }
 
 impl Work {
@@ -166,7 +170,7 @@ impl Work {
             Self::Follow { repo, .. } => repo.clone(),
             Self::Redecide { everything: true } => "everything that is known".to_owned(),
             Self::Redecide { everything: false } => "what rests on something older".to_owned(),
-            Self::Evict { bytes } => format!("{bytes} bytes of room"),
+            Self::Evict { bytes, .. } => format!("{bytes} bytes of room"),
         }
     }
 

@@ -190,7 +190,7 @@ async fn what_nobody_waits_for_stays_in_the_background_until_somebody_does() {
         assert_eq!(claim(&bench, Lane::Pulls).await.unwrap().key, other.key());
         assert!(claim(&bench, Lane::Background).await.is_none());
         // Upkeep is nobody's background: it would find no hands there.
-        ask(&background, &Work::Evict { bytes: 1 }).await.unwrap();
+        ask(&background, &Work::Evict { bytes: 1, spooled: 0 }).await.unwrap();
         assert_eq!(claim(&bench, Lane::Upkeep).await.unwrap().kind, "evict");
     }
 }

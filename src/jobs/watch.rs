@@ -32,7 +32,8 @@ pub struct Watch {
     hurried: bool,
 }
 
-/// What is compared: progress is no step, but for the first byte, with which some can go on.
+/// What is compared: progress is no step, but for the first byte, with which some can go on, and for what comes before it:
+/// that the hub has begun to answer.
 type Stamp = (String, String, i64, i64, bool);
 
 impl Watch {
@@ -47,7 +48,7 @@ impl Watch {
         self.told.mark_unchanged();
         self.bell.mark_unchanged();
         let row = self.row().await?;
-        self.seen = row.as_ref().map(stamp);
+        self.seen = row.as_ref().map(|row| self.stamp(row));
         if let (false, Some(row)) = (self.app.in_background, &row)
             && row.lane == BACKGROUND
             && row.state == "waiting"
@@ -78,7 +79,7 @@ impl Watch {
             looks.count();
             // A question that failed is asked again: nobody is better off for a herd that hears of it.
             match self.row().await {
-                Ok(row) if row.as_ref().map(stamp) != self.seen => {
+                Ok(row) if row.as_ref().map(|row| self.stamp(row)) != self.seen => {
                     looks.tell();
                     return Ok(());
                 }
@@ -88,13 +89,14 @@ impl Watch {
         }
     }
 
+    fn stamp(&self, row: &job::Model) -> Stamp {
+        let begun = row.done_bytes > 0 || self.app.blobs.may_be_read_along(&self.key);
+        (row.state.clone(), row.outcome.clone(), row.attempts, row.made_at, begun)
+    }
+
     async fn row(&self) -> Result<Option<job::Model>, Fault> {
         sql::find(&self.app.chores, &self.key).await
     }
-}
-
-fn stamp(row: &job::Model) -> Stamp {
-    (row.state.clone(), row.outcome.clone(), row.attempts, row.made_at, row.done_bytes > 0)
 }
 
 /// How often one of those who wait looks: jobs that end in another replica ring no bell here.

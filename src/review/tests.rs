@@ -33,7 +33,7 @@ use crate::{
         object::{InEnvironment, RevisionNamed, Where},
         tx::Change,
     },
-    intake::{decide, digests::Wish, seen, sql as rows, testing::Bench},
+    intake::{decide, decide_sql, digests::Wish, report_sql, seen, testing::Bench},
     store::tables::report,
 };
 
@@ -164,7 +164,9 @@ impl Table {
             Event::Suspend(of) => {
                 let may = app.gate.admit_work::<SuspendRevision>("test", named(of)).unwrap();
                 let tx = may.begin().await.unwrap();
-                rows::suspend(&tx, &may, &self.wishes[of].revision_id, "other bytes", clock::now()).await.unwrap();
+                decide_sql::suspend(&tx, &may, &self.wishes[of].revision_id, "other bytes", clock::now())
+                    .await
+                    .unwrap();
                 tx.commit(may, Change::new(Value::Null)).await.unwrap();
             }
             Event::Pin(of) => {
@@ -218,7 +220,7 @@ impl Table {
             made_at: 1,
         };
         let tx = may.begin().await.unwrap();
-        rows::save_reports(&tx, &may, &app.basis, vec![row]).await.unwrap();
+        report_sql::save_reports(&tx, &may, &app.basis, vec![row]).await.unwrap();
         tx.commit(may, Change::new(Value::Null)).await.unwrap();
     }
 
@@ -365,3 +367,22 @@ async fn what_came_between_looking_and_approving_stops_the_approval() {
 }
 
 const COMMITS: usize = 4;
+
+/// An approval answers what the rules said on the basis of then: on a newer one they are asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_rests_on_the_basis_of_what_it_answers() {
+    for bench in Bench::on_each_under("guarded").await {
+        let table = Table::new(bench).await;
+        table.act(Event::Decide(1, false), 0).await;
+        let rests_on = async || {
+            let sql = "SELECT state || ' ' || basis FROM standing WHERE revision_id = 'V1'";
+            table.bench.texts(sql).await.remove(0)
+        };
+        let number = table.apps[0].basis.number();
+        assert_eq!(rests_on().await, format!("pending {number}"));
+        table.act(Event::Basis, 0).await;
+        table.approve(&table.apps[0], 1).await.unwrap();
+        assert_eq!(rests_on().await, format!("approved {number}"));
+        assert!(!decide::is_decided(&table.apps[0], &table.wishes[1]).await.unwrap(), "the rules are asked again");
+    }
+}

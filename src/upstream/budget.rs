@@ -18,16 +18,19 @@ use tokio::{
 
 use super::{Limits, trouble::Trouble};
 
-/// Answers are short and files are long: neither may keep the other waiting.
+/// Answers are short and files are long, and parts of files are what inspections read: a herd of one kind keeps none of the
+/// others waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
     Answers,
     Downloads,
+    Parts,
 }
 
 pub(super) struct Budget {
     answers: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
+    parts: Arc<Semaphore>,
     patience: Duration,
     born: Instant,
     /// Milliseconds after `born` until which nobody asks.
@@ -39,6 +42,7 @@ impl Budget {
         Self {
             answers: Arc::new(Semaphore::new(limits.answers_at_once)),
             downloads: Arc::new(Semaphore::new(limits.downloads_at_once)),
+            parts: Arc::new(Semaphore::new(limits.parts_at_once)),
             patience: limits.patience,
             born: Instant::now(),
             closed_until: AtomicU64::new(0),
@@ -52,6 +56,7 @@ impl Budget {
         let lane = match lane {
             Lane::Answers => &self.answers,
             Lane::Downloads => &self.downloads,
+            Lane::Parts => &self.parts,
         };
         let Ok(Ok(permit)) = timeout_at(deadline, Arc::clone(lane).acquire_owned()).await else {
             return Err(Trouble::Busy { retry_after: CROWDED });
@@ -89,7 +94,8 @@ mod tests {
 
     fn budget(patience: u64, at_once: usize) -> Budget {
         let patience = Duration::from_millis(patience);
-        Budget::new(&Limits { patience, answers_at_once: at_once, downloads_at_once: 1, ..Limits::default() })
+        let limits = Limits { answers_at_once: at_once, downloads_at_once: 1, parts_at_once: 1, ..Limits::default() };
+        Budget::new(&Limits { patience, ..limits })
     }
 
     #[tokio::test]
@@ -106,12 +112,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_lane_is_left_after_the_patience_and_does_not_block_the_other() {
+    async fn a_full_lane_is_left_after_the_patience_and_blocks_no_other() {
         let budget = budget(50, 1);
-        let held = budget.enter(Lane::Answers).await.unwrap();
-        assert!(matches!(budget.enter(Lane::Answers).await, Err(Trouble::Busy { .. })));
-        assert!(budget.enter(Lane::Downloads).await.is_ok());
-        drop(held);
-        assert!(budget.enter(Lane::Answers).await.is_ok());
+        let all = [Lane::Answers, Lane::Downloads, Lane::Parts];
+        for lane in all {
+            let held = budget.enter(lane).await.unwrap();
+            assert!(matches!(budget.enter(lane).await, Err(Trouble::Busy { .. })));
+            for other in all.into_iter().filter(|other| *other != lane) {
+                assert!(budget.enter(other).await.is_ok(), "{lane:?} keeps {other:?} waiting");
+            }
+            drop(held);
+            assert!(budget.enter(lane).await.is_ok());
+        }
     }
 }

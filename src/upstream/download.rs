@@ -119,7 +119,9 @@ impl Inner {
         let what = Absent::File(name.clone(), commit.clone(), path.clone());
         self.recall.known_absent(&Absent::Repository(name.clone()))?;
         self.recall.known_absent(&what)?;
-        let turn = self.budget.enter(Lane::Downloads).await?;
+        // What has an end is a part for the scanner; a fetch that goes on from somewhere is somebody's file.
+        let lane = if part.end.is_some() { Lane::Parts } else { Lane::Downloads };
+        let turn = self.budget.enter(lane).await?;
         let prefix = format!("/{name}/resolve/{commit}/{}", encode_path(path.as_str()));
         let opened = self.follow(self.hosts.url(&prefix, None), commit, part, turn).await;
         opened.inspect_err(|trouble| self.recall.note(what, trouble))

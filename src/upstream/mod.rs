@@ -157,6 +157,8 @@ struct Limits {
     negative: Duration,
     answers_at_once: usize,
     downloads_at_once: usize,
+    /// Parts of files, which are short and many.
+    parts_at_once: usize,
     page_bytes: usize,
     list_bytes: usize,
     list_pages: usize,
@@ -175,7 +177,8 @@ impl Default for Limits {
             positive: Duration::from_secs(5),
             negative: Duration::from_secs(45),
             answers_at_once: 16,
-            downloads_at_once: 32,
+            downloads_at_once: 48,
+            parts_at_once: 32,
             page_bytes: 64 << 20,
             list_bytes: 256 << 20,
             list_pages: 1_000,

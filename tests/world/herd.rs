@@ -35,11 +35,19 @@ async fn two_hundred_clients_cost_one_fetch_and_little_memory() {
     world.ledger_is_whole().await;
 }
 
-/// As huggingface_hub waits: comes back when it is told to, and then reads all of it.
+/// As huggingface_hub waits: comes back when it is told to, and asks again when its connection ended before an answer, as one
+/// does on which nothing was asked for ten seconds; and then reads all of it.
 async fn pull(url: Arc<str>, token: String, content: Content) {
-    let client = wire::client();
+    let (client, mut broken) = (wire::client(), 0);
     loop {
-        let reply = client.get(&*url).bearer_auth(&token).send().await.unwrap();
+        let reply = match client.get(&*url).bearer_auth(&token).send().await {
+            Ok(reply) => reply,
+            Err(trouble) => {
+                broken += 1;
+                assert!(broken < 5, "{trouble:?}");
+                continue;
+            }
+        };
         match reply.status().as_u16() {
             200 => return read(reply, &content).await,
             429 | 503 => {

@@ -1,11 +1,15 @@
 //! What is revoked stops: at every replica within five seconds, streams in flight included.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Semaphore,
     task::JoinSet,
 };
 use weighbridge_simulator::Content;
@@ -22,8 +26,7 @@ const SOON: Duration = Duration::from_secs(5);
 async fn a_revocation_cuts_slow_streams() {
     let (world, content) = with_a_big_file(Database::Sqlite).await;
     let token = world.developer().await;
-    let mut streams = slow_streams(&world.gateway, &token, content.len());
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut streams = slow_streams(&world.gateway, &token, content.len()).await;
     world.revoke("acme/big@main").await;
     all_end_soon(&mut streams).await;
     let after = world.get(PATH, &token).await;
@@ -35,8 +38,7 @@ async fn a_revocation_at_one_replica_cuts_streams_at_another() {
     let (world, content) = with_a_big_file(Database::Postgres).await;
     let other = world.another("second").await;
     let token = world.developer().await;
-    let mut streams = slow_streams(&other, &token, content.len());
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut streams = slow_streams(&other, &token, content.len()).await;
     world.revoke("acme/big@main").await;
     all_end_soon(&mut streams).await;
     let after = wire::ask("GET", &format!("{}{PATH}", other.url), &token, &[]).await.unwrap();
@@ -49,9 +51,8 @@ async fn a_revoked_token_cuts_its_streams_and_no_others() {
     let made = ["token", "create", "--name", "leaver", "--role", "developer", "--env", "research", "--json"];
     let made = world.gateway.command(&made, &[]).await.good().json();
     let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
-    let mut streams = slow_streams(&world.gateway, token, content.len());
-    let mut others = slow_streams(&world.gateway, &world.developer().await, content.len());
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut streams = slow_streams(&world.gateway, token, content.len()).await;
+    let mut others = slow_streams(&world.gateway, &world.developer().await, content.len()).await;
     world.gateway.command(&["token", "revoke", id], &[]).await.good();
     all_end_soon(&mut streams).await;
     assert!(others.try_join_next().is_none(), "somebody else's stream was cut");
@@ -123,23 +124,29 @@ async fn with_a_big_file(database: Database) -> (World, Content) {
     (world, content)
 }
 
-/// Ten clients that would need a minute and more; each ends with how much came and whether it was all.
-fn slow_streams(gateway: &Gateway, token: &str, size: u64) -> JoinSet<(u64, bool)> {
-    let mut streams = JoinSet::new();
+/// Ten clients that would need a minute and more, each of which has its first bytes; each ends with how much came and whether
+/// it was all.
+async fn slow_streams(gateway: &Gateway, token: &str, size: u64) -> JoinSet<(u64, bool)> {
+    let (mut streams, begun) = (JoinSet::new(), Arc::new(Semaphore::new(0)));
     for _ in 0..10 {
-        let (url, token) = (format!("{}{PATH}", gateway.url), token.to_owned());
+        let (url, token, begun) = (format!("{}{PATH}", gateway.url), token.to_owned(), Arc::clone(&begun));
         streams.spawn(async move {
             let reply = wire::client().get(url).bearer_auth(token).send().await.unwrap();
             assert_eq!(reply.status().as_u16(), 200);
             let (mut stream, mut came) = (reply.bytes_stream(), 0);
             while let Some(chunk) = stream.next().await {
                 let Ok(chunk) = chunk else { return (came, false) };
+                if came == 0 {
+                    begun.add_permits(1);
+                }
                 came += chunk.len() as u64;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             (came, came == size)
         });
     }
+    let all = tokio::time::timeout(Duration::from_mins(3), begun.acquire_many(10)).await;
+    assert!(all.is_ok_and(|all| all.is_ok()), "not all of them have begun");
     streams
 }
 

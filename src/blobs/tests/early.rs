@@ -187,3 +187,45 @@ async fn a_reader_does_not_keep_the_spool_locked() {
     let spool = blobs.spool(KEY, lfs(&bytes)).await.unwrap();
     assert_eq!(spool.len(), 2 << 20);
 }
+
+/// Of all who wait for one file, one opens and hashes its copies, for as long as somebody holds them.
+#[tokio::test]
+async fn copies_are_opened_once_for_all_who_hold_them() {
+    let (folder, bytes) = (Folder::new(), sample(SIZE));
+    let blobs = folder.blobs().await;
+    let piece = bytes.slice(10..200_000);
+    let kept = Kept::of(10, &piece);
+    let all = vec![kept.clone()];
+    blobs.keep(&kept, piece).await;
+    let opened = futures_util::future::join_all((0..50).map(|_| blobs.copies(&all))).await;
+    let opened: Vec<_> = opened.into_iter().map(|one| one.unwrap().unwrap()).collect();
+    assert!(opened.iter().all(|one| Arc::ptr_eq(one, &opened[0])), "one for all");
+    // The same bytes in another place are copies of something else.
+    let moved = Kept { start: 0, end: kept.end - 10, ..kept.clone() };
+    let other = blobs.copies(&[moved]).await.unwrap().unwrap();
+    assert!(!Arc::ptr_eq(&other, &opened[0]));
+    // When nobody holds them any more they are looked at anew.
+    drop((opened, other));
+    let path = folder.files().into_iter().find(|path| path.ends_with(&kept.sha256)).unwrap();
+    fs::write(path, &bytes[..199_990]).unwrap();
+    assert!(blobs.copies(&all).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn whether_anybody_read_is_known_when_nobody_can_any_more() {
+    let bytes = sample(SIZE);
+    for read in [true, false] {
+        let folder = Folder::new();
+        let blobs = folder.blobs().await;
+        let copies = copies(&blobs, &bytes, &[(0, 1000)]).await;
+        let (offer, spool, filling) = begun(&blobs, &bytes, 2 << 20).await;
+        assert!(!filling.mark(|| async { panic!("it is marked") }).await.unwrap(), "somebody else did");
+        assert!(tokio::time::timeout(Duration::from_millis(100), filling.was_read_by_nobody()).await.is_err());
+        let reader = read.then(|| filling.read(&blobs, copies).unwrap());
+        assert_eq!(blobs.may_break_off(KEY), !read);
+        drop((offer, spool));
+        assert_eq!(filling.was_read_by_nobody().await, !read);
+        drop(reader);
+        assert!(blobs.may_break_off(KEY) && blobs.may_break_off("fetch nothing"));
+    }
+}

@@ -4,6 +4,8 @@
 //! old ones see that they are behind, and write nothing over what was decided on the new one. When nobody is left on the
 //! newest basis, as after a step back, whoever is there begins one of its own. Never decides about a revision.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::sql;
@@ -40,6 +42,7 @@ pub async fn settle(app: &App, replica: &str) -> Result<(), Fault> {
     let (words, at) = (app.basis.words(), clock::now());
     let digest = words.digest();
     sql::save_replica(&app.chores, replica, &digest, &words.scanner, at).await?;
+    app.basis.forget(gone(app, at).await?);
     let newest = sql::find_newest(&app.chores).await?;
     if let Some(newest) = &newest
         && newest.digest == digest
@@ -77,6 +80,18 @@ async fn may_begin(
         return Ok(true);
     }
     Ok(!sql::is_alive(&app.chores, &newest.digest, Micros(at.0 - ALIVE)).await?)
+}
+
+/// The scanners above ours that decisions once rested on, and that nobody works with now.
+async fn gone(app: &App, at: Micros) -> Result<BTreeSet<String>, Fault> {
+    let mut gone = sql::list_known_scanners(&app.chores).await?;
+    gone.retain(|one| basis::is_newer(one, &app.basis.words().scanner));
+    if !gone.is_empty() && !sql::is_alone(&app.chores) {
+        for alive in sql::list_living_scanners(&app.chores, Micros(at.0 - ALIVE)).await? {
+            gone.remove(&alive);
+        }
+    }
+    Ok(gone)
 }
 
 async fn begin(app: &App, digest: &str, from: &Value, number: i64) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
 //! The rows of change: bases, replicas, uses, looks, and what is to be decided about or scanned again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
@@ -61,6 +61,23 @@ pub async fn is_alive(db: &Chores, digest: &str, since: Micros) -> Result<bool, 
     let query =
         replica::Entity::find().filter(replica::Column::Basis.eq(digest)).filter(replica::Column::SeenAt.gte(since.0));
     Ok(query.one(db).await.map_err(fault("looking for replicas"))?.is_some())
+}
+
+/// The scanners that decisions have rested on.
+pub async fn list_known_scanners(db: &Chores) -> Result<BTreeSet<String>, Fault> {
+    let query = basis::Entity::find().select_only().column(basis::Column::Scanner).distinct();
+    let rows: Vec<String> = query.into_tuple().all(db).await.map_err(fault("reading what decisions rest on"))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The scanners that replicas work with, as far as anybody has heard since.
+pub async fn list_living_scanners(db: &Chores, since: Micros) -> Result<Vec<String>, Fault> {
+    let query = replica::Entity::find()
+        .select_only()
+        .column(replica::Column::Scanner)
+        .distinct()
+        .filter(replica::Column::SeenAt.gte(since.0));
+    query.into_tuple().all(db).await.map_err(fault("looking for replicas"))
 }
 
 pub async fn find_newest(db: &Chores) -> Result<Option<basis::Model>, Fault> {

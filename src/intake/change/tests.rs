@@ -12,12 +12,14 @@ use crate::{
     domain::{basis::Words, name::RepoName, rev::Rev},
     gate::{act::InspectRevision, object::RevisionNamed, tx::Change},
     intake::{
-        decide,
+        decide, decide_sql,
         digests::Wish,
-        seen, sql as rows,
+        inspect, report_sql, seen,
         testing::{Bench, Workers},
+        worker::Outcome,
     },
     jobs::{self, State, Work},
+    store::tables::report::Model as Report,
 };
 
 /// A pickle that runs a command, a harmless one.
@@ -198,13 +200,13 @@ async fn what_a_newer_scanner_said_is_left_as_it_is() {
 
         let object = RevisionNamed { repo: wish.repo.clone(), rev: Rev::from(&wish.commit) };
         let may = bench.app.gate.admit_work::<InspectRevision>("test", object).unwrap();
-        let mut reports = rows::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        let mut reports = report_sql::list_reports(may.reader(), &wish.revision_id).await.unwrap();
         for one in &mut reports {
             one.scanner.clone_from(&seen::SCANNER);
             one.verdict = "unjudged".to_owned();
         }
         let tx = may.begin().await.unwrap();
-        rows::save_reports(&tx, &may, &bench.app.basis, reports).await.unwrap();
+        report_sql::save_reports(&tx, &may, &bench.app.basis, reports).await.unwrap();
         tx.commit(may, Change::new(Value::Null)).await.unwrap();
         assert_eq!(bench.texts(theirs).await, ["99.0.0+new suspicious"]);
         let other = "SELECT verdict FROM report WHERE path <> 'config.json'";
@@ -299,12 +301,15 @@ async fn an_approval_that_is_over_approves_no_base() {
         let research = bench.app.gate.environments()[0].name.clone();
         let may = redecide::grant(&bench.app).unwrap();
         let served =
-            async || rows::is_served_somehow(may.reader(), "acme/base", &research, clock::now()).await.unwrap();
+            async || decide_sql::is_served_somehow(may.reader(), "acme/base", &research, clock::now()).await.unwrap();
         assert!(served().await);
-        assert_eq!(rows::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), ["acme/base"]);
+        assert_eq!(decide_sql::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), ["acme/base"]);
         bench.change("UPDATE standing SET expires_at = 5").await;
         assert!(!served().await);
-        assert_eq!(rows::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(), Vec::<String>::new());
+        assert_eq!(
+            decide_sql::list_served_names(may.reader(), clock::now(), i64::MAX).await.unwrap(),
+            Vec::<String>::new()
+        );
     }
 }
 
@@ -423,4 +428,169 @@ async fn looks_are_asked_for_when_they_are_due() {
     };
     assert!(!look(clock::now().0 - 50 * 60_000_000).await, "not before nine tenths of the time");
     assert!(look(clock::now().0 - 67 * 60_000_000).await, "after eleven tenths");
+}
+
+/// After a step back nobody works with the newer scanner: what it judged is judged anew and served, and waits for nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scanner_judged_that_was_stepped_back_from_is_verified_by_the_older_one() {
+    const NEW: &str = "99.0.0+new";
+    for bench in Bench::on_each_under("guarded").await {
+        clean(&bench, "acme/one");
+        assert_eq!(bench.examine("acme/one@main").await, State::Done);
+        let words = Words { scanner: NEW.to_owned(), ..bench.app.basis.words().clone() };
+        let newer = App { basis: Basis::of(words), ..bench.app.clone() };
+        basis::settle(&newer, "newer").await.unwrap();
+        bench.change(&format!("UPDATE report SET scanner = '{NEW}' WHERE path = 'model.safetensors'")).await;
+        basis::settle(&bench.app, "a").await.unwrap();
+        let wish = wish(&bench, "acme/one").await;
+        let path = crate::domain::file::FilePath::new("model.safetensors").unwrap();
+        let fetch = bench.texts("SELECT size || ' ' || git_id || ' ' || lfs FROM file WHERE lfs IS NOT NULL").await;
+        let [size, git, lfs] = fetch[0].split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let id = crate::domain::digest::FileId { git: git.parse().unwrap(), lfs: lfs.parse().ok() };
+        let size = size.parse().unwrap();
+        let fetch = Work::fetch(&wish.repo, &wish.revision_id, &wish.commit, &path, size, &id);
+        assert_eq!(bench.done(&fetch).await, State::Done);
+        let verify = async || crate::intake::verify::verify(&bench.app, &wish, path.as_str()).await.unwrap();
+        if !bench.fresh.is_sqlite() {
+            // There is somebody who has it; SQLite takes one process, so that there nobody can.
+            assert!(bench.app.basis.is_newer(NEW));
+            assert!(matches!(verify().await, Outcome::GoesOn { .. }));
+            basis::leave(&newer, "newer").await;
+            basis::settle(&bench.app, "a").await.unwrap();
+        }
+        assert!(!bench.app.basis.is_newer(NEW) && bench.app.basis.is_newer("99.1.0+never-seen"));
+        assert_eq!(verify().await, Outcome::Done);
+        let told = "SELECT stage FROM report WHERE path = 'model.safetensors' AND scanner = ";
+        assert_eq!(bench.texts(&format!("{told}'{}'", seen::SCANNER.as_str())).await, ["verified"]);
+    }
+}
+
+/// Somebody looked again at a file whose report was read for a comparison: what was drawn from that report is not written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_drawn_from_a_report_that_was_replaced_is_not_written() {
+    for bench in Bench::on_each_under("guarded").await {
+        clean(&bench, "acme/one");
+        assert_eq!(bench.examine("acme/one@main").await, State::Done);
+        let wish = wish(&bench, "acme/one").await;
+        let may = inspect::grant(&bench.app, &wish).unwrap();
+        let read = report_sql::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        let drawn: Vec<_> =
+            read.iter().cloned().map(|row| Report { verdict: "suspicious".to_owned(), ..row }).collect();
+        // Of what it was drawn from one is not written, and another look has replaced it.
+        bench.change("UPDATE report SET made_at = made_at + 1 WHERE path = 'config.json'").await;
+        let one = vec![drawn.iter().find(|row| row.path == "model.safetensors").unwrap().clone()];
+        assert!(!inspect::save_from(&bench.app, &wish, one.clone(), &read).await.unwrap());
+        assert_eq!(bench.texts("SELECT DISTINCT verdict FROM report").await, ["clean"]);
+        let read = report_sql::list_reports(may.reader(), &wish.revision_id).await.unwrap();
+        assert!(inspect::save_from(&bench.app, &wish, one, &read).await.unwrap());
+        assert_eq!(bench.texts("SELECT path FROM report WHERE verdict = 'suspicious'").await, ["model.safetensors"]);
+    }
+}
+
+/// How well a publisher is known goes by what the hub calls the repository now, whatever name was asked for; and nobody knows
+/// who published a commit that stands in pull requests only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_is_known_by_the_name_at_the_hub() {
+    for mut bench in Bench::on_each_under("guarded").await {
+        let publishers = Publishers {
+            verified: vec!["newer".to_owned()],
+            known: vec!["older".to_owned()],
+            prohibited: vec!["banned".to_owned()],
+            ..Publishers::default()
+        };
+        let basis = Basis::of(basis::words(&bench.app.gate, &publishers));
+        bench.app = App { basis, publishers: Arc::new(publishers), ..bench.app.clone() };
+        watch::look(&bench.app, "a").await.unwrap();
+        let model = clean(&bench, "older/one");
+        assert_eq!(bench.examine("older/one@main").await, State::Done);
+        let tier = async |name: &str| {
+            let id = wish(&bench, name).await.revision_id;
+            let told = bench.texts(&format!("SELECT facts FROM knowledge WHERE revision_id = '{id}'")).await.remove(0);
+            let told: Value = serde_json::from_str(&told).unwrap();
+            (told["facts"]["publisher_tier"]["value"].clone(), told["facts"]["prohibited_supplier"]["value"].clone())
+        };
+        assert_eq!(tier("older/one").await, (json!("known"), json!(false)));
+        assert!(model.rename("newer/one"));
+        assert_eq!(bench.done(&Work::follow(&RepoName::parse("older/one").unwrap())).await, State::Done);
+        let old = Wish { repo: RepoName::parse("older/one").unwrap(), ..wish(&bench, "older/one").await };
+        for name in ["older/one", "newer/one", "OLDER/one"] {
+            let wish = Wish { repo: RepoName::parse(name).unwrap(), ..old.clone() };
+            decide::decide(&bench.app, &wish).await.unwrap();
+            assert_eq!(tier("older/one").await, (json!("verified"), json!(false)), "as {name}");
+        }
+        // The same commit when no branch leads to it any more.
+        bench.change("UPDATE history SET ref_kind = 'pull', ref_name = 'refs/pr/1'").await;
+        decide::decide(&bench.app, &old).await.unwrap();
+        assert_eq!(tier("older/one").await, (json!("unknown"), json!(false)));
+        // What nothing may be taken of is not better for that.
+        bench.change("UPDATE repository SET hub_name = 'banned/one'").await;
+        decide::decide(&bench.app, &old).await.unwrap();
+        assert_eq!(tier("older/one").await, (json!("prohibited"), json!(true)));
+    }
+}
+
+/// A card that was too large to be kept whole may say more than is known: nothing of what it says helps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_was_cut_helps_nothing() {
+    for bench in Bench::on_each_under("guarded").await {
+        for (name, words) in [("acme/whole", 1), ("acme/cut", 3000)] {
+            let model = bench.hub.model(name);
+            let words: Vec<String> = (0..words).map(|n| format!("{n:0400}")).collect();
+            model.card(json!({"license": "mit", "more": words}));
+            let push = model.commit("Add").plain("config.json", "{}");
+            push.lfs("model.safetensors", Content::safetensors(1, 9_000)).push();
+            assert_eq!(bench.examine(&format!("{name}@main")).await, State::Done);
+        }
+        let fact = async |name: &str, word: &str| {
+            let id = wish(&bench, name).await.revision_id;
+            let told = bench.texts(&format!("SELECT facts FROM knowledge WHERE revision_id = '{id}'")).await.remove(0);
+            serde_json::from_str::<Value>(&told).unwrap()["facts"][word]["value"].clone()
+        };
+        assert_eq!(fact("acme/whole", "license_family").await, "permissive");
+        assert_eq!(fact("acme/cut", "license_family").await, "unknown");
+        assert!(fact("acme/whole", "capability_flags").await.is_array());
+        assert!(fact("acme/cut", "capability_flags").await.is_null());
+        let stands = states(&bench).await;
+        assert!(stands[1] == "acme/whole approved" && !stands[0].ends_with("approved"), "{stands:?}");
+    }
+}
+
+/// Somebody who takes a near name later takes nothing from whoever was first, also when something of theirs is approved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_near_name_of_a_newcomer_takes_no_approval_away() {
+    for bench in Bench::on_each_under("guarded").await {
+        for name in ["acme/gemma", "acme/gemna"] {
+            clean(&bench, name);
+            assert_eq!(bench.examine(&format!("{name}@main")).await, State::Done);
+        }
+        let distance = async |name: &str| {
+            let id = wish(&bench, name).await.revision_id;
+            let told = bench.texts(&format!("SELECT facts FROM knowledge WHERE revision_id = '{id}'")).await.remove(0);
+            serde_json::from_str::<Value>(&told).unwrap()["facts"]["typosquat_distance"]["value"].clone()
+        };
+        assert_eq!((distance("acme/gemma").await, distance("acme/gemna").await), (json!(99), json!(1)));
+        // Somebody approved the newcomer, and everything is decided about anew.
+        bench.change("UPDATE standing SET state = 'approved', decided_by = 'person', basis = 0").await;
+        decided_anew(&bench, &bench.app).await;
+        assert_eq!(states(&bench).await[0], "acme/gemma approved");
+        assert_eq!((distance("acme/gemma").await, distance("acme/gemna").await), (json!(99), json!(1)));
+    }
+}
+
+/// What others decided on a newer basis is theirs to verify: a process behind them writes no verdict into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_on_an_older_basis_verifies_nothing_of_a_newer_one() {
+    for bench in Bench::on_each_under("guarded").await {
+        clean(&bench, "acme/one");
+        assert_eq!(bench.examine("acme/one@main").await, State::Done);
+        let wish = wish(&bench, "acme/one").await;
+        bench.change("UPDATE report SET stage = 'inspected' WHERE path = 'config.json'").await;
+        bench.change("UPDATE standing SET basis = 7").await;
+        let verify = async || crate::intake::verify::verify(&bench.app, &wish, "config.json").await.unwrap();
+        let stage = async || bench.texts("SELECT stage FROM report WHERE path = 'config.json'").await;
+        assert!(matches!(verify().await, Outcome::GoesOn { .. }));
+        assert_eq!(stage().await, ["inspected"]);
+        bench.app.basis.settle(7, false);
+        assert_eq!((verify().await, stage().await), (Outcome::Done, vec!["verified".to_owned()]));
+    }
 }

@@ -58,3 +58,48 @@ async fn a_pointer_that_moved_between_is_not_moved_back() {
         assert_eq!(bench.texts("SELECT commit_id FROM pointer").await, [newer]);
     }
 }
+
+/// A git id of a large file is only what the hub says: two revisions that it tells the same of have the same weights only if
+/// their bytes have the same sha256.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_lies_about_a_git_id_makes_no_prose_of_other_weights() {
+    for mut bench in Bench::on_each_under("guarded").await {
+        let publishers = crate::app::Publishers { verified: vec!["acme".to_owned()], ..Default::default() };
+        let basis = crate::app::Basis::of(crate::intake::change::basis::words(&bench.app.gate, &publishers));
+        bench.app = App { basis, publishers: std::sync::Arc::new(publishers), ..bench.app.clone() };
+        crate::intake::change::basis::settle(&bench.app, "a").await.unwrap();
+        let array = |last: u8| {
+            let head = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }";
+            let mut array = [b"\x93NUMPY\x01\x00\x76\x00", head.as_bytes()].concat();
+            array.resize(127, b' ');
+            array.extend_from_slice(&[b'\n', 0, 0, 0x80, 0x3f, 0, 0, 0, last]);
+            Content::bytes(array)
+        };
+        let card = |words: &str| format!("---\nlicense: mit\n---\n# {words}\n");
+        let model = bench.hub.model("acme/array");
+        let push = |title: &str| model.commit(title).date("2026-01-01T00:00:00.000Z");
+        let first = push("Add").lfs("array.npy", array(0x40)).plain("README.md", card("An array")).push();
+        assert_eq!(bench.examine("acme/array@main").await, jobs::State::Done);
+        bench.change("UPDATE standing SET state = 'approved', decided_by = 'person', rules = ''").await;
+        let of = async |commit: &str, column: &str| {
+            let sql = format!(
+                "SELECT {column} FROM revision LEFT JOIN standing ON standing.revision_id = revision.id LEFT JOIN file ON \
+                 file.revision_id = revision.id AND path = 'array.npy' WHERE commit_id = '{commit}'"
+            );
+            bench.texts(&sql).await.remove(0)
+        };
+        let words = push("Words").plain("README.md", card("An array of two numbers")).push();
+        assert_eq!(bench.examine(&format!("acme/array@{words}")).await, jobs::State::Done);
+        assert_eq!(of(&words, "state || ' ' || rules").await, "approved W-021");
+
+        let other = push("Other").lfs("array.npy", array(0x41)).push();
+        assert_eq!(bench.examine(&format!("acme/array@{other}")).await, jobs::State::Done);
+        let told = of(&first, "git_id").await;
+        bench.change(&format!("UPDATE file SET git_id = '{told}' WHERE path = 'array.npy'")).await;
+        let repo = crate::domain::name::RepoName::parse("acme/array").unwrap();
+        let wish = Wish { repo, revision_id: of(&other, "revision.id").await, commit: other.parse().unwrap() };
+        decide(&bench.app, &wish).await.unwrap();
+        let stands = of(&other, "state || ' ' || rules").await;
+        assert!(!stands.starts_with("approved"), "{stands}");
+    }
+}

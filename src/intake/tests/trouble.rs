@@ -6,7 +6,10 @@ use serde_json::Value;
 use weighbridge_simulator::{Content, Fault};
 
 use crate::{
-    intake::testing::{Bench, Workers},
+    intake::{
+        testing::{Bench, Workers},
+        verify,
+    },
     jobs::{self, State, Work},
     sandbox::{Limits, Sandbox, testing::acted},
 };
@@ -198,4 +201,79 @@ async fn a_stored_file_that_was_changed_is_read_again_before_it_is_judged() {
     assert_eq!(state, State::Done, "{told:?}");
     assert_eq!(bench.report("config.json").await.unwrap().1, "complete inspected", "the wrong bytes are gone");
     assert!(!path.exists());
+}
+
+/// Whoever asks for what is verified already has asked too late: nothing is read again. And what is being fetched is not
+/// verified beside that: whoever fetches it for somebody who reads along has it verified itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_verified_once() {
+    let bench = Bench::on_sqlite().await;
+    let content = Content::safetensors(1, 300_000);
+    bench.hub.model("acme/tiny").commit("Add").lfs("a.safetensors", content).push();
+    assert_eq!(bench.examine("acme/tiny@main").await, State::Done);
+    bench.approve_all().await;
+    let fetch = bench.fetch_of("acme/tiny", "a.safetensors").await;
+    assert_eq!(bench.done(&fetch).await, State::Done);
+    assert_eq!(bench.report("a.safetensors").await.unwrap().1, "complete inspected");
+
+    // Stored, and its fetch still open, as while readers wait for the verdict on all of it. Workers that begin take up what a
+    // dead process left, so they begin before that.
+    let workers = Workers::start(&bench.app);
+    let begun = Work::Evict { bytes: 0, spooled: 0 };
+    jobs::ask(&bench.app, &begun).await.unwrap();
+    assert_eq!(bench.wait_for(&begun.key()).await, State::Done);
+    bench.change(&format!("UPDATE job SET state = 'running', lease_until = {} WHERE kind = 'fetch'", i64::MAX)).await;
+    let main = crate::domain::rev::Rev::main();
+    let prefetch = Work::Prefetch {
+        repo: "acme/tiny".to_owned(),
+        rev: main.to_string(),
+        environment: "research".to_owned(),
+        include: Vec::new(),
+        exclude: Vec::new(),
+        by: "test".to_owned(),
+    };
+    jobs::ask(&bench.app, &prefetch).await.unwrap();
+    let vigil = bench.app.vigils.at(&crate::app::vigils::job(&fetch.key()));
+    let verifications = "SELECT CAST(count(*) AS BIGINT) FROM job WHERE kind = 'verify'";
+    while vigil.looked() < 2 && bench.number(verifications).await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(bench.number(verifications).await, 0);
+    bench.change("UPDATE job SET state = 'done' WHERE kind = 'fetch'").await;
+    assert_eq!(bench.wait_for(&prefetch.key()).await, State::Done);
+    workers.stop().await;
+    assert_eq!(bench.number(verifications).await, 1);
+    assert_eq!(bench.report("a.safetensors").await.unwrap().1, "complete verified");
+
+    let made = "SELECT CAST(made_at AS BIGINT) FROM report";
+    let (before, payload) =
+        (bench.number(made).await, bench.texts("SELECT payload FROM job WHERE kind = 'verify'").await);
+    let before = (before, bench.events("revision.inspected").await.len());
+    assert_eq!(bench.done(&serde_json::from_str(&payload[0]).unwrap()).await, State::Done);
+    assert_eq!((bench.number(made).await, bench.events("revision.inspected").await.len()), before);
+}
+
+/// What left of a file early was right when the stored bytes are those that were judged; without a report nobody knows that.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_report_nobody_knows_that_what_left_was_right() {
+    let bench = Bench::on_sqlite().await;
+    let content = Content::safetensors(1, 300_000);
+    bench.hub.model("acme/tiny").commit("Add").lfs("a.safetensors", content.clone()).push();
+    assert_eq!(bench.examine("acme/tiny@main").await, State::Done);
+    bench.approve_all().await;
+    let work = bench.fetch_of("acme/tiny", "a.safetensors").await;
+    assert_eq!(bench.done(&work).await, State::Done);
+    let Work::Fetch { repo, revision_id, commit, .. } = work else { panic!("{work:?}") };
+    let repo = crate::domain::name::RepoName::parse(&repo).unwrap();
+    let wish = crate::intake::digests::Wish { repo, revision_id, commit: commit.parse().unwrap() };
+    let sha256 = content.sha256().parse().unwrap();
+    let seal = bench.app.blobs.seal(sha256).await.unwrap().unwrap();
+    let stored = crate::blobs::Stored { sha256, size: content.len(), seal };
+    let is_right = async || verify::is_as_judged(&bench.app, &wish, "a.safetensors", &stored).await.unwrap();
+    assert!(is_right().await);
+    let other = r#"UPDATE report SET ranges = '[{"start": 0, "end": 8, "sha256": "00"}]'"#;
+    for gone in [other, "UPDATE report SET ranges = 'nothing'", "DELETE FROM report"] {
+        bench.change(gone).await;
+        assert!(!is_right().await, "{gone}");
+    }
 }

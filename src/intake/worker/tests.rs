@@ -89,3 +89,116 @@ async fn long_fetches_do_not_keep_short_ones_waiting() {
     }
     workers.stop().await;
 }
+
+/// More long fetches than there are hands for, and somebody reads each of them along: none is put back, which would cut its
+/// readers, and what is short comes all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_fetch_that_somebody_reads_along_goes_on() {
+    let bench = Bench::on_sqlite().await;
+    let (small, size) = (Content::generated(99, 1000), 3_u64 << 20);
+    let big: Vec<Content> = (0..5).map(|n| Content::generated(n, size)).collect();
+    let mut push = bench.hub.model("acme/weights").commit("Add").lfs("small.bin", small.clone());
+    for (n, content) in big.iter().enumerate() {
+        push = push.lfs(format!("big-{n}.bin"), content.clone());
+    }
+    let commit = push.push();
+    bench.hub.fault(Broken::hold_after(1 << 20).on("big-").side(weighbridge_simulator::Side::Cdn));
+    let workers = Workers::start(&bench.app);
+    let mut readers = Vec::new();
+    for (n, content) in big.iter().enumerate() {
+        let path = format!("big-{n}.bin");
+        let work = fetch(&bench, &commit, &path, content);
+        let etag = content.sha256().to_owned();
+        let of = crate::blobs::Fetched { revision_id: format!("r{path}"), path, etag, size };
+        jobs::ask(&bench.app, &work).await.unwrap();
+        let filling = loop {
+            match bench.app.blobs.filling(&work.key(), &of) {
+                Some(filling) => break filling,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        let judged: bytes::Bytes = content.read(0, 100).into();
+        let kept = crate::blobs::Kept::of(0, &judged);
+        bench.app.blobs.keep(&kept, judged).await;
+        let copies = bench.app.blobs.copies(&[kept]).await.unwrap().unwrap();
+        filling.mark(|| async { Ok(()) }).await.unwrap();
+        readers.push(filling.read(&bench.app.blobs, copies).unwrap());
+    }
+    while bench.number("SELECT CAST(count(*) AS BIGINT) FROM job WHERE lane = 'long'").await < 5 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let work = fetch(&bench, &commit, "small.bin", &small);
+    jobs::ask(&bench.app, &work).await.unwrap();
+    assert_eq!(bench.wait_for(&work.key()).await, State::Done);
+    bench.hub.clear_faults();
+    for (mut reader, content) in readers.into_iter().zip(&big) {
+        let (early, mut at) = (size - crate::blobs::HELD_BACK, 0);
+        while at < early {
+            let chunk = reader.next().await.unwrap().unwrap_or_else(|fault| panic!("a reader was cut: {fault}"));
+            assert!(chunk == content.read(at, chunk.len()), "wrong bytes at {at}");
+            at += chunk.len() as u64;
+        }
+    }
+    workers.stop().await;
+}
+
+/// Whoever waits for a file hears of it as soon as the hub begins to answer, before there is any progress to be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_hears_when_a_fetch_can_be_read_along() {
+    let bench = Bench::on_sqlite().await;
+    let content = Content::generated(1, 3 << 20);
+    let commit = bench.hub.model("acme/weights").commit("Add").lfs("big.bin", content.clone()).push();
+    bench.hub.fault(Broken::hold_after(0).on("big.bin").side(weighbridge_simulator::Side::Cdn));
+    let work = fetch(&bench, &commit, "big.bin", &content);
+    jobs::ask(&bench.app, &work).await.unwrap();
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (app, work) = (bench.app.clone(), work.clone());
+        waiting.spawn(async move {
+            let mut watch = jobs::watch::Watch::new(&app, &work.key());
+            while !app.blobs.may_be_read_along(&work.key()) {
+                let state = watch.look_for(&work).await.unwrap();
+                assert!(matches!(state, Some(State::UnderWay { done: 0, .. })), "{state:?}");
+                watch.moved(std::time::Instant::now() + Duration::from_hours(1)).await.unwrap();
+            }
+        });
+    }
+    while bench.app.vigils.waiting(&crate::app::vigils::job(&work.key())) < 20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let workers = Workers::start(&bench.app);
+    let all = async { while waiting.join_next().await.is_some_and(|one| one.is_ok()) {} };
+    assert!(tokio::time::timeout(Duration::from_mins(2), all).await.is_ok(), "nobody told them");
+    assert!(waiting.is_empty());
+    bench.hub.clear_faults();
+    assert_eq!(bench.wait_for(&work.key()).await, State::Done);
+    workers.stop().await;
+}
+
+/// A process that was cut off from the database takes its own job again: that is another claim, and the first one's end is
+/// nobody's any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_process_has_a_lease_for_each_claim() {
+    for bench in Bench::on_each().await {
+        let content = Content::generated(1, 1000);
+        let commit = bench.hub.model("acme/weights").commit("Add").lfs("a.bin", content.clone()).push();
+        bench.hub.fault(Broken::hang().on("a.bin").side(weighbridge_simulator::Side::Cdn));
+        let work = fetch(&bench, &commit, "a.bin", &content);
+        jobs::ask(&bench.app, &work).await.unwrap();
+        let workers = Workers::start(&bench.app);
+        let claimed = async |attempts: i64| loop {
+            let sql = format!("SELECT lease_by FROM job WHERE state = 'running' AND attempts = {attempts}");
+            match bench.texts(&sql).await.pop() {
+                Some(by) => break by,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+            if attempts > 1 {
+                bench.change("UPDATE job SET lease_until = 0 WHERE attempts = 1").await;
+            }
+        };
+        let (first, second) = (claimed(1).await, claimed(2).await);
+        assert!(first.starts_with("test ") && second.starts_with("test "), "{first} {second}");
+        assert_ne!(first, second);
+        workers.stop().await;
+    }
+}

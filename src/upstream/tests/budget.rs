@@ -149,3 +149,32 @@ fn every_question_may_be_asked_from_any_thread() {
             .is_err_and(|f| !f.to_string().contains("secret"))
     );
 }
+
+/// Inspections read parts of files, pulls read files: neither waits behind however many of the other.
+#[tokio::test]
+async fn parts_and_files_do_not_keep_each_other_waiting() {
+    let hub = Stub::start(|seen: &Seen| {
+        let reply = match seen.header("range") {
+            Some(_) => Reply::status(206).with("content-range", "bytes 2-4/10").with("content-length", "3"),
+            None => Reply::status(200).with("content-length", "10"),
+        };
+        reply.body("2").hold()
+    })
+    .await;
+    let limits = Limits { downloads_at_once: 1, parts_at_once: 1, patience: Duration::from_millis(200), ..limits() };
+    let upstream = upstream_with(&settings(&hub, ""), limits);
+    let repo = name("a/b");
+    let file = async |name: &str| upstream.open(&repo, &commit(), &path(name), 0).await;
+    let part = async |name: &str| upstream.open_part(&repo, &commit(), &path(name), 2..5).await;
+    let busy =
+        |end: Result<_, Trouble>| matches!(end.map(|_: crate::upstream::Download| ()), Err(Trouble::Busy { .. }));
+    let held = file("one").await.unwrap();
+    assert!(busy(file("two").await), "that lane is full");
+    let other = part("one").await.unwrap();
+    assert!(busy(part("two").await));
+    drop(held);
+    let held = file("two").await.unwrap();
+    drop(other);
+    assert!(part("two").await.is_ok());
+    drop(held);
+}

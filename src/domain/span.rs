@@ -1,4 +1,4 @@
-//! Spans of time as they are written on the command line: `30d`, `12h`.
+//! Spans of time as people write them, on the command line and in the configuration: `30d`, `12h`.
 
 /// Seconds of `90s`, `15m`, `12h`, `30d`.
 pub fn seconds(text: &str) -> Result<i64, String> {
