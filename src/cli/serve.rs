@@ -31,7 +31,7 @@ use crate::{
     },
     intake::{change, evict, worker},
     routes,
-    serve::{Limits, listen},
+    serve::{Door, Limits, forwarded::Proxies, listen},
     tasks,
 };
 
@@ -100,7 +100,8 @@ async fn until_told(
     let listens = listener.is_some();
     let answering = match listener {
         Some(listener) => {
-            Either::Left(listen(listener, frame, Limits::default(), stopping.clone(), config.drain_timeout))
+            let door = Door { listener, tls: None, proxies: Proxies::default(), limits: Limits::default() };
+            Either::Left(listen(door, frame, stopping.clone(), config.drain_timeout))
         }
         None => Either::Right(async {
             stopping.begun().await;

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod file;
 pub mod glob;
 pub mod name;
+pub mod network;
 pub mod pattern;
 pub mod pointers;
 pub mod range;
