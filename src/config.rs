@@ -4,6 +4,7 @@
 //! because orchestrators inject their own. This is the one place that reads environment variables, and it never shows a
 //! secret: `Secret` prints as `(hidden)`.
 
+mod front;
 mod keys;
 mod place;
 mod secret;
@@ -24,7 +25,9 @@ use std::{
 use serde::Deserialize;
 use url::Url;
 
+use self::front::{Front, own_url, public_url};
 pub use self::{
+    front::TlsFiles,
     keys::nearest,
     place::{read_secret_file, stored_sign_in},
     secret::Secret,
@@ -35,7 +38,7 @@ use crate::{
         Following, Publishers,
         storage::{Evict, StorageRules},
     },
-    domain::{name::RepoName, role::Environment},
+    domain::{name::RepoName, network::Network, role::Environment},
     gate::{
         EnvironmentSetting,
         admission::{DataClass, PROFILES},
@@ -49,6 +52,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Without a trailing slash.
     pub public_url: String,
+    pub tls: Option<TlsFiles>,
+    /// Who may say whose request it hands on.
+    pub trusted_proxies: Vec<Network>,
     pub data_dir: PathBuf,
     pub database_url: String,
     pub blobs_url: String,
@@ -182,6 +188,8 @@ pub struct Admission {
 struct Raw {
     listen: Option<String>,
     public_url: Option<String>,
+    tls: front::RawTls,
+    trusted_proxies: Vec<String>,
     data_dir: Option<PathBuf>,
     database_url: Option<String>,
     blobs_url: Option<String>,
@@ -247,10 +255,15 @@ impl Raw {
         let listen: SocketAddr = listen
             .parse()
             .map_err(|_| format!("`listen` must be an address with a port, such as 0.0.0.0:8080, not `{listen}`"))?;
+        let tls = self.tls.check()?;
+        let trusted_proxies = front::networks(&self.trusted_proxies)?;
         let public_url = match &self.public_url {
-            Some(text) => public_url(text, &mut warnings)?,
-            None => own_url(listen, &mut warnings),
+            Some(text) => public_url(text)?,
+            None => own_url(listen, tls.is_some(), &mut warnings),
         };
+        let proxies = !trusted_proxies.is_empty();
+        let front = Front { listen, public_url: &public_url, tls: tls.is_some(), proxies, people: false };
+        front.check(&mut warnings)?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         if data_dir.as_os_str().is_empty() {
             return Err("`data_dir` is empty".to_owned());
@@ -275,6 +288,8 @@ impl Raw {
         Ok(Config {
             listen,
             public_url,
+            tls,
+            trusted_proxies,
             database_url: one_of("database_url", database_url, &["sqlite:", "postgres://", "postgresql://"])?,
             blobs_url: one_of("blobs_url", blobs_url, &["file://", "s3://"])?,
             data_dir,
@@ -295,55 +310,6 @@ impl Raw {
             origins: BTreeMap::new(),
             warnings,
         })
-    }
-}
-
-fn public_url(text: &str, warnings: &mut Vec<String>) -> Result<String, String> {
-    let wrong = |why: &str| {
-        format!("`public_url` {why}: write it as https://host[:port][/prefix], not `{}`", secret::hide_in_url(text))
-    };
-    let url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
-    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return Err(wrong("is not a web address"));
-    }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("has more than a host and a path"));
-    }
-    if text.ends_with('/') {
-        return Err(wrong("ends with a slash"));
-    }
-    if url.path().contains("//") || url.path().contains('%') || url.path().split('/').any(|s| s == "-") {
-        return Err(wrong("has a path that cannot be a prefix"));
-    }
-    if url.scheme() == "http" && !is_loopback(&url) {
-        warnings.push(
-            "`public_url` is plain http: tokens and models cross the network unencrypted. Put TLS in front.".to_owned(),
-        );
-    }
-    Ok(text.to_owned())
-}
-
-/// Without a `public_url`, what this machine itself can use.
-fn own_url(listen: SocketAddr, warnings: &mut Vec<String>) -> String {
-    if listen.ip().is_loopback() {
-        return format!("http://{listen}");
-    }
-    warnings.push(
-        "`public_url` is not set, so links and sign-ins point to this machine only. Set what clients use.".to_owned(),
-    );
-    if listen.ip().is_unspecified() {
-        format!("http://127.0.0.1:{}", listen.port())
-    } else {
-        format!("http://{listen}")
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) enum Kind {
 pub(super) const KEYS: &[(&str, Kind)] = &[
     ("listen", Kind::Text),
     ("public_url", Kind::Text),
+    ("tls.cert_file", Kind::Text),
+    ("tls.key_file", Kind::Text),
+    ("trusted_proxies", Kind::List),
     ("data_dir", Kind::Text),
     ("database_url", Kind::Text),
     ("blobs_url", Kind::Text),

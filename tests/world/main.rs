@@ -23,6 +23,7 @@ mod commands;
 mod crash;
 mod deciding;
 mod demo;
+mod front;
 mod herd;
 mod intake;
 mod leaks;
