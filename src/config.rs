@@ -5,6 +5,7 @@
 //! secret: `Secret` prints as `(hidden)`.
 
 mod front;
+mod identity;
 mod keys;
 mod place;
 mod secret;
@@ -28,6 +29,7 @@ use url::Url;
 use self::front::{Front, own_url, public_url};
 pub use self::{
     front::TlsFiles,
+    identity::{DirectorySubject, Identity, Provider},
     keys::nearest,
     place::{read_secret_file, stored_sign_in},
     secret::Secret,
@@ -38,7 +40,7 @@ use crate::{
         Following, Publishers,
         storage::{Evict, StorageRules},
     },
-    domain::{name::RepoName, network::Network, role::Environment},
+    domain::{name::RepoName, role::Environment, subnet::Network},
     gate::{
         EnvironmentSetting,
         admission::{DataClass, PROFILES},
@@ -64,6 +66,7 @@ pub struct Config {
     pub intake: Intake,
     pub admission: Admission,
     pub storage: StorageRules,
+    pub identity: Identity,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub replica: String,
@@ -87,6 +90,18 @@ pub struct Upstream {
     /// What the hub's webhook says to be heard.
     pub webhook_secret: Option<Secret>,
     pub webhook_secret_file: Option<PathBuf>,
+    pub namespaces: Vec<Namespace>,
+}
+
+/// Whose repositories at the hub are open to whom, though they are private there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Namespace {
+    pub name: String,
+    #[serde(default)]
+    pub groups: Vec<String>,
+    #[serde(default)]
+    pub environments: Vec<String>,
 }
 
 impl Config {
@@ -199,6 +214,7 @@ struct Raw {
     intake: RawIntake,
     admission: RawAdmission,
     storage: RawStorage,
+    identity: identity::Raw,
     drain_delay_seconds: Option<u64>,
     drain_timeout_seconds: Option<u64>,
     replica: Option<String>,
@@ -246,6 +262,7 @@ struct RawUpstream {
     poll: Option<String>,
     webhook_secret: Option<Secret>,
     webhook_secret_file: Option<PathBuf>,
+    namespaces: Vec<Namespace>,
 }
 
 impl Raw {
@@ -262,7 +279,8 @@ impl Raw {
             None => own_url(listen, tls.is_some(), &mut warnings),
         };
         let proxies = !trusted_proxies.is_empty();
-        let front = Front { listen, public_url: &public_url, tls: tls.is_some(), proxies, people: false };
+        let people = self.identity.has_people();
+        let front = Front { listen, public_url: &public_url, tls: tls.is_some(), proxies, people };
         front.check(&mut warnings)?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         if data_dir.as_os_str().is_empty() {
@@ -298,6 +316,7 @@ impl Raw {
                 .iter()
                 .map(|text| namespace(text))
                 .collect::<Result<_, _>>()?,
+            identity: identity::check(self.identity, &environments)?,
             environments,
             upstream: upstream(self.upstream, origins)?,
             intake: intake(&self.intake)?,
@@ -414,6 +433,7 @@ fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upst
         poll: poll(raw.poll.as_deref().unwrap_or("1h"))?,
         webhook_secret: webhook_secret(raw.webhook_secret, raw.webhook_secret_file.as_deref())?,
         webhook_secret_file: raw.webhook_secret_file,
+        namespaces: raw.namespaces,
     })
 }
 

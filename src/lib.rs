@@ -1,6 +1,6 @@
 //! Weighbridge: the checkpoint between a company and the public model hub.
 //!
-//! Floors, lowest first: `domain` (words and rules) · `store`, `blobs`, `upstream`, `sandbox`, `keys`, `clock`,
+//! Floors, lowest first: `domain` (words and rules) · `store`, `blobs`, `upstream`, `outbound`, `sandbox`, `keys`, `clock`,
 //! `tasks` (the outside) · `ledger` · `gate` · `app`, `endpoint`, `jobs` · the features · `cli`, `config`, `logs`, `routes`, `serve`.
 //! A file imports only from lower floors; `tests/house.rs` checks it. The map is in `src/README.md`.
 
@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod logs;
+pub mod outbound;
 pub mod review;
 pub mod routes;
 pub mod sandbox;

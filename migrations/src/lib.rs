@@ -9,6 +9,7 @@ mod m20261121_000003_streamed;
 mod m20261121_000004_change;
 mod m20261121_000005_jobs;
 mod m20261121_000006_tensors;
+mod m20261121_000007_identity;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait::async_trait};
 
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_change::Migration),
             Box::new(m20261121_000005_jobs::Migration),
             Box::new(m20261121_000006_tensors::Migration),
+            Box::new(m20261121_000007_identity::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     app::App,
-    domain::{refusal::Refusal, role::Role, time::Micros},
+    domain::{refusal::Refusal, time::Micros},
     endpoint::{Endpoint, answer::Json, endpoint},
     gate::{act::ReadAccount, grant::Granted},
 };
@@ -16,10 +16,10 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
 
 async fn account(app: App, may: Granted<ReadAccount>, (): ()) -> Result<Json, Refusal> {
     let actor = may.actor();
-    let reached = app.gate.environments().iter().filter(|e| actor.reach().covers(&e.name));
+    let reached = app.gate.environments().iter().filter(|e| actor.reaches(&e.name));
     let environments: Vec<&str> = reached.map(|e| e.name.as_str()).collect();
     Ok(Json::new(&json!({
-        "name": actor.name(), "role": actor.role().map(Role::word), "environments": environments,
+        "name": actor.name(), "role": actor.roles().first().map(|held| held.role.word()), "roles": actor.role_words(), "environments": environments,
         "home": may.environment().as_str(), "token_id": actor.token_id(), "cluster": actor.cluster(),
         "expires_at": actor.expires_at().map(Micros::to_millis_text),
     })))

@@ -15,7 +15,7 @@ use crate::{
         refusal::{Code, Fault, Refusal},
         role::{Reach, Role},
         time::Micros,
-        token::{self, Shape},
+        token::{self, Class, Shape},
     },
     gate::{
         act::{CreateToken, ListTokens, RevokeToken},
@@ -53,12 +53,18 @@ pub struct Listed {
 
 /// Makes a token. The ledger learns its id, role and reach; its name may be a person's, so it stays in our table.
 pub async fn create(may: Granted<CreateToken>, wanted: Wanted) -> Result<Made, Refusal> {
-    let text = token::compose(wanted.shape, &digits()?);
+    let text = token::compose(Class::Service, wanted.shape, &digits()?);
     let id = clock::new_id();
     let row = tables::token::Model {
         id: id.clone(),
         hash: identity::hash(&text).to_vec(),
+        class: Class::Service.word().to_owned(),
         name: wanted.name,
+        person_id: None,
+        scopes: None,
+        family: None,
+        workload: None,
+        replaced_at: None,
         role: wanted.role.word().to_owned(),
         reach: wanted.reach.to_string(),
         cluster: wanted.cluster,

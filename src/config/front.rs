@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::secret;
-use crate::domain::network::Network;
+use crate::domain::subnet::Network;
 
 /// The files of the certificate and of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub(super) fn own_url(listen: SocketAddr, tls: bool, warnings: &mut Vec<String>)
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),

@@ -6,7 +6,7 @@ use serde_json::json;
 use toml::Value;
 
 use super::{
-    Config,
+    Config, Identity,
     secret::{HIDDEN, hide_in_url},
     size,
 };
@@ -113,6 +113,65 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
         line("storage.evict", text(storage.evict.word())),
     ];
     all.push(("[storage]".to_owned(), lines));
+    all.extend(identity(&config.identity));
+    all
+}
+
+fn identity(identity: &Identity) -> Vec<(String, Lines)> {
+    let text = |text: &str| Value::String(text.to_owned());
+    let list = |list: &[String]| Value::Array(list.iter().map(|t| text(t)).collect());
+    let minutes = i64::try_from(identity.fresh_for.as_secs() / 60).unwrap_or(i64::MAX);
+    let mut lines = vec![("identity.fresh_minutes".to_owned(), Value::Integer(minutes))];
+    lines.extend(identity.acr.as_deref().map(|acr| ("identity.acr".to_owned(), text(acr))));
+    let private = Value::Boolean(identity.allow_private_addresses);
+    lines.push(("identity.allow_private_addresses".to_owned(), private));
+    let mut all = vec![("[identity]".to_owned(), lines)];
+    for (index, provider) in identity.providers.iter().enumerate() {
+        let path = |key: &str| format!("identity.providers.{index}.{key}");
+        let mut lines = vec![
+            (path("name"), text(&provider.name)),
+            (path("issuer"), text(&provider.issuer)),
+            (path("client_id"), text(&provider.client_id)),
+        ];
+        match (&provider.client_secret_file, &provider.client_secret) {
+            (Some(file), _) => lines.push((path("client_secret_file"), text(&file.to_string_lossy()))),
+            (None, Some(_)) => lines.push((path("client_secret"), text(HIDDEN))),
+            (None, None) => {}
+        }
+        let limit = i64::try_from(provider.groups_limit).unwrap_or(i64::MAX);
+        lines.extend([
+            (path("groups_claim"), text(provider.groups_claim.as_deref().unwrap_or_default())),
+            (path("groups_limit"), Value::Integer(limit)),
+            (path("scopes"), list(&provider.scopes)),
+            (path("directory_subject"), text(provider.directory_subject.word())),
+        ]);
+        all.push(("[[identity.providers]]".to_owned(), lines));
+    }
+    for (index, row) in identity.mapping.0.iter().enumerate() {
+        let path = |key: &str| format!("identity.roles.{index}.{key}");
+        let reach: Vec<String> = row.reach.to_string().split(',').map(str::to_owned).collect();
+        let mut lines: Lines = row.provider.iter().map(|name| (path("provider"), text(name))).collect();
+        lines.extend([
+            (path("group"), text(&row.group)),
+            (path("role"), text(row.role.word())),
+            (path("environments"), list(&reach)),
+        ]);
+        all.push(("[[identity.roles]]".to_owned(), lines));
+    }
+    for (index, rule) in identity.workloads.iter().enumerate() {
+        let path = |key: &str| format!("identity.workloads.{index}.{key}");
+        let claims = rule.claims.iter().map(|(path, value)| (path.clone(), text(value))).collect();
+        let mut lines = vec![
+            (path("issuer"), text(&rule.issuer)),
+            (path("audience"), text(&rule.audience)),
+            (path("match"), Value::Table(claims)),
+            (path("role"), text(rule.role.word())),
+            (path("environment"), text(rule.environment.as_str())),
+        ];
+        lines.extend(rule.cluster.as_deref().map(|cluster| (path("cluster"), text(cluster))));
+        lines.extend(rule.jwks_file.as_deref().map(|file| (path("jwks_file"), text(&file.to_string_lossy()))));
+        all.push(("[[identity.workloads]]".to_owned(), lines));
+    }
     all
 }
 

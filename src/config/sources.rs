@@ -111,30 +111,54 @@ impl Given {
                 }
                 section.insert(key.to_owned(), value);
             }
-            [section, inner, key] if !inner.bytes().all(|b| b.is_ascii_digit()) => {
-                let mut at = table;
-                for step in [section, inner] {
-                    at = at.entry(step).or_insert_with(|| Table::new().into()).as_table_mut().ok_or_else(wrong)?;
+            [.., key] => {
+                let mut at = Step::Table(table);
+                for (n, step) in steps.iter().take(steps.len() - 1).enumerate() {
+                    let is_list = steps.get(n + 1).is_some_and(|next| next.bytes().all(|b| b.is_ascii_digit()));
+                    at = at.down(step, is_list).map_err(|gap| {
+                        gap.map_or_else(wrong, |there| {
+                            format!("The variable {name} leaves a gap: there are only {there} before it.")
+                        })
+                    })?;
                 }
-                at.insert(key.to_owned(), value);
-            }
-            [list, index, key] => {
-                let list =
-                    table.entry(list).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().ok_or_else(wrong)?;
-                let index: usize = index.parse().map_err(|_| wrong())?;
-                if index > list.len() {
-                    return Err(format!("The variable {name} leaves a gap: there are only {} before it.", list.len()));
-                }
-                if index == list.len() {
-                    list.push(Table::new().into());
-                }
-                let entry = list.get_mut(index).and_then(Value::as_table_mut).ok_or_else(wrong)?;
-                entry.insert(key.to_owned(), value);
+                let Step::Table(table) = at else { return Err(wrong()) };
+                table.insert(key.to_owned(), value);
             }
             _ => return Err(wrong()),
         }
         self.origins.insert(path.to_owned(), Origin::Variable(name.to_owned()));
         Ok(())
+    }
+}
+
+/// Somewhere on the way to a key.
+enum Step<'t> {
+    Table(&'t mut Table),
+    List(&'t mut Vec<Value>),
+}
+
+impl<'t> Step<'t> {
+    /// One step on; what is not there yet is made. In a list only the next place can be: `Some` says how many there are.
+    fn down(self, step: &str, is_list: bool) -> Result<Self, Option<usize>> {
+        let fresh = || if is_list { Value::Array(Vec::new()) } else { Table::new().into() };
+        let next = match self {
+            Self::Table(table) => table.entry(step).or_insert_with(fresh),
+            Self::List(list) => {
+                let index: usize = step.parse().map_err(|_| None)?;
+                if index > list.len() {
+                    return Err(Some(list.len()));
+                }
+                if index == list.len() {
+                    list.push(fresh());
+                }
+                list.get_mut(index).ok_or(None)?
+            }
+        };
+        match next {
+            Value::Table(table) if !is_list => Ok(Self::Table(table)),
+            Value::Array(list) if is_list => Ok(Self::List(list)),
+            _ => Err(None),
+        }
     }
 }
 
@@ -175,7 +199,7 @@ fn walk(table: &Table, shape: &str, path: &str, keys: &mut Vec<String>) -> Resul
 
 fn unknown(shape: &str) -> String {
     let written = shape.replace(".#", "");
-    let sections = ["upstream", "environments"];
+    let sections = ["upstream", "environments", "identity", "tls"];
     let name = |key: &&str| key.replace(".#", "");
     let all: Vec<String> = KEYS.iter().map(|(key, _)| name(key)).chain(sections.map(str::to_owned)).collect();
     // Somebody who put a key in the wrong table meant its last word.
@@ -206,6 +230,14 @@ fn parse(name: &str, kind: Kind, text: &str) -> Result<Value, String> {
         Kind::List => {
             let words = text.split(',').map(str::trim).filter(|t| !t.is_empty());
             Ok(Value::Array(words.map(|t| Value::String(t.to_owned())).collect()))
+        }
+        Kind::Table => {
+            let mut table = Table::new();
+            for pair in text.split(',').map(str::trim).filter(|t| !t.is_empty()) {
+                let (key, value) = pair.split_once('=').ok_or_else(|| format!("{name} is written name=text, …"))?;
+                table.insert(key.trim().to_owned(), Value::String(value.trim().to_owned()));
+            }
+            Ok(Value::Table(table))
         }
         Kind::Number => {
             text.trim().parse::<i64>().map(Value::Integer).map_err(|_| format!("{name} must be a whole number"))

@@ -35,6 +35,31 @@ kinds! {
     TokenCreated = "token.created",
     TokenRevoked = "token.revoked",
     TokensListed = "token.listed",
+    TokenRefreshed = "token.refreshed",
+    TokenExchanged = "token.exchanged",
+    TokenReported = "token.reported",
+    SessionBegun = "session.begun",
+    SessionElevated = "session.elevated",
+    SessionEnded = "session.ended",
+    DeviceBegun = "device.begun",
+    DeviceAnswered = "device.answered",
+    PageViewed = "page.viewed",
+    PeopleRead = "person.read",
+    PersonChanged = "person.changed",
+    PersonDeactivated = "person.deactivated",
+    PersonReactivated = "person.reactivated",
+    DirectoryRead = "directory.read",
+    GroupChanged = "group.changed",
+    RolesChanged = "roles.changed",
+    RoleGranted = "role.granted",
+    RoleWithdrawn = "role.withdrawn",
+    WorkloadBlocked = "workload.blocked",
+    HostCodeMade = "host-code.made",
+    CredentialKept = "credential.kept",
+    CredentialRemoved = "credential.removed",
+    TermsRead = "terms.read",
+    TermsAccepted = "terms.accepted",
+    TermsWithdrawn = "terms.withdrawn",
     RepositoryNamed = "repository.named",
     RepositoryChanged = "repository.changed",
     BasisChanged = "basis.changed",
@@ -76,6 +101,21 @@ impl Kind {
             self,
             Self::TokenCreated
                 | Self::TokenRevoked
+                | Self::TokenReported
+                | Self::SessionElevated
+                | Self::SessionEnded
+                | Self::PersonChanged
+                | Self::PersonDeactivated
+                | Self::PersonReactivated
+                | Self::GroupChanged
+                | Self::RolesChanged
+                | Self::RoleGranted
+                | Self::RoleWithdrawn
+                | Self::WorkloadBlocked
+                | Self::CredentialKept
+                | Self::CredentialRemoved
+                | Self::TermsAccepted
+                | Self::TermsWithdrawn
                 | Self::RepositoryNamed
                 | Self::RepositoryChanged
                 | Self::RevisionListed

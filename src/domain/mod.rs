@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod facts;
 pub mod file;
 pub mod glob;
+pub mod mapping;
 pub mod name;
 pub mod network;
 pub mod pattern;
@@ -17,10 +18,12 @@ pub mod range;
 pub mod refusal;
 pub mod rev;
 pub mod role;
+pub mod scope;
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod sequences;
 pub mod spelling;
 pub mod standing;
+pub mod subnet;
 pub mod time;
 pub mod token;

@@ -13,6 +13,8 @@ pub enum Code {
     SignInRequired,
     TokenNotAccepted,
     NotAllowed,
+    /// A person may, once they prove again who they are.
+    StepUpRequired,
     NotApproved,
     /// Nobody has asked for it yet: intake begins, and the caller waits for what it says.
     Undecided,
@@ -51,10 +53,11 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::SignInRequired,
         Self::TokenNotAccepted,
         Self::NotAllowed,
+        Self::StepUpRequired,
         Self::NotApproved,
         Self::Undecided,
         Self::Denied,
@@ -105,6 +108,7 @@ impl Code {
             Self::SignInRequired => ("sign_in_required", 401, gated),
             Self::TokenNotAccepted => ("token_not_accepted", 401, gated),
             Self::NotAllowed => ("not_allowed", 403, gated),
+            Self::StepUpRequired => ("step_up_required", 403, gated),
             Self::NotApproved => ("not_approved", 403, gated),
             Self::Undecided => ("undecided", 503, None),
             Self::Denied => ("denied", 403, gated),

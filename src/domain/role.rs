@@ -18,6 +18,11 @@ pub enum Role {
 }
 
 impl Role {
+    /// Those whose holders pull files.
+    pub fn pulls(self) -> bool {
+        matches!(self, Self::Developer | Self::Reviewer | Self::PolicyAdmin | Self::Cluster | Self::Ci)
+    }
+
     pub const ALL: [Self; 8] = [
         Self::Developer,
         Self::Reviewer,
@@ -97,12 +102,31 @@ impl Reach {
         Some(Self::These(names))
     }
 
+    /// What both reach.
+    pub fn meet(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All, one) | (one, Self::All) => one.clone(),
+            (Self::These(mine), other) => Self::These(mine.iter().filter(|name| other.covers(name)).cloned().collect()),
+        }
+    }
+
+    pub fn is_nowhere(&self) -> bool {
+        matches!(self, Self::These(names) if names.is_empty())
+    }
+
     pub fn covers(&self, environment: &Environment) -> bool {
         match self {
             Self::All => true,
             Self::These(names) => names.contains(environment),
         }
     }
+}
+
+/// A role, and where it is one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    pub role: Role,
+    pub reach: Reach,
 }
 
 impl fmt::Display for Reach {

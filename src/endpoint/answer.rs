@@ -16,7 +16,7 @@ mod sealed {
 /// Something a handler can answer with. Sealed.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot answer with `{Self}`",
-    note = "answers are `Json`, `Page`, `Text`, `Nothing`, `Redirect` and `FileAnswer`; file bytes leave only as `FileAnswer`"
+    note = "answers are `Json`, `Page`, `Text`, `Nothing`, `Redirect`, `Away`, `With` and `FileAnswer`; file bytes leave only as `FileAnswer`"
 )]
 pub trait Answer: sealed::Sealed + Send + 'static {
     fn into_response(self) -> Response<Body>;
@@ -143,6 +143,53 @@ impl Answer for Redirect {
         let inside = self.0.starts_with('/') && !self.0.starts_with("//");
         if let Some(value) = inside.then(|| HeaderValue::from_str(&self.0).ok()).flatten() {
             response.headers_mut().insert(header::LOCATION, value);
+        }
+        response
+    }
+}
+
+/// To the provider where a person signs in: the one answer that leads to another host. Only `accounts/sign_in/` makes it.
+#[derive(Debug)]
+pub struct Away(pub url::Url);
+
+impl sealed::Sealed for Away {}
+impl Answer for Away {
+    fn into_response(self) -> Response<Body> {
+        let mut response = with_type(StatusCode::SEE_OTHER, "", Vec::new());
+        if let Ok(value) = HeaderValue::from_str(self.0.as_str()) {
+            response.headers_mut().insert(header::LOCATION, value);
+        }
+        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    }
+}
+
+/// An answer that gives the browser cookies to keep, or takes them away.
+#[derive(Debug)]
+pub struct With<A> {
+    pub answer: A,
+    pub cookies: Vec<SetCookie>,
+}
+
+/// A cookie of ours: never readable by scripts, only over TLS (or on this very machine), only to this host.
+#[derive(Debug)]
+pub struct SetCookie {
+    pub name: &'static str,
+    pub value: String,
+    /// In seconds; nothing removes it.
+    pub for_seconds: u32,
+}
+
+impl<A: Answer> sealed::Sealed for With<A> {}
+impl<A: Answer> Answer for With<A> {
+    fn into_response(self) -> Response<Body> {
+        let mut response = self.answer.into_response();
+        for SetCookie { name, value, for_seconds } in self.cookies {
+            let line = format!("{name}={value}; Path=/; Max-Age={for_seconds}; Secure; HttpOnly; SameSite=Lax");
+            if let Ok(mut value) = HeaderValue::from_str(&line) {
+                value.set_sensitive(true);
+                response.headers_mut().append(header::SET_COOKIE, value);
+            }
         }
         response
     }

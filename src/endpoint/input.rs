@@ -8,13 +8,16 @@ use axum::body::Body;
 use http::{HeaderMap, Method, header, request::Parts};
 use serde::de::DeserializeOwned;
 
-use super::{RequestId, file::Cut};
-use crate::domain::refusal::{Code, Refusal};
+use super::{RequestId, Route, browser::Checked, call_of, file::Cut};
+use crate::{
+    domain::refusal::{Code, Refusal},
+    gate::Call,
+};
 
 /// Something that can be read from a request.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}`",
-    note = "inputs are `()`, `Asked`, `Sealed`, `Json<T>` and `Form`, in src/endpoint/input.rs"
+    note = "inputs are `()`, `Asked`, `Sealed`, `Json<T>`, `Form`, `Posted` and `Knock`, in src/endpoint/input.rs"
 )]
 pub trait Input: Sized + Send + 'static {
     fn parse(parts: &Parts, body: Body) -> impl Future<Output = Result<Self, Refusal>> + Send;
@@ -131,8 +134,14 @@ impl Form {
 
 impl Input for Form {
     async fn parse(parts: &Parts, body: Body) -> Result<Self, Refusal> {
+        Self::within(parts, body, 4 << 20).await
+    }
+}
+
+impl Form {
+    async fn within(parts: &Parts, body: Body, most: usize) -> Result<Self, Refusal> {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let bytes = read(body, 4 << 20).await?;
+        let bytes = read(body, most).await?;
         if !kind.starts_with("application/json") {
             return Ok(Self(url::form_urlencoded::parse(&bytes).into_owned().collect()));
         }
@@ -146,6 +155,57 @@ impl Input for Form {
             }
         }
         Ok(Self(pairs))
+    }
+}
+
+/// The form of a page, which was found to come from a page of ours.
+#[derive(Debug)]
+pub struct Posted(Vec<(String, String)>);
+
+impl Posted {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Input for Posted {
+    async fn parse(parts: &Parts, _: Body) -> Result<Self, Refusal> {
+        let checked = parts.extensions.get::<Checked>().cloned();
+        checked
+            .map(|Checked(pairs)| Self(pairs))
+            .ok_or_else(|| Refusal::bad_input("This takes a form of one of our pages."))
+    }
+}
+
+/// A request of somebody who is not known yet: all that the doors look at which need no identity.
+#[derive(Debug)]
+pub struct Knock {
+    pub call: Call,
+    pub asked: Asked,
+    form: Form,
+    /// Whether the body was JSON.
+    pub is_json: bool,
+}
+
+impl Knock {
+    /// A field of the body, sent once: two of a name are one too many.
+    pub fn field<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let mut all = self.form.all(name);
+        all.next().filter(|_| all.next().is_none())
+    }
+}
+
+impl Input for Knock {
+    async fn parse(parts: &Parts, body: Body) -> Result<Self, Refusal> {
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let is_json = kind.starts_with("application/json");
+        let route = parts.extensions.get::<Route>().map_or("", |route| route.0);
+        let asked = Asked::parse(parts, Body::empty()).await?;
+        let form = match parts.method {
+            Method::GET | Method::HEAD => Form(Vec::new()),
+            _ => Form::within(parts, body, 64 << 10).await?,
+        };
+        Ok(Self { call: call_of(parts, route), asked, form, is_json })
     }
 }
 

@@ -5,6 +5,7 @@
 //! test in `tests/house.rs` lets their list only shrink. Never decides anything itself.
 
 pub mod answer;
+pub mod browser;
 pub mod file;
 pub mod input;
 pub mod refused;
@@ -18,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, r
 use tracing::Instrument;
 
 use self::{
-    answer::Answer,
+    answer::{Answer, Redirect},
     input::Input,
     refused::{Dialect, render},
 };
@@ -38,6 +39,13 @@ use crate::{
         object::Object,
     },
 };
+
+/// How whoever asks says who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Bearer,
+    Browser,
+}
 
 type Run = Arc<dyn Fn(App, Keys, Parts, Body) -> BoxFuture<'static, Result<Response<Body>, Refusal>> + Send + Sync>;
 
@@ -65,6 +73,30 @@ where
     H: Fn(App, Granted<A>, I) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<R, Refusal>> + Send + 'static,
 {
+    mount(Way::Bearer, method, pattern, handler)
+}
+
+/// Mounts a page behind the gate: the same frame, entered with a browser's session instead of a token. Somebody who is not
+/// signed in is sent to sign in; a form must come from a page of ours.
+pub fn page<A, I, R, H, F>(method: Method, pattern: &'static str, handler: H) -> Result<Endpoint, String>
+where
+    A: Act,
+    I: Input,
+    R: Answer,
+    H: Fn(App, Granted<A>, I) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<R, Refusal>> + Send + 'static,
+{
+    mount(Way::Browser, method, pattern, handler)
+}
+
+fn mount<A, I, R, H, F>(way: Way, method: Method, pattern: &'static str, handler: H) -> Result<Endpoint, String>
+where
+    A: Act,
+    I: Input,
+    R: Answer,
+    H: Fn(App, Granted<A>, I) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<R, Refusal>> + Send + 'static,
+{
     let parsed = Pattern::parse(pattern)?;
     let (mut has, mut wants) = (parsed.keys(), A::Asked::KEYS.to_vec());
     has.sort_unstable();
@@ -73,11 +105,21 @@ where
         return Err(format!("{pattern}: its keys are {has:?}, but {} is done to {wants:?}", A::WORD));
     }
     let sample = parsed.fill(&A::Asked::sample().to_keys()).ok_or_else(|| format!("{pattern}: no sample path"))?;
-    let run: Run = Arc::new(move |app, keys, parts, body| {
+    let run: Run = Arc::new(move |app, keys, mut parts, mut body| {
         let handler = handler.clone();
         Box::pin(async move {
             let call = call_of(&parts, pattern);
-            let actor = app.gate.identify(&parts.headers, &call).await?;
+            let actor = match way {
+                Way::Bearer => app.gate.identify(&parts.headers, &call).await?,
+                Way::Browser => match app.gate.identify_session(&parts.headers, &call).await {
+                    Err(refusal) if refusal.code.status() == 401 => return Ok(to_sign_in(&app, &parts)),
+                    answer => answer?,
+                },
+            };
+            if way == Way::Browser {
+                let form = std::mem::replace(&mut body, Body::empty());
+                browser::check_form(&mut parts, form, &actor, &app.face.public_url).await?;
+            }
             let asked = A::Asked::from_keys(&keys).ok_or_else(Refusal::not_found)?;
             let answer = async {
                 let may = waiting::admit::<A>(&app, actor, asked, &call, &parts.headers).await?;
@@ -92,6 +134,15 @@ where
     Ok(Endpoint { method, pattern: parsed, act: Some(A::WORD), sample, run })
 }
 
+/// To the page where one signs in, and back here afterwards. What a form would have done is not done.
+fn to_sign_in(app: &App, parts: &Parts) -> Response<Body> {
+    let prefix = &app.face.prefix;
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    let back = parts.uri.path_and_query().filter(|_| reads).map(http::uri::PathAndQuery::as_str).unwrap_or_default();
+    let back: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
+    Redirect(format!("{prefix}/-/sign-in?to={back}")).into_response()
+}
+
 /// Mounts a handler that anybody may call. There are few, and `tests/house.rs` knows them all.
 pub fn open<I, R, H, F>(method: Method, pattern: &'static str, handler: H) -> Result<Endpoint, String>
 where
@@ -104,9 +155,10 @@ where
     let sample =
         parsed.keys().into_iter().fold(Keys::default(), |keys, key| keys.with(key, "01JD0000000000000000000000"));
     let sample = parsed.fill(&sample).ok_or_else(|| format!("{pattern}: no sample path"))?;
-    let run: Run = Arc::new(move |app, keys, parts, body| {
+    let run: Run = Arc::new(move |app, keys, mut parts, body| {
         let handler = handler.clone();
         Box::pin(async move {
+            parts.extensions.insert(Route(pattern));
             let input = I::parse(&parts, body).await?;
             Ok(handler(app, keys, input).await?.into_response())
         })
@@ -173,13 +225,14 @@ pub async fn dispatch(frame: Frame, request: Request<Body>) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(RequestId(request_id.clone()));
     let path = parts.uri.path().to_owned();
-    let dialect = Dialect::of(path.strip_prefix(frame.app.face.prefix.as_str()).unwrap_or(&path));
+    let face = frame.app.face.clone();
+    let dialect = Dialect::of(path.strip_prefix(face.prefix.as_str()).unwrap_or(&path), &parts.headers);
     let head = parts.method == Method::HEAD;
     let brings_more = brings_more(&parts);
     let method = parts.method.clone();
     let span = tracing::info_span!("request", id = %request_id, %method, path = %ascii_line(&path, 300));
     let answer = enter(frame, parts, body).instrument(span.clone()).await;
-    let mut response = answer.unwrap_or_else(|refusal| render(&refusal, dialect, &request_id));
+    let mut response = answer.unwrap_or_else(|refusal| render(&refusal, dialect, &request_id, &face.prefix));
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);
     }
@@ -260,6 +313,10 @@ fn call_of(parts: &Parts, route: &'static str) -> Call {
         head: parts.method == Method::HEAD,
     }
 }
+
+/// The pattern that an open door was found by.
+#[derive(Clone, Copy, Debug)]
+struct Route(&'static str);
 
 /// The address a connection came from, put there by the accept loop.
 #[derive(Clone, Copy, Debug)]

@@ -2,12 +2,13 @@
 //!
 //! One table of codes, three dialects, chosen by the path alone, so that nobody can choose wrong.
 
+use askama::Template;
 use axum::body::Body;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 use serde_json::json;
 
-use super::answer::with_type;
+use super::answer::{Answer as _, Page, with_type};
 use crate::domain::refusal::{Code, Refusal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +17,18 @@ pub enum Dialect {
     Hub,
     /// RFC 9457 problem+json: our own API under `/-/`.
     Problem,
+    /// A page for whoever looks with a browser, under `/-/` too.
+    Page,
     /// Plain text, which git shows as `remote:` lines.
     Git,
 }
 
 impl Dialect {
-    pub fn of(path: &str) -> Self {
+    pub fn of(path: &str, headers: &HeaderMap) -> Self {
+        let accepts = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let is_page = !path.starts_with("/-/api/") && !path.starts_with("/-/scim/") && accepts.contains("text/html");
         if path == "/-" || path.starts_with("/-/") {
-            Self::Problem
+            if is_page { Self::Page } else { Self::Problem }
         } else if path.contains(".git/info/lfs/") {
             Self::Hub
         } else if path.contains(".git/") || path.ends_with("/info/refs") || path.ends_with("/git-upload-pack") {
@@ -34,7 +39,7 @@ impl Dialect {
     }
 }
 
-pub fn render(refusal: &Refusal, dialect: Dialect, request_id: &str) -> Response<Body> {
+pub fn render(refusal: &Refusal, dialect: Dialect, request_id: &str, prefix: &str) -> Response<Body> {
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let line = refusal.line();
     let mut response = match dialect {
@@ -42,6 +47,7 @@ pub fn render(refusal: &Refusal, dialect: Dialect, request_id: &str) -> Response
             with_type(status, "application/json", json!({"error": line, "message": line}).to_string().into_bytes())
         }
         Dialect::Problem => with_type(status, "application/problem+json", problem(refusal, request_id)),
+        Dialect::Page => page(status, refusal, request_id, prefix),
         Dialect::Git => with_type(status, "text/plain", format!("{line}\n").into_bytes()),
     };
     if dialect == Dialect::Hub {
@@ -72,6 +78,24 @@ pub fn render(refusal: &Refusal, dialect: Dialect, request_id: &str) -> Response
     if let Ok(phrase) = ReasonPhrase::try_from(line.into_bytes()) {
         response.extensions_mut().insert(phrase);
     }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "refused.html", config = "dashboards/askama.toml")]
+struct Refused<'a> {
+    prefix: &'a str,
+    title: &'a str,
+    hint: &'a str,
+    request_id: &'a str,
+    decision: Option<&'a str>,
+}
+
+fn page(status: StatusCode, refusal: &Refusal, request_id: &str, prefix: &str) -> Response<Body> {
+    let (title, hint, decision) = (&refusal.sentence, &refusal.hint, refusal.decision.as_deref());
+    let html = Refused { prefix, title, hint, request_id, decision }.render().unwrap_or_else(|_| refusal.line());
+    let mut response = Page(html).into_response();
+    *response.status_mut() = status;
     response
 }
 
@@ -108,10 +132,10 @@ mod tests {
         let mut table = String::from("code | status | X-Error-Code | hub body | problem title\n");
         for code in Code::ALL {
             let refusal = Refusal::new(code, "Sentence.").hint("Hint.");
-            let hub = render(&refusal, Dialect::Hub, "REQ");
+            let hub = render(&refusal, Dialect::Hub, "REQ", "");
             let error = hub.headers().get("x-error-code").and_then(|v| v.to_str().ok()).unwrap_or("-");
             let message = hub.headers().get("x-error-message").and_then(|v| v.to_str().ok()).unwrap_or("-");
-            let problem = render(&refusal, Dialect::Problem, "REQ");
+            let problem = render(&refusal, Dialect::Problem, "REQ", "");
             assert_eq!(problem.status(), hub.status());
             assert!(problem.headers().get("x-error-code").is_none());
             let _ = writeln!(table, "{} | {} | {error} | {message} | Sentence.", code.word(), hub.status().as_u16());
@@ -130,7 +154,7 @@ mod tests {
             ("/a/b/info/refs", Dialect::Git),
             ("/a/b.git/info/lfs/objects/batch", Dialect::Hub),
         ] {
-            assert_eq!(Dialect::of(path), want, "{path}");
+            assert_eq!(Dialect::of(path, &HeaderMap::new()), want, "{path}");
         }
     }
 }

@@ -79,6 +79,20 @@ impl Access {
         ruling
     }
 
+    /// Whether somebody with several roles may: one of them must allow it and none may be denied it.
+    pub fn decide_any(&self, subjects: &[Subject], environment: &str, object: &str, act: &str) -> Ruling {
+        let mut together = Ruling { allow: false, matched: Vec::new() };
+        for subject in subjects {
+            let ruling = self.decide(subject, environment, object, act);
+            if !ruling.allow && !ruling.matched.is_empty() {
+                return ruling;
+            }
+            together.allow |= ruling.allow;
+            together.matched.extend(ruling.matched);
+        }
+        together
+    }
+
     /// The policy's version: `sha256:` over model and rows, comments included.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -164,6 +178,8 @@ pub enum Subject {
     Work,
     /// Commands on the gateway's own machine.
     Host,
+    /// The directory that pushes people and groups.
+    Directory,
     /// Nobody who signed in. No row can name it: signing in is not switched off by policy.
     Anonymous,
 }
@@ -181,13 +197,14 @@ impl Subject {
             Self::Role(Role::Ci) => "role:ci",
             Self::Work => "system:work",
             Self::Host => "system:host",
+            Self::Directory => "system:directory",
             Self::Anonymous => "anonymous:anyone",
         }
     }
 
     /// Everyone whom a row can name.
     fn in_rows() -> impl Iterator<Item = Self> {
-        Role::ALL.into_iter().map(Self::Role).chain([Self::Work, Self::Host])
+        Role::ALL.into_iter().map(Self::Role).chain([Self::Work, Self::Host, Self::Directory])
     }
 }
 

@@ -4,9 +4,10 @@
 //! rows in `policies/access.csv`; nothing outside this file can be an act.
 
 use super::object::{
-    Account, BlobObject, Catalogue, DecisionId, File, FileAsked, Folder, FolderAsked, Gateway, InEnvironment, JobId,
-    Jobs, MainAsked, Object, Repo, RepoAsked, RepoInEnvironment, RepoNamed, RequestId, Requests, Revision,
-    RevisionAsked, RevisionNamed, Storage, TokenId, Tokens,
+    Account, BlobObject, Catalogue, CredentialId, Credentials, DecisionId, File, FileAsked, Folder, FolderAsked,
+    Gateway, Group, Groups, InEnvironment, JobId, Jobs, MainAsked, Object, People, PersonId, Repo, RepoAsked,
+    RepoInEnvironment, RepoNamed, RequestId, Requests, Revision, RevisionAsked, RevisionNamed, Storage, TokenId,
+    Tokens, Workloads,
 };
 use crate::domain::event::Kind;
 
@@ -132,7 +133,85 @@ acts! {
     ListTokens = "token.list" on Tokens => Tokens, WithChange, TokensListed;
     StartGateway = "gateway.run" on Gateway => Gateway, WithChange, GatewayStarted;
     StopGateway = "gateway.run" on Gateway => Gateway, WithChange, GatewayStopped;
+    /// The configuration maps groups to other roles than before.
+    ChangeRoles = "roles.change" on Gateway => Gateway, WithChange, RolesChanged;
+    /// A one-use code for somebody on the host: bootstrap, or breaking the glass.
+    MakeHostCode = "host-code.make" on Gateway => Gateway, WithChange, HostCodeMade;
+    /// At the door: who one is was found right, and from here on a credential of ours says it.
+    BeginSession = "session.begin" on Account => Account, WithChange, SessionBegun;
+    ElevateCredential = "session.elevate" on Account => Account, WithChange, SessionElevated;
+    EndSession = "session.end" on Account => Account, WithChange, SessionEnded;
+    BeginDevice = "device.begin" on Account => Account, WithChange, DeviceBegun;
+    TakeDeviceToken = "device.take" on Account => Account, WithChange, TokenCreated;
+    RefreshToken = "token.refresh" on Account => Account, WithChange, TokenRefreshed;
+    ExchangeToken = "token.exchange" on Account => Account, WithChange, TokenExchanged;
+    /// Somebody found a token where none should be.
+    ReportToken = "token.report" on Account => Account, WithChange, TokenReported;
+    /// Looking at a page that shows nothing but one's own.
+    ViewPage = "page.view" on Account => Account, Counted, PageViewed;
+    /// Letting a terminal that shows a code sign in as oneself, or not.
+    AnswerDevice = "device.answer" on Account => Account, WithChange, DeviceAnswered;
+    CreateOwnToken = "token.create-own" on Account => Account, WithChange, TokenCreated;
+    ListOwnTokens = "token.list-own" on Account => Account, Counted, TokensListed;
+    RevokeOwnToken = "token.revoke-own" on TokenId => TokenId, WithChange, TokenRevoked;
+    /// A token for a machine, made by an operator.
+    IssueToken = "token.issue" on Tokens => Tokens, WithChange, TokenCreated;
+    /// Everybody's tokens.
+    ReadTokens = "token.read" on Tokens => Tokens, Counted, TokensListed;
+    EndToken = "token.end" on TokenId => TokenId, WithChange, TokenRevoked;
+    ReadPeople = "person.read" on People => People, Counted, PeopleRead;
+    ReadPerson = "person.read" on PersonId => PersonId, Counted, PeopleRead;
+    DeactivatePerson = "person.deactivate" on PersonId => PersonId, WithChange, PersonDeactivated;
+    ReactivatePerson = "person.reactivate" on PersonId => PersonId, WithChange, PersonReactivated;
+    GrantRole = "role.grant" on PersonId => PersonId, WithChange, RoleGranted;
+    WithdrawRole = "role.withdraw" on PersonId => PersonId, WithChange, RoleWithdrawn;
+    BlockWorkload = "workload.block" on Workloads => Workloads, WithChange, WorkloadBlocked;
+    /// The directory: people and groups as the provider pushes them.
+    ReadDirectory = "directory.read" on People => People, Counted, DirectoryRead;
+    ReadDirectoryPerson = "directory.read" on PersonId => PersonId, Counted, DirectoryRead;
+    ReadGroups = "directory.read" on Groups => Groups, Counted, DirectoryRead;
+    ReadGroup = "directory.read" on Group => Group, Counted, DirectoryRead;
+    PushPeople = "directory.write" on People => People, WithChange, PersonChanged;
+    PushPerson = "directory.write" on PersonId => PersonId, WithChange, PersonChanged;
+    PushGroups = "directory.write" on Groups => Groups, WithChange, GroupChanged;
+    PushGroup = "directory.write" on Group => Group, WithChange, GroupChanged;
+    /// Credentials at the public hub.
+    KeepOwnCredential = "credential.keep-own" on Account => Account, WithChange, CredentialKept;
+    KeepCredential = "credential.keep" on Credentials => Credentials, WithChange, CredentialKept;
+    RemoveCredential = "credential.keep" on CredentialId => CredentialId, WithChange, CredentialRemoved;
+    ReadTerms = "terms.read" on RepoInEnvironment => RepoInEnvironment, Counted, TermsRead;
+    AcceptTerms = "terms.accept" on RepoInEnvironment => RepoInEnvironment, WithChange, TermsAccepted;
+    WithdrawTerms = "terms.accept" on RepoInEnvironment => RepoInEnvironment, WithChange, TermsWithdrawn;
 }
+
+/// What is admitted without a role, for whoever has just been found to be who they are.
+pub trait AtTheDoor: Act<Asked = Account, Found = Account> {}
+impl AtTheDoor for BeginSession {}
+impl AtTheDoor for ElevateCredential {}
+impl AtTheDoor for EndSession {}
+impl AtTheDoor for BeginDevice {}
+impl AtTheDoor for TakeDeviceToken {}
+impl AtTheDoor for RefreshToken {}
+impl AtTheDoor for ExchangeToken {}
+impl AtTheDoor for ReportToken {}
+
+/// What a person may only do who proved minutes ago who they are: a stolen session or token does not suffice.
+pub const FRESH: &[&str] = &[
+    "revision.approve",
+    "revision.revoke",
+    "pointer.pin",
+    "token.issue",
+    "token.end",
+    "person.deactivate",
+    "person.reactivate",
+    "role.grant",
+    "role.withdraw",
+    "workload.block",
+    "terms.accept",
+];
+
+/// What only people do, once there is a way for them to sign in: a token that nobody holds personally decides nothing.
+pub const BY_PEOPLE: &[&str] = &["revision.approve", "pointer.pin", "role.grant", "role.withdraw", "terms.accept"];
 
 #[cfg(test)]
 mod tests {
@@ -146,5 +225,6 @@ mod tests {
         let here: BTreeSet<_> = WORDS.iter().copied().collect();
         let there: BTreeSet<_> = ACTS.iter().map(|act| act.word).collect();
         assert_eq!(here, there);
+        assert!(super::FRESH.iter().chain(super::BY_PEOPLE).all(|word| here.contains(word)));
     }
 }

@@ -34,11 +34,11 @@ use tokio::sync::{Notify, watch::Receiver};
 
 use self::{
     access::Access,
-    act::{Act, Record},
+    act::{Act, AtTheDoor, BY_PEOPLE, FRESH, Record},
     admission::{Admission, DataClass},
     grant::{Context, Granted, Yes},
-    identity::{Actor, Source},
-    object::{File, Found, Object, Revision, Where},
+    identity::{Actor, Credential, Source, WorkloadRule},
+    object::{Account, File, Found, Object, Revision, Where},
     resolve::Until,
     windows::{Counted, Leases},
 };
@@ -48,13 +48,14 @@ use crate::{
         digest::Sha256,
         event::{Event, HttpFact, Kind},
         file::FilePath,
+        mapping::Mapping,
         name::RepoName,
         refusal::{Code, Fault, Refusal},
         rev::Rev,
         role::Environment,
         time::Micros,
     },
-    ledger::Ledger,
+    ledger::{About, Ledger},
     store::{Reader, Store},
     upstream::Upstream,
 };
@@ -70,8 +71,22 @@ pub struct EnvironmentSetting {
     pub stream_unverified: bool,
 }
 
+/// Who may come in and as what, as configured.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    pub mapping: Mapping,
+    pub workloads: Vec<WorkloadRule>,
+    /// Whether people can sign in: from then on tokens that nobody holds personally decide nothing.
+    pub people: bool,
+    /// How long a proof of who one is counts as fresh.
+    pub fresh_for: Duration,
+    /// What the proof must be worth, where the provider says such things.
+    pub acr: Option<String>,
+}
+
 /// What the gate is made of. Everything in it is needed; nothing has a default.
 pub struct Parts {
+    pub identity: Identity,
     pub store: Store,
     pub ledger: Ledger,
     pub access: Access,
@@ -108,8 +123,8 @@ struct Inner {
     leaving: tokio::sync::Mutex<VecDeque<Event>>,
     /// Rung when a table is full.
     full: Notify,
-    /// When each token was last used, until it is written down.
-    used: Mutex<HashMap<String, Micros>>,
+    /// When each token and session was last used, until it is written down.
+    used: Mutex<HashMap<(bool, String), Micros>>,
     /// The same of each revision, by its repository's id and its commit.
     used_revisions: Mutex<HashMap<(String, String), Micros>>,
 }
@@ -146,20 +161,29 @@ impl Gate {
         }))
     }
 
-    /// Who is asking. No credential and a bad one are refused, and counted by address.
+    /// Who is asking with a bearer credential. None and a bad one are refused, and counted by address.
     pub async fn identify(&self, headers: &HeaderMap, call: &Call) -> Result<Actor, Refusal> {
-        match identity::identify(self, headers, call).await {
+        self.identified(Box::pin(identity::identify(self, headers, call)).await, call).await
+    }
+
+    /// Who is asking from a browser. That somebody has not signed in yet is no failure.
+    pub async fn identify_session(&self, headers: &HeaderMap, call: &Call) -> Result<Actor, Refusal> {
+        match Box::pin(identity::identify_session(self, headers, call)).await {
+            Err(refusal) if refusal.code == Code::SignInRequired => Err(refusal),
+            answer => self.identified(answer, call).await,
+        }
+    }
+
+    async fn identified(&self, answer: Result<Actor, Refusal>, call: &Call) -> Result<Actor, Refusal> {
+        match answer {
             Err(refusal) if matches!(refusal.code, Code::SignInRequired | Code::TokenNotAccepted) => {
                 self.count_failed_sign_in(&refusal, call).await;
                 Err(refusal)
             }
             Ok(actor) => {
-                if let Some(id) = actor.token_id() {
-                    let mut used = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
-                    match used.get_mut(id) {
-                        Some(at) => *at = clock::now(),
-                        None => drop(used.insert(id.to_owned(), clock::now())),
-                    }
+                if let Some(id) = actor.credential_id() {
+                    let key = (matches!(actor.credential(), Credential::Session { .. }), id.to_owned());
+                    self.0.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key, clock::now());
                 }
                 Ok(actor)
             }
@@ -209,6 +233,53 @@ impl Gate {
         self.admit_system(Actor::host(cause), asked)
     }
 
+    /// A grant at the door, for whoever was just found to be who they are: it opens what is `AtTheDoor` and nothing else.
+    pub async fn admit_newcomer<A: AtTheDoor>(&self, who: Newcomer<'_>, call: &Call) -> Result<Granted<A>, Refusal> {
+        if let Err(why) = self.parts().ledger.healthy() {
+            return Err(Fault::new(format!("the ledger cannot take entries: {why}")).passing().into());
+        }
+        let actor = match who {
+            Newcomer::Stranger(cause) => Actor::newcomer("anonymous", None, "anonymous", cause),
+            Newcomer::Person { issuer, subject, name, cause } => {
+                let clear = identity::person_clear(issuer, subject);
+                let reference = self.ledger().reference(About::Actor, &clear).await?;
+                Actor::newcomer("user", Some(reference), name, cause)
+            }
+            Newcomer::Workload { issuer, subject, cause } => {
+                let clear = identity::workload_clear(issuer, subject);
+                let reference = self.ledger().reference(About::Actor, &clear).await?;
+                Actor::newcomer("workload", Some(reference), subject, cause)
+            }
+        };
+        let changes = self.ledger().changes();
+        let source = match (&call.source, actor.kind()) {
+            (Some(source), "anonymous") => Some(source.strange_fact(self).await),
+            (Some(source), _) => Some(source.fact(self).await?),
+            (None, _) => None,
+        };
+        let decision = self.fact::<A>(&actor, "allow", Vec::new(), "at the door");
+        let (environment, object) = (self.first_environment()?, Account);
+        let context =
+            Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
+        let yes = Yes { actor, object, environment, everywhere: true, context, lease: None, changes };
+        Ok(Granted::new(self.clone(), yes))
+    }
+
+    /// Counts a sign-in that failed at the door, and says so.
+    pub async fn failed_sign_in(&self, refusal: Refusal, call: &Call) -> Refusal {
+        self.count_failed_sign_in(&refusal, call).await;
+        refusal
+    }
+
+    /// Slows down whoever knocks too often, before anything is looked up for them.
+    pub fn knock(&self, call: &Call) -> Result<(), Refusal> {
+        self.pace().stranger(call)
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.parts().identity
+    }
+
     /// Refuses what the gate could not decide, and writes it down like every other no.
     pub async fn turn_down<A: Act>(&self, actor: &Actor, asked: &A::Asked, refusal: Refusal, call: &Call) -> Refusal {
         let environment = scope_word(&asked.at());
@@ -240,7 +311,7 @@ impl Gate {
 
     /// The environment an actor pulls in.
     pub fn home(&self, actor: &Actor) -> Option<&Environment> {
-        identity::home(actor.reach(), self.environments())
+        identity::home(actor, self.environments())
     }
 
     /// What keeps this replica from answering, by name.
@@ -311,12 +382,13 @@ impl Gate {
     where
         A::Asked: Found,
     {
-        let ruling = self.parts().access.decide(actor.subject(), "all", &Object::place(&asked), A::WORD);
+        let environment = self.first_environment()?;
+        let place = Object::place(&asked);
+        let ruling = self.parts().access.decide_any(&actor.subjects(&environment), "all", &place, A::WORD);
         if !ruling.allow {
             return Err(Refusal::new(Code::NotAllowed, format!("The policy does not let the system do {}.", A::WORD)));
         }
         let changes = self.ledger().changes();
-        let environment = self.first_environment()?;
         let decision = self.fact::<A>(&actor, "allow", ruling.matched, "system");
         let context = Context { decision, ..Context::default() };
         let (object, context) = (asked, Arc::new(context));
@@ -357,7 +429,7 @@ impl Gate {
         match at {
             Where::Credential => Ok(self.home(actor).cloned().into_iter().collect()),
             Where::Named(name) => {
-                if !actor.reach().covers(name) {
+                if !actor.reaches(name) {
                     return Err(outside(name));
                 }
                 if !self.environments().iter().any(|e| e.name == *name) {
@@ -371,7 +443,7 @@ impl Gate {
             }
             Where::Everywhere => {
                 let all: Vec<_> = self.environments().iter().map(|e| e.name.clone()).collect();
-                let beyond = all.iter().find(|name| !actor.reach().covers(name));
+                let beyond = all.iter().find(|name| !actor.reaches(name));
                 let hint = "Name one environment that it reaches, with --env.";
                 beyond.map_or(Ok(()), |name| Err(Refusal { hint: hint.to_owned(), ..outside(name) }))?;
                 Ok(all)
@@ -382,17 +454,58 @@ impl Gate {
     fn rule<A: Act>(&self, actor: &Actor, environments: &[Environment], place: &str) -> Result<Vec<String>, Denied> {
         let mut matched = Vec::new();
         for environment in environments {
-            let ruling = self.parts().access.decide(actor.subject(), environment.as_str(), place, A::WORD);
+            let subjects = actor.subjects(environment);
+            let ruling = self.parts().access.decide_any(&subjects, environment.as_str(), place, A::WORD);
             if !ruling.allow {
-                let who = actor.role().map_or("This credential", |role| role.word());
-                let sentence = format!("The role {who} may not do {} in {environment}.", A::WORD);
+                let sentence = match actor.role_words()[..] {
+                    [] => format!("Nobody has given you a role here, so you may not do {}.", A::WORD),
+                    [role] => format!("The role {role} may not do {} in {environment}.", A::WORD),
+                    ref roles => format!("The roles {} may not do {} in {environment}.", roles.join(", "), A::WORD),
+                };
                 let refusal =
                     Refusal::new(Code::NotAllowed, sentence).hint("Ask your Weighbridge operator for another role.");
                 return Err(Denied { refusal, environment: environment.to_string(), matched: ruling.matched });
             }
             matched = ruling.matched;
+            if !actor.scopes().allow(A::WORD, place) {
+                let sentence = format!("This token's scopes do not cover {} on {place}.", A::WORD);
+                let refusal = Refusal::new(Code::NotAllowed, sentence).hint("Use a token with the scope, or sign in.");
+                return Err(Denied { refusal, environment: environment.to_string(), matched });
+            }
         }
+        self.personal::<A>(actor).map_err(|refusal| Denied::of(refusal, "all"))?;
         Ok(matched)
+    }
+
+    /// What only a person may do, and only one who proved a moment ago who they are.
+    fn personal<A: Act>(&self, actor: &Actor) -> Result<(), Refusal> {
+        let identity = self.identity();
+        if actor.is_system() || !identity.people {
+            return Ok(());
+        }
+        if actor.person().is_none() {
+            if !BY_PEOPLE.contains(&A::WORD) {
+                return Ok(());
+            }
+            let sentence =
+                format!("{} is done by people: a token that nobody holds personally does not count.", A::WORD);
+            return Err(Refusal::new(Code::NotAllowed, sentence).hint("Sign in: hf auth login."));
+        }
+        if !FRESH.contains(&A::WORD) {
+            return Ok(());
+        }
+        let span = i64::try_from(identity.fresh_for.as_secs()).unwrap_or(i64::MAX);
+        let fresh = actor.proved().is_some_and(|proof| {
+            let worth = identity.acr.is_none() || proof.acr == identity.acr;
+            worth && proof.at.plus_seconds(span) > clock::now()
+        });
+        if fresh {
+            return Ok(());
+        }
+        let link = actor.credential_id().map(|id| format!("{}/-/step-up?for={id}", self.public_url()));
+        let sentence = format!("{} needs a fresh proof of who you are.", A::WORD);
+        let hint = link.map_or("Sign in again.".to_owned(), |link| format!("Open {link} and try again."));
+        Err(Refusal::new(Code::StepUpRequired, sentence).hint(hint))
     }
 
     async fn grant<A: Act>(
@@ -426,6 +539,24 @@ impl Gate {
         }
         Ok(granted)
     }
+}
+
+/// Who stands at the door, as found by whoever asks for them to be let in.
+#[derive(Clone, Copy, Debug)]
+pub enum Newcomer<'a> {
+    /// Nobody known, and why it is let do this.
+    Stranger(&'a str),
+    Person {
+        issuer: &'a str,
+        subject: &'a str,
+        name: &'a str,
+        cause: &'a str,
+    },
+    Workload {
+        issuer: &'a str,
+        subject: &'a str,
+        cause: &'a str,
+    },
 }
 
 struct Decided<A: Act> {

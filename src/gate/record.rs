@@ -87,9 +87,15 @@ impl Gate {
             }
         }
         let used = std::mem::take(&mut *self.0.used.lock().unwrap_or_else(PoisonError::into_inner));
-        for (id, at) in used {
-            if let Err(fault) = sql::save_use(&self.parts().store.chores(), &id, at).await {
-                tracing::warn!(fault = %fault, "when a token was last used could not be written");
+        for ((is_session, id), at) in used {
+            let chores = self.parts().store.chores();
+            let saved = if is_session {
+                sql::save_session_use(&chores, &id, at).await
+            } else {
+                sql::save_use(&chores, &id, at).await
+            };
+            if let Err(fault) = saved {
+                tracing::warn!(%fault, "when a token or session was last used could not be written");
                 return;
             }
         }
@@ -181,7 +187,7 @@ impl Gate {
             id: None,
             policy_rev: self.policy_rev().to_owned(),
             matched,
-            groups: actor.role().map(|role| format!("role:{role}")).into_iter().collect(),
+            groups: actor.role_words().into_iter().map(|role| format!("role:{role}")).collect(),
             reason: reason.to_owned(),
         }
     }

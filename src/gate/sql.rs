@@ -14,8 +14,9 @@ use crate::{
         chores::Chores,
         fault,
         tables::{
-            decision, denied_digest, file, hidden_file, history, hub_look, hub_state, pointer, repository,
-            repository_name, revision, revision_use, revoked_file, standing, token, token_use,
+            decision, denied_digest, directory_group, directory_member, elevation, file, hidden_file, history,
+            hub_look, hub_state, person, person_group, pointer, repository, repository_name, revision, revision_use,
+            revoked_file, role_grant, session, standing, token, token_use, workload_block,
         },
     },
 };
@@ -27,6 +28,71 @@ pub(super) async fn find_token(db: &Reader, hash: &[u8; 32]) -> Result<Option<to
 
 pub(super) async fn find_token_by_id(db: &Reader, id: &str) -> Result<Option<token::Model>, Fault> {
     token::Entity::find_by_id(id).one(db).await.map_err(fault("looking a token up"))
+}
+
+pub(super) async fn find_session(db: &Reader, hash: &[u8; 32]) -> Result<Option<session::Model>, Fault> {
+    let query = session::Entity::find().filter(session::Column::Hash.eq(hash.to_vec()));
+    query.one(db).await.map_err(fault("looking a session up"))
+}
+
+pub(super) async fn find_session_by_id(db: &Reader, id: &str) -> Result<Option<session::Model>, Fault> {
+    session::Entity::find_by_id(id).one(db).await.map_err(fault("looking a session up"))
+}
+
+pub(super) async fn find_person(db: &Reader, id: &str) -> Result<Option<person::Model>, Fault> {
+    person::Entity::find_by_id(id).one(db).await.map_err(fault("looking a person up"))
+}
+
+/// The groups of a person that count: what the directory pushed, and what was said at the last sign-in if that was whole.
+pub(super) async fn list_groups(db: &Reader, person_id: &str, claims_count: bool) -> Result<Vec<String>, Fault> {
+    let failed = fault("reading somebody's groups");
+    let rows = person_group::Entity::find().filter(person_group::Column::PersonId.eq(person_id)).all(db).await;
+    let mut names: Vec<String> = rows
+        .map_err(&failed)?
+        .into_iter()
+        .filter(|row| claims_count || row.source != "claim")
+        .map(|row| row.group_name)
+        .collect();
+    let pushed = directory_group::Entity::find()
+        .filter(
+            directory_group::Column::Id.in_subquery(
+                directory_member::Entity::find()
+                    .select_only()
+                    .column(directory_member::Column::GroupId)
+                    .filter(directory_member::Column::PersonId.eq(person_id))
+                    .into_query(),
+            ),
+        )
+        .all(db)
+        .await
+        .map_err(&failed)?;
+    names.extend(pushed.into_iter().map(|group| group.name));
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// The roles that people granted somebody and that still hold.
+pub(super) async fn list_role_grants(
+    db: &Reader,
+    person_id: &str,
+    at: Micros,
+) -> Result<Vec<role_grant::Model>, Fault> {
+    let query = role_grant::Entity::find()
+        .filter(role_grant::Column::PersonId.eq(person_id))
+        .filter(role_grant::Column::WithdrawnAt.is_null());
+    let rows = query.all(db).await.map_err(fault("reading somebody's roles"))?;
+    Ok(rows.into_iter().filter(|row| row.expires_at.is_none_or(|end| end > at.0)).collect())
+}
+
+/// What stops tokens of an issuer.
+pub(super) async fn list_workload_blocks(db: &Reader, issuer: &str) -> Result<Vec<workload_block::Model>, Fault> {
+    let query = workload_block::Entity::find().filter(workload_block::Column::Issuer.eq(issuer));
+    query.all(db).await.map_err(fault("reading which workloads are blocked"))
+}
+
+pub(super) async fn find_elevation(db: &Reader, credential_id: &str) -> Result<Option<elevation::Model>, Fault> {
+    elevation::Entity::find_by_id(credential_id).one(db).await.map_err(fault("looking a step-up up"))
 }
 
 /// The repository that a name, in any spelling, means here.
@@ -183,6 +249,14 @@ pub(super) async fn save_use(db: &Chores, token_id: &str, at: Micros) -> Result<
         OnConflict::column(token_use::Column::TokenId).update_column(token_use::Column::LastUsedAt).to_owned();
     let insert = token_use::Entity::insert(row).on_conflict(conflict);
     insert.exec_without_returning(db).await.map_err(fault("writing when a token was last used"))?;
+    Ok(())
+}
+
+/// When a session was last used.
+pub(super) async fn save_session_use(db: &Chores, id: &str, at: Micros) -> Result<(), Fault> {
+    let row = session::ActiveModel { used_at: Set(at.0), ..Default::default() };
+    let update = session::Entity::update_many().set(row).filter(session::Column::Id.eq(id));
+    update.exec(db).await.map_err(fault("writing when a session was last used"))?;
     Ok(())
 }
 

@@ -12,7 +12,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Gate, act::PullFile, grant::Granted, identity::Actor, object::File, resolve, sql, windows::Lease};
+use super::{
+    Gate,
+    act::PullFile,
+    grant::Granted,
+    identity::{self, Actor},
+    object::File,
+    resolve, sql,
+    windows::Lease,
+};
 use crate::{
     clock,
     domain::{refusal::Fault, role::Environment, time::Micros},
@@ -154,11 +162,8 @@ impl Held {
         if self.actor.is_expired(clock::now()) {
             return Ok(Now::Over);
         }
-        if let Some(id) = self.actor.token_id() {
-            let token = sql::find_token_by_id(reader, id).await?;
-            if token.is_none_or(|token| token.revoked_at.is_some()) {
-                return Ok(Now::Over);
-            }
+        if !identity::still_holds(&self.gate, &self.actor).await? {
+            return Ok(Now::Over);
         }
         // Read before the rest is judged: should it be given another time meanwhile, that is one more change.
         let standing = sql::find_standing(reader, &self.file.revision.id, &self.environment).await?;

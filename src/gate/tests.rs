@@ -53,6 +53,7 @@ impl Bench {
             reserved_namespaces: Vec::new(),
         };
         let gate = Gate::new(Parts {
+            identity: crate::gate::Identity::default(),
             store: store.clone(),
             ledger,
             access: Access::built_in().await.unwrap(),
@@ -143,7 +144,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// One that could be ours.
 fn unknown_token() -> String {
     let random = clock::new_id().repeat(2).into_bytes();
-    token::compose(token::Shape::Own, &std::array::from_fn(|i| random[i % random.len()]))
+    token::compose(token::Class::Service, token::Shape::Own, &std::array::from_fn(|i| random[i % random.len()]))
 }
 
 fn bearer(token: &str) -> HeaderMap {

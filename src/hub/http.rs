@@ -15,7 +15,6 @@ use crate::{
     domain::{
         pattern::{encode_path, encode_segment},
         refusal::{Code, Refusal},
-        role::Role,
         time::Micros,
     },
     endpoint::{
@@ -215,11 +214,11 @@ async fn auth_check(_: App, _: Granted<ViewRepository>, (): ()) -> Result<Json, 
 
 async fn whoami(app: App, may: Granted<ReadAccount>, (): ()) -> Result<Json, Refusal> {
     let actor = may.actor();
-    let environments = app.gate.environments().iter().filter(|e| actor.reach().covers(&e.name));
+    let environments = app.gate.environments().iter().filter(|e| actor.reaches(&e.name));
     let orgs: Vec<Value> = environments
         .map(|e| json!({"type": "org", "id": e.name.as_str(), "name": e.name.as_str(), "fullname": e.name.as_str(), "isEnterprise": true}))
         .collect();
-    let role = actor.role().map(Role::word).unwrap_or_default();
+    let role = actor.role_words().join(",");
     Ok(Json::new(&json!({
         "type": "user", "id": actor.token_id(), "name": actor.name(), "fullname": actor.name(), "email": null,
         "emailVerified": false, "canPay": false, "isPro": false, "orgs": orgs,

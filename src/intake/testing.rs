@@ -223,6 +223,7 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
     let upstream = upstream.unwrap();
     let research = Environment::new("research").unwrap();
     let gate = Gate::new(Parts {
+        identity: crate::gate::Identity::default(),
         store: store.clone(),
         ledger: ledger.clone(),
         access: Access::built_in().await.unwrap(),

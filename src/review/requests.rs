@@ -138,7 +138,7 @@ fn name(kind: &str, repo: &str) -> String {
 }
 
 fn sees_all(actor: &Actor) -> bool {
-    matches!(actor.role(), Some(Role::Reviewer | Role::Auditor | Role::PolicyAdmin | Role::Operator))
+    [Role::Reviewer, Role::Auditor, Role::PolicyAdmin, Role::Operator].into_iter().any(|role| actor.has(role))
 }
 
 fn unknown(what: &str) -> Refusal {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 
-use crate::domain::network::Network;
+use crate::domain::subnet::Network;
 
 /// The proxies that may say whose request they hand on.
 #[derive(Clone, Debug, Default)]

@@ -16,7 +16,7 @@ use tokio::{
 
 use self::secure::Authority;
 use super::*;
-use crate::domain::network::Network;
+use crate::domain::subnet::Network;
 
 /// Limits that a test can wait for; what it does not wait for is far away.
 fn short() -> Limits {

@@ -19,14 +19,20 @@ pub enum Given {
     Roles,
     Work,
     Host,
+    /// Commands on the host, and people of some roles.
+    RolesAndHost,
+    Directory,
+    /// Whoever comes in, before they have a role: signing in is not switched off by policy, so no row names these.
+    Newcomers,
 }
 
 impl Given {
     pub fn fits(self, subject: Subject) -> bool {
         match subject {
-            Subject::Role(_) => self == Self::Roles,
+            Subject::Role(_) => matches!(self, Self::Roles | Self::RolesAndHost),
             Subject::Work => self == Self::Work,
-            Subject::Host => self == Self::Host,
+            Subject::Host => matches!(self, Self::Host | Self::RolesAndHost),
+            Subject::Directory => self == Self::Directory,
             Subject::Anonymous => false,
         }
     }
@@ -36,6 +42,9 @@ impl Given {
             Self::Roles => "roles",
             Self::Work => "system:work",
             Self::Host => "system:host",
+            Self::RolesAndHost => "roles and system:host",
+            Self::Directory => "system:directory",
+            Self::Newcomers => "nobody by a row",
         }
     }
 }
@@ -73,6 +82,36 @@ pub const ACTS: &[Act] = &[
     act("token.revoke", Given::Host, &["/tokens/**"]),
     act("token.list", Given::Host, &["/tokens/**"]),
     act("gateway.run", Given::Host, &["/gateway"]),
+    act("roles.change", Given::Host, &["/gateway"]),
+    act("host-code.make", Given::Host, &["/gateway"]),
+    act("session.begin", Given::Newcomers, &["/account"]),
+    act("session.elevate", Given::Newcomers, &["/account"]),
+    act("session.end", Given::Newcomers, &["/account"]),
+    act("device.begin", Given::Newcomers, &["/account"]),
+    act("device.take", Given::Newcomers, &["/account"]),
+    act("token.refresh", Given::Newcomers, &["/account"]),
+    act("token.exchange", Given::Newcomers, &["/account"]),
+    act("token.report", Given::Newcomers, &["/account"]),
+    act("page.view", Given::Roles, &["/account"]),
+    act("device.answer", Given::Roles, &["/account"]),
+    act("token.create-own", Given::Roles, &["/account"]),
+    act("token.list-own", Given::Roles, &["/account"]),
+    act("token.revoke-own", Given::Roles, &["/tokens/*"]),
+    act("token.issue", Given::Roles, &["/tokens/**"]),
+    act("token.read", Given::Roles, &["/tokens/**"]),
+    act("token.end", Given::Roles, &["/tokens/*"]),
+    act("person.read", Given::RolesAndHost, &["/people/**"]),
+    act("person.deactivate", Given::RolesAndHost, &["/people/*"]),
+    act("person.reactivate", Given::RolesAndHost, &["/people/*"]),
+    act("role.grant", Given::Roles, &["/people/*"]),
+    act("role.withdraw", Given::Roles, &["/people/*"]),
+    act("workload.block", Given::RolesAndHost, &["/workloads"]),
+    act("directory.read", Given::Directory, &["/people/**", "/groups/**"]),
+    act("directory.write", Given::Directory, &["/people/**", "/groups/**"]),
+    act("credential.keep-own", Given::Roles, &["/account"]),
+    act("credential.keep", Given::Host, &["/credentials/**"]),
+    act("terms.read", Given::Roles, REPOSITORY),
+    act("terms.accept", Given::Roles, REPOSITORY),
 ];
 
 const REPOSITORY: &[&str] = &["/models/*/*", "/datasets/*/*", "/spaces/*/*"];

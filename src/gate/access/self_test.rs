@@ -81,7 +81,7 @@ fn lets_nobody_unknown_in(access: &Access) -> Result<(), Fault> {
 }
 
 fn leaves_every_act_to_someone(access: &Access) -> Result<(), Fault> {
-    for act in acts::ACTS {
+    for act in acts::ACTS.iter().filter(|act| act.given_to != acts::Given::Newcomers) {
         let mut given = access.rows.iter().filter(|row| row.allow && row.act == act.word);
         let reached = given.any(|row| {
             let environment = if row.environment == EVERY { "any" } else { &row.environment };
