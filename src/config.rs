@@ -7,6 +7,7 @@
 mod front;
 mod identity;
 mod keys;
+mod namespaces;
 mod place;
 mod secret;
 mod show;
@@ -44,6 +45,7 @@ use crate::{
     gate::{
         EnvironmentSetting,
         admission::{DataClass, PROFILES},
+        rights::NamespaceRule,
     },
     upstream,
 };
@@ -90,18 +92,8 @@ pub struct Upstream {
     /// What the hub's webhook says to be heard.
     pub webhook_secret: Option<Secret>,
     pub webhook_secret_file: Option<PathBuf>,
-    pub namespaces: Vec<Namespace>,
-}
-
-/// Whose repositories at the hub are open to whom, though they are private there.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Namespace {
-    pub name: String,
-    #[serde(default)]
-    pub groups: Vec<String>,
-    #[serde(default)]
-    pub environments: Vec<String>,
+    /// Whose repositories that are private at the hub are open to whom.
+    pub namespaces: Vec<NamespaceRule>,
 }
 
 impl Config {
@@ -262,7 +254,7 @@ struct RawUpstream {
     poll: Option<String>,
     webhook_secret: Option<Secret>,
     webhook_secret_file: Option<PathBuf>,
-    namespaces: Vec<Namespace>,
+    namespaces: Vec<namespaces::Raw>,
 }
 
 impl Raw {
@@ -317,8 +309,8 @@ impl Raw {
                 .map(|text| namespace(text))
                 .collect::<Result<_, _>>()?,
             identity: identity::check(self.identity, &environments)?,
+            upstream: upstream(self.upstream, &environments, origins)?,
             environments,
-            upstream: upstream(self.upstream, origins)?,
             intake: intake(&self.intake)?,
             admission,
             storage: storage(&self.storage)?,
@@ -411,7 +403,11 @@ fn storage(raw: &RawStorage) -> Result<StorageRules, String> {
     Ok(StorageRules { quota, keep_free, evict })
 }
 
-fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upstream, String> {
+fn upstream(
+    raw: RawUpstream,
+    environments: &[EnvironmentSetting],
+    origins: &BTreeMap<String, Origin>,
+) -> Result<Upstream, String> {
     let text = raw.url.unwrap_or_else(|| HUB.to_owned());
     let url = Url::parse(&text).map_err(|_| "`upstream.url` is not a URL such as https://huggingface.co".to_owned())?;
     let mut allow_hosts = raw.allow_hosts.unwrap_or_else(|| HUB_HOSTS.map(str::to_owned).to_vec());
@@ -433,7 +429,7 @@ fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upst
         poll: poll(raw.poll.as_deref().unwrap_or("1h"))?,
         webhook_secret: webhook_secret(raw.webhook_secret, raw.webhook_secret_file.as_deref())?,
         webhook_secret_file: raw.webhook_secret_file,
-        namespaces: raw.namespaces,
+        namespaces: raw.namespaces.iter().map(|one| one.check(environments)).collect::<Result<_, _>>()?,
     })
 }
 

@@ -4,6 +4,7 @@
 //!
 //! *Invariants*: a token for a machine names its environment; every token ends.
 
+pub mod credentials;
 pub mod http;
 pub mod sql;
 

@@ -79,6 +79,7 @@ impl Identity {
             people: !self.providers.is_empty(),
             fresh_for: self.fresh_for,
             acr: self.acr.clone(),
+            ..gate::Identity::default()
         }
     }
 }

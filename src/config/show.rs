@@ -92,6 +92,16 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
         (None, None) => {}
     }
     all.push(("[upstream]".to_owned(), lines));
+    for (n, rule) in upstream.namespaces.iter().enumerate() {
+        let path = |key: &str| format!("upstream.namespaces.{n}.{key}");
+        let environments: Vec<String> = rule.environments.iter().map(ToString::to_string).collect();
+        let lines = vec![
+            (path("name"), text(&rule.name)),
+            (path("groups"), list(&rule.groups)),
+            (path("environments"), list(&environments)),
+        ];
+        all.push(("[[upstream.namespaces]]".to_owned(), lines));
+    }
     let limit = text(&size::text(config.intake.whole_file_limit));
     all.push(("[intake]".to_owned(), vec![line("intake.whole_file_limit", limit)]));
     let admission = &config.admission;

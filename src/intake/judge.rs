@@ -30,7 +30,7 @@ use crate::{
         act::DecideRevision,
         admission::{Asker, Kind as Effect, Matched, Outcome, Question},
         grant::Granted,
-        resolve::now_of,
+        resolve::{now_of, repo_of},
     },
     store::tables::{
         file, history, hub_state, knowledge as row, report, repository, revision, standing as standing_row,
@@ -154,6 +154,9 @@ pub(super) async fn rule(
     let ancestors = ancestors(may, &matter.revision, &setting.name, matter.at).await?;
     facts.set(Field::AncestorsApproved, ancestors, "catalogue", matter.at)?;
     facts.set(Field::ApprovedBefore, matches!(now, Now::Approved | Now::Expired), "here", matter.at)?;
+    if repo_of(matter.repository.clone()).is_ok_and(|repo| app.gate.maps_namespace(&repo.hub_name, &setting.name)) {
+        facts.set(Field::PrivateMapped, true, "policy", matter.at)?;
+    }
     let over = before.as_ref().and_then(|row| row.expires_at).is_some_and(|end| end <= matter.at.0);
     facts.set(Field::ApprovalExpired, over, "here", matter.at)?;
     let base = prose::base_of(app, may, matter, &setting.name).await?;

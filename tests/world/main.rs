@@ -24,6 +24,7 @@ mod crash;
 mod deciding;
 mod demo;
 mod front;
+mod gated;
 mod herd;
 mod intake;
 mod leaks;
