@@ -7,6 +7,7 @@
 pub mod credentials;
 pub mod http;
 pub mod sql;
+pub mod terms;
 
 use serde_json::json;
 

@@ -251,6 +251,21 @@ fn trusted_proxies_are_networks() {
 }
 
 #[test]
+fn a_private_namespace_is_opened_to_somebody_who_is_known() {
+    let of = |rest: &str| read(&format!("[[upstream.namespaces]]\nname = 'acme-lab'\n{rest}"), &[]);
+    let config = of("groups = ['ml']\nenvironments = ['research']").unwrap();
+    let rule = &config.upstream.namespaces[0];
+    assert_eq!(
+        (rule.name.as_str(), rule.groups[0].as_str(), rule.environments[0].as_str()),
+        ("acme-lab", "ml", "research")
+    );
+    assert!(config.to_toml().contains("[[upstream.namespaces]]\nname = \"acme-lab\""));
+    assert!(of("").unwrap_err().contains("to nobody"));
+    assert!(of("environments = ['moon']").unwrap_err().contains("`moon`, which is not configured"));
+    assert!(read("[[upstream.namespaces]]\nname = 'a/b'\ngroups = ['x']", &[]).unwrap_err().contains("`a/b`"));
+}
+
+#[test]
 fn people_sign_in_only_over_tls() {
     let check = |listen: &str, public_url: &str, tls: bool, proxies: bool| {
         Front { listen: listen.parse().unwrap(), public_url, tls, proxies, people: true }.check(&mut Vec::new())

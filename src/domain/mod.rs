@@ -25,5 +25,6 @@ mod sequences;
 pub mod spelling;
 pub mod standing;
 pub mod subnet;
+pub mod terms;
 pub mod time;
 pub mod token;

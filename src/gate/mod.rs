@@ -121,6 +121,8 @@ struct Inner {
     files: Cache<FileKey, File>,
     /// What is closed at the hub, by epoch and name.
     closed: Cache<(u64, RepoName), Option<Arc<rights::Closed>>>,
+    /// Whom the hub has just said no to, by epoch, name and owner: it is not asked again for each of their requests.
+    no_right: moka::sync::Cache<(u64, RepoName, String), ()>,
     leases: Leases,
     counted: Counted<CountKey>,
     denials: Counted<DenialKey>,
@@ -157,6 +159,7 @@ impl Gate {
             revisions: remembered(50_000).build(),
             files: Cache::builder().max_capacity(200_000).time_to_live(Duration::from_mins(5)).build(),
             closed: Cache::builder().max_capacity(50_000).time_to_live(Duration::from_mins(5)).build(),
+            no_right: moka::sync::Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(30)).build(),
             leases: Leases::new(),
             counted: Counted::new(),
             denials: Counted::new(),

@@ -170,6 +170,12 @@ pub(super) async fn seen_with_own(by: Asker<'_>, name: &RepoName) -> Result<Opti
 /// Finds a credential that opens the repository for whoever asks, and remembers that it does.
 async fn bring(by: Asker<'_>, name: &RepoName, upstream_id: &str, known: bool) -> Result<(), Refusal> {
     let Asker { gate, actor, environment } = by;
+    let whose =
+        actor.person().map_or_else(|| format!("in {environment}"), |person| format!("{} in {environment}", person.id));
+    let asked = (gate.epoch(), name.clone(), whose);
+    if gate.0.no_right.contains_key(&asked) {
+        return Err(no_right(name));
+    }
     gate.may_ask_upstream(actor)?;
     if opens(gate.upstream(), name).await? {
         // What the gateway's own token opened from the first is nobody's in particular.
@@ -180,9 +186,14 @@ async fn bring(by: Asker<'_>, name: &RepoName, upstream_id: &str, known: bool) -
             return remember(gate, name, upstream_id, &row.id).await;
         }
     }
+    gate.0.no_right.insert(asked, ());
+    Err(no_right(name))
+}
+
+fn no_right(name: &RepoName) -> Refusal {
     let sentence = format!("{name} is gated or private at the hub, and no credential that is yours opens it.");
-    Err(Refusal::new(Code::NoRightAtHub, sentence)
-        .hint("Ask for access on its page at the hub, then give Weighbridge your hub token, or ask your operator."))
+    Refusal::new(Code::NoRightAtHub, sentence)
+        .hint("Ask for access on its page at the hub, then give Weighbridge your hub token, or ask your operator.")
 }
 
 async fn opens(upstream: &Upstream, name: &RepoName) -> Result<bool, Refusal> {

@@ -25,7 +25,7 @@ use crate::{
         Reader, fault,
         tables::{
             approval, blob, file, hidden_file, history, knowledge, listing, pin, pointer, report, repository,
-            repository_name, request, revision, revoked_file, standing, tensor_list,
+            repository_name, request, revision, revoked_file, standing, tensor_list, terms,
         },
     },
 };
@@ -429,6 +429,20 @@ pub async fn find_tensors(db: &Reader, revision_id: &str, path: &str) -> Result<
     let id = (revision_id.to_owned(), path.to_owned());
     let row = tensor_list::Entity::find_by_id(id).one(db).await.map_err(fault("reading a list of tensors"))?;
     Ok(row.map(|row| row.list))
+}
+
+/// The sha256 of the terms that are accepted of a repository in an environment.
+pub async fn find_accepted_terms(
+    db: &Reader,
+    repository_id: &str,
+    environment: &Environment,
+) -> Result<Option<String>, Fault> {
+    let query = terms::Entity::find()
+        .filter(terms::Column::RepositoryId.eq(repository_id))
+        .filter(terms::Column::Environment.eq(environment.as_str()))
+        .filter(terms::Column::WithdrawnAt.is_null());
+    let row = query.one(db).await.map_err(fault("looking for accepted terms"))?;
+    Ok(row.map(|row| row.text_sha256))
 }
 
 pub async fn find_revision_by_id(db: &impl ConnectionTrait, id: &str) -> Result<Option<revision::Model>, Fault> {

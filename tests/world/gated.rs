@@ -205,6 +205,8 @@ async fn what_is_private_at_the_hub_is_not_there_for_those_it_is_not_open_to() {
         let world = &world;
         async move { world.get("/api/models", &token).await.text() }
     };
+    let found = world.get("/-/api/v1/upstream/models?search=secret", &prod).await.text();
+    assert!(!found.contains("secret"), "{found}");
     assert!(listed(research).await.contains("acme-lab/secret"));
     assert!(!listed(prod).await.contains("acme-lab"));
 }
@@ -223,4 +225,63 @@ async fn the_same_as_absent(world: &World, token: &str) {
             assert_eq!(seen[0], seen[1], "{method} {shape}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accepted_terms_let_a_gated_model_through_until_they_are_another_text() {
+    let settings = vec![("WEIGHBRIDGE_ADMISSION__PROFILE", "guarded".to_owned())];
+    let world = World::start(WorldOptions { sample: false, settings, ..WorldOptions::default() }).await;
+    let card = |prompt: &str| serde_json::json!({"license": "apache-2.0", "extra_gated_prompt": prompt});
+    let model = world.hub.model("theirs/gated");
+    model.commit("Add").file("README.md", "A model.").lfs("model.safetensors", Content::safetensors(5, 60_000)).push();
+    world.hub.model("theirs/gated").gated(Gated::Auto).card(card("Be good"));
+    let (developer, reviewer) = (world.developer().await, world.token("reviewer", "").await);
+    let path = "/theirs/gated/resolve/main/model.safetensors";
+    let refused = settled(&world, path, &developer).await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    let shown = world.api_command(&["terms", "show", "theirs/gated", "--env", "research"], &reviewer).await.good();
+    assert!(shown.out.contains("Be good") && shown.out.contains("Not accepted in research"), "{}", shown.out);
+    // Nobody accepts what they were not shown, and a developer accepts nothing.
+    let api = "/-/api/v1/environments/research/terms/models/theirs/gated";
+    let other = serde_json::json!({"text_sha256": "0".repeat(64), "reason": "we may"});
+    let client = wire::client();
+    let post = |token: String, body: Value| {
+        let request = client.post(format!("{}{api}", world.url())).bearer_auth(token).json(&body);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(post(reviewer.clone(), other.clone()).await, 409);
+    assert_eq!(post(developer.clone(), other).await, 403);
+    let words = ["terms", "accept", "theirs/gated", "--env", "research", "--reason", "legal said yes", "--yes"];
+    world.api_command(&words, &reviewer).await.good();
+    let told = world.api_command(&["terms", "show", "theirs/gated", "--env", "research"], &reviewer).await.good();
+    assert!(told.out.contains("Accepted on record in research"), "{}", told.out);
+    let rules = "SELECT rules FROM standing WHERE environment = 'research' ORDER BY changed_at DESC";
+    let answered = async {
+        while world.query_text(rules).await.first().is_none_or(|rules| rules.contains("W-013")) {
+            settled(&world, path, &developer).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), answered).await.expect("W-013 has its answer");
+    let elsewhere = "SELECT rules FROM standing WHERE environment = 'prod' ORDER BY changed_at DESC";
+    assert!(
+        world.query_text(elsewhere).await[0].contains("W-013"),
+        "what is accepted in research is accepted there only"
+    );
+    // Another text is missing again.
+    world.hub.model("theirs/gated").card(card("Be better")).commit("Ask for more").file("README.md", "More.").push();
+    let operator = world.token("operator", "").await;
+    world.api_command(&["prefetch", "theirs/gated@main", "--env", "research"], &operator).await;
+    let other = async {
+        loop {
+            let told = world.api_command(&["terms", "show", "theirs/gated", "--env", "research"], &reviewer).await;
+            if told.out.contains("Be better") {
+                assert!(told.out.contains("Not accepted in research"), "{}", told.out);
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), other).await.expect("the new text is read");
+    world.ledger_is_whole().await;
 }
