@@ -4,8 +4,10 @@
 //! because orchestrators inject their own. This is the one place that reads environment variables, and it never shows a
 //! secret: `Secret` prints as `(hidden)`.
 
+mod front;
 mod identity;
 mod keys;
+mod namespaces;
 mod place;
 mod secret;
 mod show;
@@ -25,7 +27,9 @@ use std::{
 use serde::Deserialize;
 use url::Url;
 
+use self::front::{Front, own_url, public_url};
 pub use self::{
+    front::TlsFiles,
     identity::{DirectorySubject, Identity, Provider},
     keys::nearest,
     place::{read_secret_file, stored_sign_in},
@@ -37,10 +41,11 @@ use crate::{
         Following, Publishers,
         storage::{Evict, StorageRules},
     },
-    domain::{name::RepoName, role::Environment, span},
+    domain::{name::RepoName, role::Environment, span, subnet::Network},
     gate::{
         EnvironmentSetting,
         admission::{DataClass, PROFILES},
+        rights::NamespaceRule,
     },
     upstream,
 };
@@ -51,6 +56,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Without a trailing slash.
     pub public_url: String,
+    pub tls: Option<TlsFiles>,
+    /// Who may say whose request it hands on.
+    pub trusted_proxies: Vec<Network>,
     pub data_dir: PathBuf,
     pub database_url: String,
     pub blobs_url: String,
@@ -61,10 +69,6 @@ pub struct Config {
     pub admission: Admission,
     pub storage: StorageRules,
     pub identity: Identity,
-    /// Certificate and key, when the gateway speaks TLS itself.
-    pub tls: Option<Tls>,
-    /// Networks whose word on where a request came from is believed.
-    pub trusted_proxies: Vec<String>,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub replica: String,
@@ -88,26 +92,8 @@ pub struct Upstream {
     /// What the hub's webhook says to be heard.
     pub webhook_secret: Option<Secret>,
     pub webhook_secret_file: Option<PathBuf>,
-    pub namespaces: Vec<Namespace>,
-}
-
-/// Whose repositories at the hub are open to whom, though they are private there.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Namespace {
-    pub name: String,
-    #[serde(default)]
-    pub groups: Vec<String>,
-    #[serde(default)]
-    pub environments: Vec<String>,
-}
-
-/// See `Config::tls`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    pub cert_file: PathBuf,
-    pub key_file: PathBuf,
+    /// Whose repositories that are private at the hub are open to whom.
+    pub namespaces: Vec<NamespaceRule>,
 }
 
 impl Config {
@@ -209,6 +195,8 @@ pub struct Admission {
 struct Raw {
     listen: Option<String>,
     public_url: Option<String>,
+    tls: front::RawTls,
+    trusted_proxies: Vec<String>,
     data_dir: Option<PathBuf>,
     database_url: Option<String>,
     blobs_url: Option<String>,
@@ -219,8 +207,6 @@ struct Raw {
     admission: RawAdmission,
     storage: RawStorage,
     identity: identity::Raw,
-    tls: Option<Tls>,
-    trusted_proxies: Vec<String>,
     drain_delay_seconds: Option<u64>,
     drain_timeout_seconds: Option<u64>,
     replica: Option<String>,
@@ -268,7 +254,7 @@ struct RawUpstream {
     poll: Option<String>,
     webhook_secret: Option<Secret>,
     webhook_secret_file: Option<PathBuf>,
-    namespaces: Vec<Namespace>,
+    namespaces: Vec<namespaces::Raw>,
 }
 
 impl Raw {
@@ -278,10 +264,16 @@ impl Raw {
         let listen: SocketAddr = listen
             .parse()
             .map_err(|_| format!("`listen` must be an address with a port, such as 0.0.0.0:8080, not `{listen}`"))?;
+        let tls = self.tls.check()?;
+        let trusted_proxies = front::networks(&self.trusted_proxies)?;
         let public_url = match &self.public_url {
-            Some(text) => public_url(text, &mut warnings)?,
-            None => own_url(listen, &mut warnings),
+            Some(text) => public_url(text)?,
+            None => own_url(listen, tls.is_some(), &mut warnings),
         };
+        let proxies = !trusted_proxies.is_empty();
+        let people = self.identity.has_people();
+        let front = Front { listen, public_url: &public_url, tls: tls.is_some(), proxies, people };
+        front.check(&mut warnings)?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         if data_dir.as_os_str().is_empty() {
             return Err("`data_dir` is empty".to_owned());
@@ -306,6 +298,8 @@ impl Raw {
         Ok(Config {
             listen,
             public_url,
+            tls,
+            trusted_proxies,
             database_url: one_of("database_url", database_url, &["sqlite:", "postgres://", "postgresql://"])?,
             blobs_url: one_of("blobs_url", blobs_url, &["file://", "s3://"])?,
             data_dir,
@@ -315,10 +309,8 @@ impl Raw {
                 .map(|text| namespace(text))
                 .collect::<Result<_, _>>()?,
             identity: identity::check(self.identity, &environments)?,
+            upstream: upstream(self.upstream, &environments, origins)?,
             environments,
-            tls: self.tls,
-            trusted_proxies: self.trusted_proxies,
-            upstream: upstream(self.upstream, origins)?,
             intake: intake(&self.intake)?,
             admission,
             storage: storage(&self.storage)?,
@@ -329,55 +321,6 @@ impl Raw {
             origins: BTreeMap::new(),
             warnings,
         })
-    }
-}
-
-fn public_url(text: &str, warnings: &mut Vec<String>) -> Result<String, String> {
-    let wrong = |why: &str| {
-        format!("`public_url` {why}: write it as https://host[:port][/prefix], not `{}`", secret::hide_in_url(text))
-    };
-    let url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
-    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return Err(wrong("is not a web address"));
-    }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("has more than a host and a path"));
-    }
-    if text.ends_with('/') {
-        return Err(wrong("ends with a slash"));
-    }
-    if url.path().contains("//") || url.path().contains('%') || url.path().split('/').any(|s| s == "-") {
-        return Err(wrong("has a path that cannot be a prefix"));
-    }
-    if url.scheme() == "http" && !is_loopback(&url) {
-        warnings.push(
-            "`public_url` is plain http: tokens and models cross the network unencrypted. Put TLS in front.".to_owned(),
-        );
-    }
-    Ok(text.to_owned())
-}
-
-/// Without a `public_url`, what this machine itself can use.
-fn own_url(listen: SocketAddr, warnings: &mut Vec<String>) -> String {
-    if listen.ip().is_loopback() {
-        return format!("http://{listen}");
-    }
-    warnings.push(
-        "`public_url` is not set, so links and sign-ins point to this machine only. Set what clients use.".to_owned(),
-    );
-    if listen.ip().is_unspecified() {
-        format!("http://127.0.0.1:{}", listen.port())
-    } else {
-        format!("http://{listen}")
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
     }
 }
 
@@ -460,7 +403,11 @@ fn storage(raw: &RawStorage) -> Result<StorageRules, String> {
     Ok(StorageRules { quota, keep_free, evict })
 }
 
-fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upstream, String> {
+fn upstream(
+    raw: RawUpstream,
+    environments: &[EnvironmentSetting],
+    origins: &BTreeMap<String, Origin>,
+) -> Result<Upstream, String> {
     let text = raw.url.unwrap_or_else(|| HUB.to_owned());
     let url = Url::parse(&text).map_err(|_| "`upstream.url` is not a URL such as https://huggingface.co".to_owned())?;
     let mut allow_hosts = raw.allow_hosts.unwrap_or_else(|| HUB_HOSTS.map(str::to_owned).to_vec());
@@ -482,7 +429,7 @@ fn upstream(raw: RawUpstream, origins: &BTreeMap<String, Origin>) -> Result<Upst
         poll: poll(raw.poll.as_deref().unwrap_or("1h"))?,
         webhook_secret: webhook_secret(raw.webhook_secret, raw.webhook_secret_file.as_deref())?,
         webhook_secret_file: raw.webhook_secret_file,
-        namespaces: raw.namespaces,
+        namespaces: raw.namespaces.iter().map(|one| one.check(environments)).collect::<Result<_, _>>()?,
     })
 }
 

@@ -1,6 +1,9 @@
-//! The ledger's signing key: 32 bytes in a file that only its owner can read, made once.
+//! The gateway's own keys, each 32 bytes in a file that only its owner can read, made once: what signs the ledger, and
+//! what seals other people's secrets.
 //!
-//! Never shows the key, never replaces it, and never uses one that others can read.
+//! Never shows a key, never replaces it, and never uses one that others can read.
+
+mod seal;
 
 use std::{
     fmt, fs,
@@ -14,6 +17,7 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 
+pub use self::seal::SealKey;
 use crate::domain::refusal::Fault;
 
 /// The key that signs checkpoints.
@@ -24,23 +28,9 @@ pub struct LedgerKey {
 
 impl LedgerKey {
     /// Reads the key; `None` when there is no such file.
-    #[allow(clippy::disallowed_methods, reason = "keys are files")]
     pub fn load(data_dir: &Path) -> Result<Option<Self>, Fault> {
         let path = path(data_dir);
-        let meta = match fs::metadata(&path) {
-            Ok(meta) => meta,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Fault::because(format!("reading the key file {}", path.display()), error)),
-        };
-        if meta.mode() & 0o077 != 0 {
-            return Err(Fault::new(format!(
-                "the key file {} can be read by others: give it to its owner alone (chmod 600), and if others have \
-                 logged in to this machine, ask who",
-                path.display()
-            )));
-        }
-        let seed =
-            fs::read(&path).map_err(|e| Fault::because(format!("reading the key file {}", path.display()), e))?;
+        let Some(seed) = read(&path)? else { return Ok(None) };
         Self::from_seed(&seed)
             .map(Some)
             .ok_or_else(|| Fault::new(format!("the key file {} is {} bytes, not 32", path.display(), seed.len())))
@@ -52,9 +42,7 @@ impl LedgerKey {
             return Ok(key);
         }
         let path = path(data_dir);
-        let mut seed = [0; 32];
-        fill(&mut seed)?;
-        make_file(&path, &seed).map_err(|e| Fault::because(format!("making the key file {}", path.display()), e))?;
+        make(&path)?;
         Self::load(data_dir)?.ok_or_else(|| Fault::new(format!("the key file {} is gone again", path.display())))
     }
 
@@ -85,6 +73,30 @@ pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("keys").join("ledger.key")
 }
 
+/// What a key file holds; `None` when there is none.
+#[allow(clippy::disallowed_methods, reason = "keys are files")]
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::because(format!("reading the key file {}", path.display()), error)),
+    };
+    if meta.mode() & 0o077 != 0 {
+        return Err(Fault::new(format!(
+            "the key file {} can be read by others: give it to its owner alone (chmod 600), and if others have \
+             logged in to this machine, ask who",
+            path.display()
+        )));
+    }
+    fs::read(path).map(Some).map_err(|e| Fault::because(format!("reading the key file {}", path.display()), e))
+}
+
+fn make(path: &Path) -> Result<(), Fault> {
+    let mut seed = [0; 32];
+    fill(&mut seed)?;
+    make_file(path, &seed).map_err(|e| Fault::because(format!("making the key file {}", path.display()), e))
+}
+
 /// Fills with random bytes of the operating system.
 pub fn fill(bytes: &mut [u8]) -> Result<(), Fault> {
     SystemRandom::new().fill(bytes).map_err(|_| Fault::new("asking the operating system for random bytes"))
@@ -98,7 +110,8 @@ fn make_file(path: &Path, seed: &[u8; 32]) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut unique = [0; 8];
     fill(&mut unique).map_err(io::Error::other)?;
-    let fresh = folder.join(format!("ledger.key.{:016x}", u64::from_be_bytes(unique)));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = folder.join(format!("{name}.{:016x}", u64::from_be_bytes(unique)));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     let linked = file.write_all(seed).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&fresh, path));
     fs::remove_file(&fresh)?;

@@ -3,10 +3,13 @@
 //! Never looks into a request; that is the endpoint's.
 
 mod files;
+pub mod forwarded;
 mod shares;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 mod watched;
+mod wire;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -34,8 +37,11 @@ use tokio::{
 };
 
 use self::{
+    forwarded::Proxies,
     shares::Shares,
+    tls::{LOOK, Tls},
     watched::{Answering, Idle, Watched},
+    wire::Wire,
 };
 use crate::{
     app::Stopping,
@@ -50,10 +56,11 @@ pub struct Limits {
     pub connections: usize,
     /// Of those, how many one IPv4 address or IPv6 /64 may have: nobody shall take them all alone.
     pub from_one_address: usize,
-    /// The same for this host itself. Sidecars, tests and above all a proxy in front of us come from there, and then
-    /// everybody does; half of all is left to the others whatever it does.
-    pub from_this_host: usize,
-    /// From the beginning of a connection to the end of the first request's headers, and of each later one's.
+    /// The same for this host itself and for each trusted proxy: everybody else may come through one of them. Half of
+    /// all is left to the others whatever it does.
+    pub from_a_proxy: usize,
+    /// From the beginning of a connection to the end of the first request's headers, the TLS handshake included, and of
+    /// each later one's.
     pub header_time: Duration,
     /// How long a connection is kept on which nothing is asked. HTTP/1 is held to `header_time` between requests.
     pub quiet: Duration,
@@ -66,7 +73,7 @@ impl Default for Limits {
         Self {
             connections: 8192,
             from_one_address: 256,
-            from_this_host: 4096,
+            from_a_proxy: 4096,
             header_time: Duration::from_secs(10),
             quiet: Duration::from_mins(1),
             idle: Duration::from_mins(2),
@@ -74,34 +81,47 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    fn of(&self, peer: IpAddr) -> usize {
-        if peer.to_canonical().is_loopback() { self.from_this_host } else { self.from_one_address }
+/// Where connections come in, and whom they come from.
+pub struct Door {
+    pub listener: TcpListener,
+    /// Without it, plain HTTP.
+    pub tls: Option<Tls>,
+    pub proxies: Proxies,
+    pub limits: Limits,
+}
+
+/// What every connection needs of the door.
+struct Behind {
+    router: Router,
+    tls: Option<Tls>,
+    proxies: Proxies,
+    limits: Limits,
+    stopping: Stopping,
+}
+
+impl Behind {
+    /// How many connections may come from there. Who asks on them is known too late to be counted: it is in the headers.
+    fn most(&self, peer: IpAddr) -> usize {
+        let many = peer.to_canonical().is_loopback() || self.proxies.has(peer);
+        if many { self.limits.from_a_proxy } else { self.limits.from_one_address }
     }
 }
 
 /// Accepts until told to stop; then lets running answers end, up to `drain`, and cuts what is left.
-pub async fn listen(
-    listener: TcpListener,
-    frame: Frame,
-    limits: Limits,
-    stopping: Stopping,
-    drain: Duration,
-) -> Result<(), Fault> {
+pub async fn listen(door: Door, frame: Frame, stopping: Stopping, drain: Duration) -> Result<(), Fault> {
     let router = Router::new();
     #[allow(clippy::disallowed_methods, reason = "the one place where the list of endpoints meets axum")]
     let router = router.fallback(move |request: Request<Body>| dispatch(frame.clone(), request));
-    files::make_room(limits.connections);
-    accept(listener, router, limits, stopping, drain).await
+    files::make_room(door.limits.connections);
+    if let Some(tls) = &door.tls {
+        tasks::spawn(tls.clone().follow(LOOK, stopping.begun()));
+    }
+    accept(door, router, stopping, drain).await
 }
 
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    stopping: Stopping,
-    drain: Duration,
-) -> Result<(), Fault> {
+async fn accept(door: Door, router: Router, stopping: Stopping, drain: Duration) -> Result<(), Fault> {
+    let Door { listener, tls, proxies, limits } = door;
+    let behind = Arc::new(Behind { router, tls, proxies, limits, stopping: stopping.clone() });
     let seats = Arc::new(Semaphore::new(limits.connections));
     let (shares, mut crowded) = (Shares::default(), Crowded::default());
     let mut stop = pin!(stopping.begun());
@@ -116,11 +136,11 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(share) = shares.take(peer.ip(), limits.of(peer.ip())) else {
+                let Some(share) = shares.take(peer.ip(), behind.most(peer.ip())) else {
                     crowded.tell(peer.ip());
                     continue;
                 };
-                let connection = connection(stream, peer, router.clone(), limits, stopping.clone());
+                let connection = connection(stream, peer, Arc::clone(&behind));
                 tasks::spawn(async move {
                     connection.await;
                     drop((share, seat));
@@ -162,17 +182,41 @@ impl Crowded {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, stopping: Stopping) {
+async fn connection(stream: TcpStream, peer: SocketAddr, behind: Arc<Behind>) {
     let _ = stream.set_nodelay(true);
     let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
-    let cut = Cut::default();
     let idle = Idle::default();
     let watched = Watched { stream, idle: idle.clone() };
-    let handle = cut.clone();
-    let router = TowerToHyperService::new(router);
-    let busy = idle.clone();
+    if !serve(watched, peer, &behind, &idle).await {
+        // The client must see a broken connection, never a clean end: reset it, and with it what the kernel still holds.
+        let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Answers what is asked on one connection. Returns whether it ended by itself; if not, nothing more may leave on it.
+async fn serve(watched: Watched, peer: SocketAddr, behind: &Arc<Behind>, idle: &Idle) -> bool {
+    let Behind { limits, stopping, .. } = &**behind;
+    // hyper's own limit on headers begins only when it knows which HTTP it is.
+    let mut silent = pin!(idle.silent(limits.header_time));
+    let mut over = pin!(stopping.is_over());
+    let wire = tokio::select! {
+        wire = Wire::new(watched, behind.tls.as_ref()) => wire,
+        () = &mut silent => return false,
+        () = &mut over => return false,
+    };
+    let wire = match wire {
+        Ok(wire) => wire,
+        Err(error) => {
+            tracing::debug!(%error, "a client that does not speak our TLS was turned away");
+            return true;
+        }
+    };
+    let cut = Cut::default();
+    let (handle, busy, inside) = (cut.clone(), idle.clone(), Arc::clone(behind));
+    let router = TowerToHyperService::new(behind.router.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer.ip()));
+        let client = inside.proxies.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(Peer(client));
         request.extensions_mut().insert(handle.clone());
         let (held, open, answer) = (busy.hold(), busy.begin(), router.call(request));
         async move {
@@ -181,17 +225,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
             answer.map(|answer| answer.map(|body| Body::new(Answering { body, _open: open })))
         }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_headers(100);
-    // hyper's own queue would add 400 KB to what each slow client holds.
-    builder.http1().max_buf_size(64 * 1024);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).max_header_list_size(32 * 1024);
-    let serving = builder.serve_connection(TokioIo::new(watched), service);
-    let mut serving = pin!(serving);
+    let builder = protocols(limits);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));
     let mut stop = pin!(stopping.begun());
-    let mut over = pin!(stopping.is_over());
-    // hyper's own limit on headers begins only when it knows which HTTP it is.
-    let mut silent = pin!(idle.silent(limits.header_time));
     let mut quiet = pin!(idle.quiet(limits.quiet));
     let mut dead = pin!(idle.over(limits.idle));
     // Asked to leave, a client may still be asking something; after that it has to go.
@@ -204,7 +240,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     let mut asked_to_leave = false;
     loop {
         tokio::select! {
-            _ = serving.as_mut() => return,
+            _ = serving.as_mut() => return true,
             () = &mut stop, if !told => {
                 told = true;
                 serving.as_mut().graceful_shutdown();
@@ -213,13 +249,20 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
                 asked_to_leave = true;
                 serving.as_mut().graceful_shutdown();
             }
-            () = &mut gone => break,
-            () = &mut silent => break,
-            () = cut.asked_for() => break,
-            () = &mut over => break,
-            () = &mut dead => break,
+            () = &mut gone => return false,
+            () = &mut silent => return false,
+            () = cut.asked_for() => return false,
+            () = &mut over => return false,
+            () = &mut dead => return false,
         }
     }
-    // The client must see a broken connection, never a clean end: reset it, and with it what the kernel still holds.
-    let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+}
+
+fn protocols(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_headers(100);
+    // hyper's own queue would add 400 KB to what each slow client holds.
+    builder.http1().max_buf_size(64 * 1024);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).max_header_list_size(32 * 1024);
+    builder
 }

@@ -10,6 +10,7 @@ mod m20261121_000004_change;
 mod m20261121_000005_jobs;
 mod m20261121_000006_tensors;
 mod m20261121_000007_identity;
+mod m20261121_000009_openings;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait::async_trait};
 
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_jobs::Migration),
             Box::new(m20261121_000006_tensors::Migration),
             Box::new(m20261121_000007_identity::Migration),
+            Box::new(m20261121_000009_openings::Migration),
         ]
     }
 }

@@ -9,8 +9,9 @@ use crate::{
     blobs::Blobs,
     config::Config,
     domain::refusal::Fault,
-    gate::{Gate, Parts, access::Access, admission::Admission},
+    gate::{self, Gate, Parts, access::Access, admission::Admission},
     intake::change,
+    keys::SealKey,
     ledger::{self, Ledger},
     sandbox::{self, Sandbox},
     store::{Store, sqlite_file},
@@ -35,7 +36,11 @@ impl Host {
         let admission = Admission::built_in(&config.admission.profile).await?;
         known_environments(access.environments().chain(admission.environments()), config)?;
         let gate = Gate::new(Parts {
-            identity: config.identity.for_gate(),
+            identity: gate::Identity {
+                namespaces: config.upstream.namespaces.clone(),
+                seals: Some(Arc::new(SealKey::load_or_make(&config.data_dir)?)),
+                ..config.identity.for_gate()
+            },
             store: store.clone(),
             ledger: ledger.clone(),
             access,

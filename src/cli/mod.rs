@@ -15,7 +15,9 @@ mod scan;
 mod schema;
 mod serve;
 mod sign_in;
+mod terms;
 mod token;
+mod upstream_credential;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -55,6 +57,12 @@ enum Command {
     /// Make, list and end tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Read the terms of a gated repository, and accept them on record
+    #[command(subcommand)]
+    Terms(terms::Command),
+    /// Keep, list and take away tokens of the hub for what is gated or private there
+    #[command(subcommand)]
+    UpstreamCredential(upstream_credential::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -186,6 +194,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Migrate => schema::migrate(&configuration(path)?).await,
         Command::Token(command) => token::run(&configuration(path)?, command).await,
+        Command::Terms(command) => terms::run(command).await,
+        Command::UpstreamCredential(command) => upstream_credential::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,

@@ -398,7 +398,7 @@ pub fn revision(given: &str) -> Result<(RepoName, Rev), Failure> {
     parse_revision(given).ok_or_else(wrong)
 }
 
-fn willing(yes: bool) -> Result<(), Failure> {
+pub(super) fn willing(yes: bool) -> Result<(), Failure> {
     if yes || out::can_ask() {
         return Ok(());
     }
@@ -411,7 +411,7 @@ fn line(label: &str, value: &str) -> String {
     format!("{label:<13}{value}")
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -31,7 +31,7 @@ use crate::{
     },
     intake::{change, evict, worker},
     routes,
-    serve::{Limits, listen},
+    serve::{Door, Limits, forwarded::Proxies, listen, tls::Tls},
     tasks,
 };
 
@@ -61,6 +61,8 @@ pub async fn run_until(
     ready: impl AsyncFnOnce(&Host, &str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let endpoints = routes::all().map_err(Failure::Failed)?;
+    let files = config.tls.as_ref().filter(|_| parts.listen);
+    let tls = files.map(|files| Tls::load(files.cert_file.clone(), files.key_file.clone())).transpose()?;
     let listener = if parts.listen { Some(bind(config).await?) } else { None };
     let public_url = address(config, listener.as_ref());
     let host = Host::open(config, &public_url, true).await?;
@@ -81,7 +83,7 @@ pub async fn run_until(
     }
     ready(&host, &public_url).await?;
     let frame = Frame { app: app.clone(), endpoints: Arc::new(endpoints) };
-    until_told(config, &app, frame, listener, &mut signals).await?;
+    until_told(config, &app, frame, (listener, tls), &mut signals).await?;
     tokio::select! {
         () = end(host) => Ok(()),
         _ = signals.next() => Err(at_once()),
@@ -93,14 +95,16 @@ async fn until_told(
     config: &Config,
     app: &App,
     frame: Frame,
-    listener: Option<TcpListener>,
+    (listener, tls): (Option<TcpListener>, Option<Tls>),
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let stopping = &app.stopping;
     let listens = listener.is_some();
     let answering = match listener {
         Some(listener) => {
-            Either::Left(listen(listener, frame, Limits::default(), stopping.clone(), config.drain_timeout))
+            let proxies = Proxies::new(config.trusted_proxies.clone());
+            let door = Door { listener, tls, proxies, limits: Limits::default() };
+            Either::Left(listen(door, frame, stopping.clone(), config.drain_timeout))
         }
         None => Either::Right(async {
             stopping.begun().await;

@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 use url::Url;
 
-use super::{is_loopback, place::read_secret_file, secret::Secret};
+use super::{front::is_loopback, place::read_secret_file, secret::Secret};
 use crate::{
     domain::{
         mapping::{Mapping, MappingRow},
@@ -79,6 +79,7 @@ impl Identity {
             people: !self.providers.is_empty(),
             fresh_for: self.fresh_for,
             acr: self.acr.clone(),
+            ..gate::Identity::default()
         }
     }
 }
@@ -92,6 +93,13 @@ pub(super) struct Raw {
     providers: Vec<RawProvider>,
     roles: Vec<RawRole>,
     workloads: Vec<RawWorkload>,
+}
+
+impl Raw {
+    /// Whether people sign in at all.
+    pub(super) fn has_people(&self) -> bool {
+        !self.providers.is_empty()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -49,6 +49,7 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
         vec![
             line("listen", text(&config.listen.to_string())),
             line("public_url", text(&config.public_url)),
+            line("trusted_proxies", list(&config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>())),
             line("data_dir", text(&config.data_dir.to_string_lossy())),
             line("database_url", text(&hide_in_url(&config.database_url))),
             line("blobs_url", text(&hide_in_url(&config.blobs_url))),
@@ -58,6 +59,10 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
             line("replica", text(&config.replica)),
         ],
     )];
+    if let Some(tls) = &config.tls {
+        let files = [("tls.cert_file", &tls.cert_file), ("tls.key_file", &tls.key_file)];
+        all.push(("[tls]".to_owned(), files.map(|(key, file)| line(key, text(&file.to_string_lossy()))).into()));
+    }
     for (index, environment) in config.environments.iter().enumerate() {
         let path = |key: &str| format!("environments.{index}.{key}");
         let name = (path("name"), text(environment.name.as_str()));
@@ -87,6 +92,16 @@ fn sections(config: &Config) -> Vec<(String, Lines)> {
         (None, None) => {}
     }
     all.push(("[upstream]".to_owned(), lines));
+    for (n, rule) in upstream.namespaces.iter().enumerate() {
+        let path = |key: &str| format!("upstream.namespaces.{n}.{key}");
+        let environments: Vec<String> = rule.environments.iter().map(ToString::to_string).collect();
+        let lines = vec![
+            (path("name"), text(&rule.name)),
+            (path("groups"), list(&rule.groups)),
+            (path("environments"), list(&environments)),
+        ];
+        all.push(("[[upstream.namespaces]]".to_owned(), lines));
+    }
     let limit = text(&size::text(config.intake.whole_file_limit));
     all.push(("[intake]".to_owned(), vec![line("intake.whole_file_limit", limit)]));
     let admission = &config.admission;

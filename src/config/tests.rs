@@ -210,7 +210,72 @@ fn a_public_url_is_an_address_and_a_prefix() {
         assert!(of(bad).is_err(), "{bad}");
     }
     let everywhere = read("listen = '0.0.0.0:9'", &[]).unwrap();
-    assert_eq!((everywhere.public_url.as_str(), everywhere.warnings().len()), ("http://127.0.0.1:9", 1));
+    assert_eq!((everywhere.public_url.as_str(), everywhere.warnings().len()), ("http://127.0.0.1:9", 2));
+}
+
+#[test]
+fn tls_needs_both_files_and_an_https_address() {
+    let files = "[tls]\ncert_file = 'a.pem'\nkey_file = 'a.key'\n";
+    let config = read(&format!("public_url = 'https://m.corp'\nlisten = '0.0.0.0:443'\n{files}"), &[]).unwrap();
+    assert_eq!(config.tls.as_ref().map(|tls| tls.key_file.as_path()), Some(Path::new("a.key")));
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    assert!(config.to_toml().contains("[tls]\ncert_file = \"a.pem\""));
+    assert_eq!(read(files, &[]).unwrap().public_url, "https://127.0.0.1:8080");
+    let why = read(&format!("public_url = 'http://m.corp'\n{files}"), &[]).unwrap_err();
+    assert!(why.contains("https://"), "{why}");
+    for half in ["cert_file = 'a.pem'", "key_file = 'a.key'"] {
+        assert!(read(&format!("[tls]\n{half}"), &[]).unwrap_err().contains("needs both"));
+    }
+}
+
+#[test]
+fn whoever_listens_to_others_without_tls_is_warned() {
+    let warned = |text: &str| read(text, &[]).unwrap().warnings().iter().any(|line| line.contains("unencrypted"));
+    assert!(warned("listen = '0.0.0.0:80'\npublic_url = 'http://127.0.0.1'"));
+    assert!(warned("listen = '[::]:80'"));
+    assert!(warned("public_url = 'http://m.corp'"), "a proxy in front without TLS is as bad");
+    assert!(!warned("listen = '0.0.0.0:80'\npublic_url = 'https://m.corp'"), "a proxy in front has it");
+    assert!(!warned(""));
+}
+
+#[test]
+fn trusted_proxies_are_networks() {
+    let of = |list: &str| read(&format!("trusted_proxies = {list}"), &[]);
+    let config = of("['10.0.0.0/8', '2001:db8::/32', '192.0.2.1']").unwrap();
+    assert!(config.to_toml().contains("trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.1/32\"]"));
+    for bad in ["['10.0.0.1/8']", "['proxy.corp']", "['*']", "['']"] {
+        assert!(of(bad).unwrap_err().contains("is no network"), "{bad}");
+    }
+    let listed = read("", &[("WEIGHBRIDGE_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1")]).unwrap();
+    assert_eq!(listed.trusted_proxies.len(), 2);
+}
+
+#[test]
+fn a_private_namespace_is_opened_to_somebody_who_is_known() {
+    let of = |rest: &str| read(&format!("[[upstream.namespaces]]\nname = 'acme-lab'\n{rest}"), &[]);
+    let config = of("groups = ['ml']\nenvironments = ['research']").unwrap();
+    let rule = &config.upstream.namespaces[0];
+    assert_eq!(
+        (rule.name.as_str(), rule.groups[0].as_str(), rule.environments[0].as_str()),
+        ("acme-lab", "ml", "research")
+    );
+    assert!(config.to_toml().contains("[[upstream.namespaces]]\nname = \"acme-lab\""));
+    assert!(of("").unwrap_err().contains("to nobody"));
+    assert!(of("environments = ['moon']").unwrap_err().contains("`moon`, which is not configured"));
+    assert!(read("[[upstream.namespaces]]\nname = 'a/b'\ngroups = ['x']", &[]).unwrap_err().contains("`a/b`"));
+}
+
+#[test]
+fn people_sign_in_only_over_tls() {
+    let check = |listen: &str, public_url: &str, tls: bool, proxies: bool| {
+        Front { listen: listen.parse().unwrap(), public_url, tls, proxies, people: true }.check(&mut Vec::new())
+    };
+    assert!(check("127.0.0.1:80", "http://127.0.0.1:80", false, false).is_ok(), "on one machine");
+    assert!(check("0.0.0.0:443", "https://m.corp", true, false).is_ok());
+    assert!(check("0.0.0.0:80", "https://m.corp", false, true).is_ok(), "behind a named proxy with TLS");
+    assert!(check("0.0.0.0:80", "https://m.corp", false, false).unwrap_err().contains("trusted_proxies"));
+    assert!(check("0.0.0.0:80", "http://127.0.0.1", false, true).unwrap_err().contains("without TLS"));
+    assert!(check("127.0.0.1:80", "http://m.corp", false, true).unwrap_err().contains("https://"));
 }
 
 #[test]

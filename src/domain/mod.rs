@@ -25,5 +25,7 @@ mod sequences;
 pub mod span;
 pub mod spelling;
 pub mod standing;
+pub mod subnet;
+pub mod terms;
 pub mod time;
 pub mod token;

@@ -13,6 +13,8 @@ pub enum Code {
     SignInRequired,
     TokenNotAccepted,
     NotAllowed,
+    /// What is closed at the hub was opened by somebody else's credential.
+    NoRightAtHub,
     /// A person may, once they prove again who they are.
     StepUpRequired,
     NotApproved,
@@ -53,10 +55,11 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::SignInRequired,
         Self::TokenNotAccepted,
         Self::NotAllowed,
+        Self::NoRightAtHub,
         Self::StepUpRequired,
         Self::NotApproved,
         Self::Undecided,
@@ -108,6 +111,7 @@ impl Code {
             Self::SignInRequired => ("sign_in_required", 401, gated),
             Self::TokenNotAccepted => ("token_not_accepted", 401, gated),
             Self::NotAllowed => ("not_allowed", 403, gated),
+            Self::NoRightAtHub => ("no_right_at_hub", 403, gated),
             Self::StepUpRequired => ("step_up_required", 403, gated),
             Self::NotApproved => ("not_approved", 403, gated),
             Self::Undecided => ("undecided", 503, None),

@@ -177,6 +177,7 @@ acts! {
     PushGroup = "directory.write" on Group => Group, WithChange, GroupChanged;
     /// Credentials at the public hub.
     KeepOwnCredential = "credential.keep-own" on Account => Account, WithChange, CredentialKept;
+    RemoveOwnCredential = "credential.keep-own" on Account => Account, WithChange, CredentialRemoved;
     KeepCredential = "credential.keep" on Credentials => Credentials, WithChange, CredentialKept;
     RemoveCredential = "credential.keep" on CredentialId => CredentialId, WithChange, CredentialRemoved;
     ReadTerms = "terms.read" on RepoInEnvironment => RepoInEnvironment, Counted, TermsRead;

@@ -14,6 +14,7 @@ pub mod object;
 pub mod pace;
 pub mod record;
 pub mod resolve;
+pub mod rights;
 mod sql;
 pub mod stream;
 #[cfg(test)]
@@ -55,6 +56,7 @@ use crate::{
         role::Environment,
         time::Micros,
     },
+    keys::SealKey,
     ledger::{About, Ledger},
     store::{Reader, Store},
     upstream::Upstream,
@@ -82,6 +84,10 @@ pub struct Identity {
     pub fresh_for: Duration,
     /// What the proof must be worth, where the provider says such things.
     pub acr: Option<String>,
+    /// Whose repositories that are private at the hub are open to whom.
+    pub namespaces: Vec<rights::NamespaceRule>,
+    /// Opens credentials at the hub; without it there are none.
+    pub seals: Option<Arc<SealKey>>,
 }
 
 /// What the gate is made of. Everything in it is needed; nothing has a default.
@@ -113,6 +119,10 @@ struct Inner {
     actors: Cache<(u64, [u8; 32]), Actor>,
     revisions: Cache<RevisionKey, Until<Revision>>,
     files: Cache<FileKey, File>,
+    /// What is closed at the hub, by epoch and name.
+    closed: Cache<(u64, RepoName), Option<Arc<rights::Closed>>>,
+    /// Whom the hub has just said no to, by epoch, name and owner: it is not asked again for each of their requests.
+    no_right: moka::sync::Cache<(u64, RepoName, String), ()>,
     leases: Leases,
     counted: Counted<CountKey>,
     denials: Counted<DenialKey>,
@@ -148,6 +158,8 @@ impl Gate {
             actors: Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(5)).build(),
             revisions: remembered(50_000).build(),
             files: Cache::builder().max_capacity(200_000).time_to_live(Duration::from_mins(5)).build(),
+            closed: Cache::builder().max_capacity(50_000).time_to_live(Duration::from_mins(5)).build(),
+            no_right: moka::sync::Cache::builder().max_capacity(20_000).time_to_live(Duration::from_secs(30)).build(),
             leases: Leases::new(),
             counted: Counted::new(),
             denials: Counted::new(),
@@ -415,7 +427,12 @@ impl Gate {
         };
         let word = if at == Where::Everywhere { "all".to_owned() } else { environment.to_string() };
         let mut matched = self.rule::<A>(actor, &environments, &place)?;
-        let object = asked.find(self, actor, &environment).await.map_err(|refusal| Denied::of(refusal, &word))?;
+        let found = asked.find(self, actor, &environment).await;
+        let object = found.map_err(|refusal| {
+            let by_right = refusal.code == Code::NoRightAtHub;
+            let line = format!("deny, upstream right, {word}, {place}, {}", A::WORD);
+            Denied { matched: by_right.then_some(line).into_iter().collect(), ..Denied::of(refusal, &word) }
+        })?;
         let found_place = object.place();
         if found_place != place {
             matched = self.rule::<A>(actor, &environments, &found_place)?;

@@ -310,6 +310,7 @@ fn is_decision(code: Code) -> bool {
     matches!(
         code,
         Code::NotAllowed
+            | Code::NoRightAtHub
             | Code::NotApproved
             | Code::Denied
             | Code::Hidden

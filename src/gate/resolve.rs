@@ -10,7 +10,7 @@ use super::{
     act::NameRepository,
     identity::Actor,
     object::{File, FileAsked, Repo, RepoNamed, Revision},
-    sql,
+    rights, sql,
     tx::Change,
 };
 use crate::{
@@ -47,6 +47,7 @@ pub(super) struct Asker<'a> {
 
 pub(super) async fn served_repository(by: Asker<'_>, name: &RepoName) -> Result<Repo, Refusal> {
     let Asker { gate, environment, .. } = by;
+    rights::check(by, name).await?;
     let row = known_or_refused(by, name, &Rev::main()).await?;
     let standings = sql::list_standings(gate.reader(), &row.id, environment).await?;
     let now = |row: &standing_row::Model| now_of(Some(row), clock::now());
@@ -70,6 +71,8 @@ pub(super) async fn served_repository(by: Asker<'_>, name: &RepoName) -> Result<
 
 pub(super) async fn served_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<Revision, Refusal> {
     let Asker { gate, environment, .. } = by;
+    // What is remembered below is the same for everybody; the right to it is not.
+    Box::pin(rights::check(by, name)).await?;
     let key = (gate.epoch(), environment.clone(), name.clone(), rev.clone());
     let load = load_revision(by, name, rev);
     let cached = gate.revisions().try_get_with(key, load).await.map_err(|why| Refusal::clone(&why))?;
@@ -192,6 +195,10 @@ async fn known_or_refused(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<r
     let answer = tokio::time::timeout(PATIENCE, gate.upstream().repository(name)).await;
     let facts = match answer {
         Ok(Ok(facts)) => facts,
+        Ok(Err(Trouble::RepoNotFound)) => match rights::seen_with_own(by, name).await? {
+            Some(facts) => facts,
+            None => return Err(rights::absent(name)),
+        },
         Ok(Err(trouble)) => return Err(not_known(&trouble, name, rev, environment)),
         Err(_) => {
             return Err(
@@ -199,15 +206,20 @@ async fn known_or_refused(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Result<r
             );
         }
     };
-    // Our hub token may see more than its owner's colleagues should: what is private there is not even known here.
-    if facts.private {
-        return Err(not_known(&Trouble::RepoNotFound, name, rev, environment));
+    // Our hub token may see more than its owner's colleagues should: what is private there is not even known here,
+    // unless its namespace is theirs.
+    if facts.private && !gate.may_see_private(actor, environment, &facts.name) {
+        return Err(rights::absent(name));
     }
     let known = match &facts.upstream_id {
         Some(id) => sql::find_repository_by_upstream_id(gate.reader(), name.kind(), id).await?,
         None => None,
     };
-    let Some(row) = known else { return Err(undecided(name, rev, environment)) };
+    let Some(row) = known else {
+        rights::check_new(by, &facts).await?;
+        return Err(undecided(name, rev, environment));
+    };
+    rights::check(by, &repo_of(row.clone())?.name).await?;
     remember_name(gate, name, &row).await?;
     Ok(row)
 }
@@ -243,10 +255,7 @@ async fn not_listed(by: Asker<'_>, name: &RepoName, rev: &Rev) -> Refusal {
 
 fn not_known(trouble: &Trouble, name: &RepoName, rev: &Rev, environment: &Environment) -> Refusal {
     match trouble {
-        Trouble::RepoNotFound => {
-            let sentence = format!("There is no {} {name}, here or at the hub.", name.kind().singular());
-            Refusal::new(Code::RepoNotFound, sentence)
-        }
+        Trouble::RepoNotFound => rights::absent(name),
         Trouble::Reserved => {
             let sentence = format!("{name} is in a namespace of this company, which is never fetched from the hub.");
             Refusal::new(Code::ReservedName, sentence).hint("Publish it to your own hub, or ask the name's owner.")

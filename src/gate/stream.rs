@@ -18,7 +18,7 @@ use super::{
     grant::Granted,
     identity::{self, Actor},
     object::File,
-    resolve, sql,
+    resolve, rights, sql,
     windows::Lease,
 };
 use crate::{
@@ -169,6 +169,10 @@ impl Held {
         // Read before the rest is judged: should it be given another time meanwhile, that is one more change.
         let standing = sql::find_standing(reader, &self.file.revision.id, &self.environment).await?;
         if !resolve::still_served(&self.gate, &self.file, &self.environment).await? {
+            return Ok(Now::Over);
+        }
+        let by = resolve::Asker { gate: &self.gate, actor: &self.actor, environment: &self.environment };
+        if !rights::still(by, &self.file.revision.repo.name).await? {
             return Ok(Now::Over);
         }
         let approved_until = standing.and_then(|row| row.expires_at).map(Micros);

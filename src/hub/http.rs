@@ -31,6 +31,7 @@ use crate::{
         },
         grant::Granted,
         object::Revision,
+        resolve::repo_of,
     },
     upstream::Trouble,
 };
@@ -235,18 +236,32 @@ async fn validate_yaml(_: App, _: Granted<ReadAccount>, _: Form) -> Result<Json,
 async fn search(app: App, may: Granted<SearchCatalogue>, asked: Asked) -> Result<Json, Refusal> {
     let kind = may.object().0;
     let limit = asked.query("limit").and_then(|n| n.parse::<u64>().ok()).unwrap_or(100).clamp(1, 1000);
-    let wish = Wish {
+    let mut wish = Wish {
         kind,
         search: asked.query("search"),
         author: asked.query("author"),
         after: asked.query("cursor"),
         limit,
     };
-    let rows = sql::list_catalogue(&may, &wish).await?;
-    let values: Vec<Value> = rows.iter().map(|one| shape::listed(kind, one)).collect();
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut shown = Vec::new();
+    loop {
+        let rows = sql::list_catalogue(&may, &wish).await?;
+        wish.after = rows.last().map(|one| one.repository.name.clone()).filter(|_| rows.len() == most);
+        for one in rows {
+            // What is private at the hub is listed to those alone who may know of it; a cursor names only what was shown.
+            let name = repo_of(one.repository.clone())?.name;
+            if shown.len() < most && app.gate.may_know_of(may.actor(), may.environment(), &name).await? {
+                shown.push(one);
+            }
+        }
+        if shown.len() == most || wish.after.is_none() {
+            break;
+        }
+    }
+    let values: Vec<Value> = shown.iter().map(|one| shape::listed(kind, one)).collect();
     let answer = Json::new(&values);
-    let full = u64::try_from(rows.len()).is_ok_and(|n| n == limit);
-    let Some(last) = rows.last().filter(|_| full) else { return Ok(answer) };
+    let Some(last) = shown.last().filter(|_| shown.len() == most) else { return Ok(answer) };
     let mut next = format!(
         "{}/api/{}?limit={limit}&cursor={}",
         app.face.public_url,

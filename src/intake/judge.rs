@@ -23,6 +23,7 @@ use crate::{
         role::Environment,
         spelling::distance,
         standing::{Now, Ruled},
+        terms,
         time::Micros,
     },
     gate::{
@@ -30,7 +31,7 @@ use crate::{
         act::DecideRevision,
         admission::{Asker, Kind as Effect, Matched, Outcome, Question},
         grant::Granted,
-        resolve::now_of,
+        resolve::{now_of, repo_of},
     },
     store::tables::{
         file, history, hub_state, knowledge as row, report, repository, revision, standing as standing_row,
@@ -155,6 +156,14 @@ pub(super) async fn rule(
     let ancestors = ancestors(may, &matter.revision, &setting.name, matter.at).await?;
     facts.set(Field::AncestorsApproved, ancestors, "catalogue", matter.at)?;
     facts.set(Field::ApprovedBefore, matches!(now, Now::Approved | Now::Expired), "here", matter.at)?;
+    if repo_of(matter.repository.clone()).is_ok_and(|repo| app.gate.maps_namespace(&repo.hub_name, &setting.name)) {
+        facts.set(Field::PrivateMapped, true, "policy", matter.at)?;
+    }
+    let listed: Value = serde_json::from_str(&matter.revision.facts).unwrap_or_default();
+    if let Some(terms) = terms::of(&listed) {
+        let shown = sql::find_accepted_terms(may.reader(), &matter.repository.id, &setting.name).await?;
+        facts.set(Field::TermsAccepted, shown.is_some_and(|shown| shown == terms.sha256), "here", matter.at)?;
+    }
     let over = before.as_ref().and_then(|row| row.expires_at).is_some_and(|end| end <= matter.at.0);
     facts.set(Field::ApprovalExpired, over, "here", matter.at)?;
     let base = prose::base_of(app, may, matter, &setting.name).await?;

@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         Reader, fault,
-        tables::{blob, file, history, pointer, repository, repository_name, revision, standing},
+        tables::{blob, file, history, pointer, repository, repository_name, revision, standing, terms},
     },
 };
 
@@ -169,4 +169,18 @@ where
     A: ActiveModelTrait,
 {
     row.into_active_model().reset_all()
+}
+
+/// The sha256 of the terms that are accepted of a repository in an environment.
+pub async fn find_accepted_terms(
+    db: &Reader,
+    repository_id: &str,
+    environment: &Environment,
+) -> Result<Option<String>, Fault> {
+    let query = terms::Entity::find()
+        .filter(terms::Column::RepositoryId.eq(repository_id))
+        .filter(terms::Column::Environment.eq(environment.as_str()))
+        .filter(terms::Column::WithdrawnAt.is_null());
+    let row = query.one(db).await.map_err(fault("looking for accepted terms"))?;
+    Ok(row.map(|row| row.text_sha256))
 }

@@ -306,6 +306,8 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
     {
         return Ok(no);
     }
+    let lent = lent(app, &work).await?;
+    let app = lent.as_ref().unwrap_or(app);
     match work {
         Work::Examine { repo, rev, by } => match (RepoName::parse(&repo), Rev::new(&rev)) {
             (Some(repo), Some(rev)) => list::examine(app, &repo, &rev, &by).await,
@@ -368,6 +370,24 @@ async fn once(app: &App, lease: &mut Lease) -> Result<Outcome, Fault> {
         }
         Work::Evict { bytes, spooled } => evict::evict(app, evict::Coming { bytes, spooled }).await,
     }
+}
+
+/// This gateway as it asks the hub about a repository that somebody's credential opened; `None` for all others.
+async fn lent(app: &App, work: &Work) -> Result<Option<App>, Fault> {
+    let (Work::Examine { repo, .. }
+    | Work::Digests { repo, .. }
+    | Work::Inspect { repo, .. }
+    | Work::Verify { repo, .. }
+    | Work::Rescan { repo, .. }
+    | Work::Follow { repo, .. }
+    | Work::Fetch { repo, .. }
+    | Work::Prefetch { repo, .. }) = work
+    else {
+        return Ok(None);
+    };
+    let Some(name) = RepoName::parse(repo) else { return Ok(None) };
+    let upstream = app.gate.upstream_for(&name).await?;
+    Ok(upstream.map(|upstream| App { upstream, ..app.clone() }))
 }
 
 /// Keeps a lease while its job waits for something, and ends when the job was given away.

@@ -6,13 +6,24 @@ use super::{examine, sql};
 use crate::{
     clock,
     domain::{name::RepoKind, refusal::Refusal, time::Micros},
-    gate::{act::SearchCatalogue, grant::Granted, resolve::short_name},
+    gate::{
+        Gate,
+        act::SearchCatalogue,
+        grant::Granted,
+        resolve::{repo_of, short_name},
+    },
 };
 
-pub async fn list(may: &Granted<SearchCatalogue>) -> Result<Value, Refusal> {
+pub async fn list(gate: &Gate, may: &Granted<SearchCatalogue>) -> Result<Value, Refusal> {
     let kind = may.object().0;
-    let rows = sql::list_pointed(may).await?;
-    let complete = u64::try_from(rows.len()).is_ok_and(|count| count < sql::MOST_POINTERS);
+    let mut rows = Vec::new();
+    let found = sql::list_pointed(may).await?;
+    let complete = u64::try_from(found.len()).is_ok_and(|count| count < sql::MOST_POINTERS);
+    for row in found {
+        if gate.may_know_of(may.actor(), may.environment(), &repo_of(row.repository.clone())?.name).await? {
+            rows.push(row);
+        }
+    }
     let pointers: Vec<Value> = rows.iter().map(|row| of(kind, row)).collect();
     Ok(json!({
         "environment": may.environment().as_str(), "at": clock::now().to_millis_text(), "pointers": pointers,

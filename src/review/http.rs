@@ -94,8 +94,8 @@ async fn webhook(app: App, _: Keys, message: Sealed) -> Answered {
     answered(webhook::heard(&app, message).await)
 }
 
-async fn list_pointers(_: App, may: Granted<SearchCatalogue>, (): ()) -> Answered {
-    answered(behind::list(&may).await)
+async fn list_pointers(app: App, may: Granted<SearchCatalogue>, (): ()) -> Answered {
+    answered(behind::list(&app.gate, &may).await)
 }
 
 fn answered(answer: Result<Value, Refusal>) -> Answered {

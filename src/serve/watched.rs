@@ -130,6 +130,7 @@ impl http_body::Body for Answering {
     }
 }
 
+/// A socket that tells its `Idle`. Under TLS it is what lies below, so that a handshake moves bytes too.
 pub(super) struct Watched {
     pub stream: TcpStream,
     pub idle: Idle,

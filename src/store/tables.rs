@@ -12,7 +12,7 @@ mod revisions;
 pub use bytes::{blob, blob_leaving, blob_use, job, replica, streamed};
 pub use credentials::{
     device_sign_in, elevation, host_code, seen_once, session, sign_in, terms, token, token_use, upstream_credential,
-    workload_block,
+    upstream_opening, workload_block,
 };
 pub use decisions::{
     approval, basis, decision, denied_digest, hidden_file, pin, pointer, request, revoked_file, standing,

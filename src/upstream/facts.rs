@@ -303,10 +303,16 @@ pub(super) struct RawHit {
     downloads: u64,
     #[serde(default)]
     likes: u64,
+    #[serde(default)]
+    private: bool,
 }
 
 impl RawHit {
+    /// What our token alone can see is not told to whoever searches.
     pub(super) fn read(self, kind: RepoKind) -> Option<SearchHit> {
+        if self.private {
+            return None;
+        }
         let (last_modified, created_at) = (moment(self.last_modified.as_deref()), moment(self.created_at.as_deref()));
         let name = RepoName::new(kind, &self.id)?;
         Some(SearchHit { name, last_modified, created_at, downloads: self.downloads, likes: self.likes })

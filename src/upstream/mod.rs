@@ -32,7 +32,7 @@ mod stub;
 mod tests;
 mod trouble;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use url::Url;
@@ -76,14 +76,28 @@ impl fmt::Debug for Settings {
 pub struct Upstream(Arc<Inner>);
 
 struct Inner {
+    shared: Arc<Shared>,
+    /// Whose eyes the hub is seen with, and so what it said to them.
+    authorization: Option<HeaderValue>,
+    recall: Recall,
+}
+
+/// What does not depend on who asks.
+struct Shared {
     client: reqwest::Client,
     hosts: Hosts,
     resolver: Resolver,
-    authorization: Option<HeaderValue>,
     reserved: Vec<String>,
     budget: Budget,
-    recall: Recall,
     limits: Limits,
+}
+
+impl Deref for Inner {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Upstream {
@@ -115,7 +129,16 @@ impl Upstream {
         let authorization = settings.token.as_deref().map(authorization).transpose()?.flatten();
         let reserved = settings.reserved_namespaces.into_iter().map(|n| n.trim().to_ascii_lowercase()).collect();
         let (budget, recall) = (Budget::new(&limits), Recall::new(&limits));
-        Ok(Self(Arc::new(Inner { client, hosts, resolver, authorization, reserved, budget, recall, limits })))
+        let shared = Arc::new(Shared { client, hosts, resolver, reserved, budget, limits });
+        Ok(Self(Arc::new(Inner { shared, authorization, recall })))
+    }
+
+    /// The same hub with another credential: one pool of connections and one budget, and a memory of its own, because
+    /// what is hidden from one is there for the other.
+    pub fn with_token(&self, token: &str) -> Result<Self, Fault> {
+        let authorization = authorization(token)?;
+        let (shared, recall) = (Arc::clone(&self.0.shared), Recall::new(&self.0.limits));
+        Ok(Self(Arc::new(Inner { shared, authorization, recall })))
     }
 
     /// Whether a name belongs to the company and is therefore never asked for outside, in any spelling.

@@ -12,6 +12,7 @@ use super::{
     CommitFact, Inner, RefFact, RepoFacts, SearchHit, TreeFile, Trouble, Upstream,
     answer::Asking,
     ask::{Answer, Page},
+    budget::Lane,
     facts::{RawCommit, RawEntry, RawHit, RawRefs, RawRepo},
     recall::Absent,
     trouble::visible,
@@ -92,6 +93,27 @@ impl Upstream {
         };
         let hits = page.value.into_iter().take(limit).filter_map(|hit| hit.read(kind));
         Ok(hits.filter(|hit| !self.0.is_reserved(&hit.name)).collect())
+    }
+
+    /// Whether our credential may have the files of a repository that is gated or private: asked of the hub itself, at
+    /// the door that its own clients ask at.
+    pub async fn opens(&self, name: &RepoName) -> Result<bool, Trouble> {
+        self.0.refuse_reserved(name)?;
+        let path = format!("/api/{}/{}/auth-check", name.kind().word(), name.path());
+        let url = self.0.hosts.url(&path, None);
+        self.0.hosts.check(None, &url)?;
+        let turn = self.0.budget.enter(Lane::Answers).await?;
+        let response = self.0.file_hop(&url, None).await?;
+        drop(turn);
+        let head = self.0.head(&url, &response);
+        match head.status.as_u16() {
+            200..=299 => Ok(true),
+            401 | 403 | 404 => Ok(false),
+            300..=399 => {
+                Err(Trouble::Unexpected("The hub redirects the question who may have a repository.".to_owned()))
+            }
+            _ => Err(head.trouble(Asking::Repository)),
+        }
     }
 
     /// Whose token ours is, for `doctor`: `None` without a token.

@@ -4,8 +4,11 @@ Prints a table of figures and ratios. Reads no clock but the monotonic one and a
 wrong program. Usage: tests/bench/run [--gib N]
 """
 
-import argparse, json, os, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, json, os, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, urllib.request
 from pathlib import Path
+
+# Knows the certificate of a run with TLS.
+TRUST = ssl.create_default_context()
 
 def free_port():
     with socket.socket() as s:
@@ -16,7 +19,7 @@ def wait_for(url, seconds=30):
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         try:
-            with urllib.request.urlopen(url, timeout=1) as answer:
+            with urllib.request.urlopen(url, timeout=1, context=TRUST) as answer:
                 if answer.status == 200:
                     return time.monotonic() - began
         except OSError:
@@ -94,6 +97,11 @@ class Bench:
     def nginx(self):
         port, root = free_port(), self.dir / "www"
         root.mkdir()
+        self.tls_port, self.cert, self.key = free_port(), self.dir / "host.pem", self.dir / "host.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(self.key), "-out", str(self.cert)],
+                       check=True, capture_output=True)
+        TRUST.load_verify_locations(self.cert)
         blob = max((self.dir / "data/blobs").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
         os.symlink(blob, root / "model.safetensors")
         (root / "config.json").write_text("{}" + " " * 1000)
@@ -104,7 +112,9 @@ user root; worker_processes 2; daemon off; pid {self.dir}/nginx.pid; error_log {
 events {{ worker_connections 1024; }}
 http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; client_body_temp_path {self.dir}/t1; proxy_temp_path {self.dir}/t2;
   fastcgi_temp_path {self.dir}/t3; uwsgi_temp_path {self.dir}/t4; scgi_temp_path {self.dir}/t5;
-  server {{ listen 127.0.0.1:{port} reuseport; root {root}; }} }}""")
+  server {{ listen 127.0.0.1:{port} reuseport; root {root}; }}
+  server {{ listen 127.0.0.1:{self.tls_port} ssl reuseport; root {root}; ssl_certificate {self.cert}; ssl_certificate_key {self.key};
+    ssl_protocols TLSv1.3; ssl_buffer_size 16k; }} }}""")
         self.ng = self.start([shutil.which("nginx"), "-c", str(conf)])
         self.ng_url = f"http://127.0.0.1:{port}"
         wait_for(self.ng_url + "/config.json")
@@ -112,7 +122,8 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000;
     def fetch(self, url, clients, token=None):
         header = ["-H", f"Authorization: Bearer {token}"] if token else []
         began = time.monotonic()
-        procs = [subprocess.Popen(["curl", "-sf", *header, "-o", "/dev/null", url]) for _ in range(clients)]
+        secure = ["--cacert", str(self.cert), "--http1.1"] if url.startswith("https") else []
+        procs = [subprocess.Popen(["curl", "-sf", *secure, *header, "-o", "/dev/null", url]) for _ in range(clients)]
         if any(p.wait() for p in procs):
             sys.exit(f"a download of {url} failed")
         return time.monotonic() - began
@@ -130,8 +141,22 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000;
                 rows[name].append((gb / took, (cpu_seconds(pids) - before) / gb))
         median = {name: [statistics.median(column) for column in zip(*row)] for name, row in rows.items()}
         (ours, our_cpu), (theirs, their_cpu) = median["gateway"], median["nginx"]
-        self.say(f"warm GET, {clients} client{'s' if clients > 1 else ''}", f"{ours:.2f} GB/s", f"{theirs:.2f} GB/s", ours / theirs)
+        how = " over TLS" if self.url.startswith("https") else ""
+        self.say(f"warm GET{how}, {clients} client{'s' if clients > 1 else ''}", f"{ours:.2f} GB/s", f"{theirs:.2f} GB/s", ours / theirs)
         self.say("  server CPU per GB", f"{our_cpu:.3f} s", f"{their_cpu:.3f} s", our_cpu / their_cpu)
+
+    def secure(self):
+        """The same gateway again with TLS, and nginx with the same certificate."""
+        self.gw.send_signal(signal.SIGKILL)
+        self.gw.wait()
+        self.procs.remove(self.gw)
+        self.url = self.env["WEIGHBRIDGE_PUBLIC_URL"] = self.url.replace("http:", "https:")
+        self.env |= {"WEIGHBRIDGE_TLS__CERT_FILE": str(self.cert), "WEIGHBRIDGE_TLS__KEY_FILE": str(self.key)}
+        self.gw = self.start([str(self.bin / "weighbridge"), "serve"], self.env)
+        wait_for(self.url + "/-/readyz")
+        self.ng_url = f"https://127.0.0.1:{self.tls_port}"
+        self.warm(1)
+        self.warm(8)
 
     def heads(self):
         # wrk cannot do HEAD (it waits for the body that Content-Length speaks of); ab can.
@@ -215,24 +240,29 @@ def main():
     parser.add_argument("--cold", type=lambda text: [int(float(n) * 125e6) for n in text.split(",")], default=[0, 125_000_000, 1_250_000_000],
                         help="speeds of the hub in Gbit/s, 0 for as fast as it can")
     parser.add_argument("--only-cold", action="store_true")
+    parser.add_argument("--only-tls", action="store_true")
     asked = parser.parse_args()
     bench = Bench(asked.binaries, asked.gib)
     try:
         bench.hub()
         bench.gateway()
         print("| figure | gateway | peer | ratio |\n|---|---|---|---|")
-        for bandwidth in asked.cold:
+        for bandwidth in [] if asked.only_tls else asked.cold:
             bench.cold(asked.rounds, bandwidth)
         if asked.only_cold:
             return
         bench.pull()
         bench.nginx()
+        if asked.only_tls:
+            bench.secure()
+            return
         bench.warm(1)
         bench.warm(8)
         bench.heads()
         print(f"| start until ready | {bench.started * 1000:.0f} ms | - | - |")
         print(f"| resident when idle | {bench.idle:.0f} MiB | - | - |")
         print(f"| resident after all of this | {resident_mib(bench.gw.pid):.0f} MiB | - | - |")
+        bench.secure()
     finally:
         bench.stop()
 

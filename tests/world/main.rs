@@ -23,6 +23,8 @@ mod commands;
 mod crash;
 mod deciding;
 mod demo;
+mod front;
+mod gated;
 mod herd;
 mod intake;
 mod leaks;

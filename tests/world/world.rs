@@ -21,6 +21,7 @@ use weighbridge::{ledger::verify, store::Store};
 use weighbridge_simulator::{Content, Hub, Options, Side, Token, load_sample};
 
 use crate::{
+    front,
     stock::{Ran, run},
     wire,
 };
@@ -44,13 +45,22 @@ pub struct WorldOptions {
     pub prefix: &'static str,
     /// Whether the hub holds its sample set.
     pub sample: bool,
+    /// Whether the gateway speaks TLS, with a certificate of this world's own authority.
+    pub tls: bool,
     /// More of the gateway's configuration.
     pub settings: Vec<(&'static str, String)>,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        Self { database: Database::Sqlite, blobs: Blobs::Disk, prefix: "", sample: true, settings: Vec::new() }
+        Self {
+            database: Database::Sqlite,
+            blobs: Blobs::Disk,
+            prefix: "",
+            sample: true,
+            tls: false,
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -108,6 +118,9 @@ impl World {
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test-secret".to_owned()),
         ];
+        if options.tls {
+            settings.extend(front::certify(folder.path()));
+        }
         settings.extend(options.settings);
         let gateway = Gateway::start(folder.path(), "data", options.prefix, &settings).await;
         Self {
@@ -265,7 +278,8 @@ impl Gateway {
         let data = root.join(name);
         fs::create_dir_all(&data).unwrap();
         let address = format!("127.0.0.1:{}", free_port());
-        let url = format!("http://{address}{prefix}");
+        let secure = settings.iter().any(|(key, _)| *key == "WEIGHBRIDGE_TLS__CERT_FILE");
+        let url = format!("{}://{address}{prefix}", if secure { "https" } else { "http" });
         let mut environment: Vec<(String, String)> =
             settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let own = [

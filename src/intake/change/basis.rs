@@ -33,7 +33,11 @@ pub fn words(gate: &Gate, publishers: &Publishers) -> Words {
         policy: gate.admission().digest().to_owned(),
         knowledge: knowledge::VERSION.clone(),
         publishers: publishers.digest(),
-        environments: basis::hash(&json!(environments)),
+        environments: match &gate.identity().namespaces[..] {
+            [] => basis::hash(&json!(environments)),
+            // Whose private repositories may be served at all is decided with them.
+            namespaces => basis::hash(&json!([environments, format!("{namespaces:?}")])),
+        },
     }
 }
 

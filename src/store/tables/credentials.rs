@@ -261,6 +261,29 @@ pub mod upstream_credential {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// That somebody's credential, or the gateway's own (`gateway`), opened a repository that is closed at the hub.
+pub mod upstream_opening {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "upstream_opening")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kind: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub upstream_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub credential_id: String,
+        pub name_key: String,
+        pub opened_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub mod terms {
     use sea_orm::entity::prelude::*;
 
