@@ -5,6 +5,7 @@
 //! *Invariants*: a token for a machine names its environment; every token ends.
 
 pub mod http;
+pub mod sign_in;
 pub mod sql;
 
 use serde_json::json;
