@@ -38,6 +38,8 @@ pub struct Provider {
     outbound: Outbound,
     document: Mutex<Kept<Document>>,
     keys: Mutex<Kept<serde_json::Value>>,
+    /// When they were last asked for because of a key that is not among them.
+    newer: Mutex<Option<Instant>>,
 }
 
 /// What a provider says about itself.
@@ -90,6 +92,7 @@ impl Providers {
                 outbound: outbound.clone(),
                 document: Mutex::default(),
                 keys: Mutex::default(),
+                newer: Mutex::default(),
             })
         };
         Ok(Self(Arc::new(settings.into_iter().map(one).collect())))
@@ -132,7 +135,12 @@ impl Provider {
     /// The same after a token was signed with a key that is not among them: asked again, but at most once a minute, for
     /// whoever sends such tokens could make us ask for ever.
     pub async fn newer_keys(&self) -> Result<Arc<serde_json::Value>, Fault> {
-        self.keys_not_older_than(Duration::from_mins(1)).await
+        let mut last = self.newer.lock().await;
+        if last.is_some_and(|at| at.elapsed() < Duration::from_mins(1)) {
+            return self.keys().await;
+        }
+        *last = Some(Instant::now());
+        self.keys_not_older_than(Duration::ZERO).await
     }
 
     async fn keys_not_older_than(&self, span: Duration) -> Result<Arc<serde_json::Value>, Fault> {
@@ -141,8 +149,7 @@ impl Provider {
         if let Some(value) = kept.value.as_ref().filter(|_| kept.is_fresh(span)) {
             return Ok(value.clone());
         }
-        let pause = if kept.value.is_some() { Duration::from_mins(1) } else { SOON };
-        if kept.was_tried(pause) {
+        if span > Duration::ZERO && kept.was_tried(SOON) {
             return kept.value.clone().ok_or_else(|| self.down("its keys could not be fetched a moment ago"));
         }
         kept.tried = Some(Instant::now());

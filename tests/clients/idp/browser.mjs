@@ -1,5 +1,5 @@
 // A real Chromium, driven through its own debugging pipe: node browser.mjs CHROMIUM FOLDER. Takes one command a line as
-// JSON (`{"open": url}`, `{"fill": [selector, text]}`, `{"click": selector}`, `{"run": expression}`, `{"cookies": true}`,
+// JSON (`{"open": url}`, `{"fill": [selector, text]}`, `{"click": selector}`, `{"run": expression}`, `{"go": script}`, `{"cookies": true}`,
 // `{"shot": [file, width, height, dark]}`), gives one line for each, and ends when its input does. Waits for pages, never for time.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -64,6 +64,7 @@ const find = (selector) => `document.querySelector(${JSON.stringify(selector)})`
 const commands = {
   open: (url) => settle(() => ask('Page.navigate', { url })),
   fill: ([selector, text]) => run(`${find(selector)}.value = ${JSON.stringify(text)}; true`),
+  go: (script) => settle(() => run(`${script}; true`)),
   click: (selector) => settle(() => run(`${find(selector)}.click(); true`)),
   run,
   cookies: async () => (await ask('Network.getAllCookies')).cookies,
