@@ -81,7 +81,7 @@ pub async fn begin_session(
     let mut change = Change::new(detail);
     let moved = groups_before != proof.groups.names || state_before != proof.groups.state.word();
     if is_new || moved {
-        let roles = app.gate.identity().mapping.roles(&setting.name, proof.groups.names.iter().map(String::as_str));
+        let roles = app.gate.identity().mapping.roles(&setting.name, &proof.groups.names);
         let roles: Vec<&str> = roles.iter().map(|held| held.role.word()).collect();
         let object = ObjectFact { kind: "person", id: Some(person_id.clone()), ..ObjectFact::default() };
         let detail = json!({
