@@ -174,8 +174,8 @@ impl Provider {
     async fn fetch_document(&self) -> Result<Document, Fault> {
         let issuer = self.setting.issuer.trim_end_matches('/');
         let found = self.fetch_json(&format!("{issuer}/.well-known/openid-configuration")).await?;
-        let document: Document =
-            serde_json::from_value(found).map_err(|_| self.down("its discovery document lacks what a sign-in needs"))?;
+        let document: Document = serde_json::from_value(found)
+            .map_err(|_| self.down("its discovery document lacks what a sign-in needs"))?;
         if document.issuer != self.setting.issuer {
             return Err(self.down("its discovery document names another issuer"));
         }

@@ -117,14 +117,8 @@ async fn reference(app: App, may: Granted<ReadDecision>, (): ()) -> Result<answe
     };
     let rows = ROWS.into_iter().map(|(label, key)| (label, text(key))).filter(|(_, value)| !value.is_empty()).collect();
     let sentence = if text("sentence").is_empty() { "Somebody asked for this revision." } else { text("sentence") };
-    let page = Reference {
-        prefix: &app.face.prefix,
-        id: &may.object().0,
-        title: &title,
-        sentence,
-        hint: text("hint"),
-        rows,
-    };
+    let page =
+        Reference { prefix: &app.face.prefix, id: &may.object().0, title: &title, sentence, hint: text("hint"), rows };
     Ok(answer::Page(page.render().map_err(|e| Fault::because("drawing a page", e))?))
 }
 

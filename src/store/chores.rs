@@ -13,8 +13,18 @@ use sea_orm::{
 use super::Reader;
 
 /// The tables whose rows nobody's rights depend on.
-const TABLES: [&str; 10] =
-    ["sign_in", "job", "token_use", "subject", "replica", "revision_use", "hub_look", "blob_use", "blob_leaving", "streamed"];
+const TABLES: [&str; 10] = [
+    "sign_in",
+    "job",
+    "token_use",
+    "subject",
+    "replica",
+    "revision_use",
+    "hub_look",
+    "blob_use",
+    "blob_leaving",
+    "streamed",
+];
 
 /// A connection for single statements on the operational tables.
 #[derive(Clone)]

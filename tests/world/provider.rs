@@ -34,7 +34,8 @@ impl Provider {
     }
 
     fn start(script: &str) -> Self {
-        let mut child = node(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            node(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         remember_process(child.id());
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -164,7 +165,8 @@ impl Browser {
         input.flush().unwrap();
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
-        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{command}: the browser said {line:?}"));
+        let answer: Value =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("{command}: the browser said {line:?}"));
         assert!(answer.get("error").is_none(), "{command}: {answer}");
         answer["good"].clone()
     }

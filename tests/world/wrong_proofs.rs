@@ -105,7 +105,8 @@ async fn each_wrong_sign_in_is_refused_and_written_down() {
         assert_eq!((came.status, came.header("location")), (303, "/-/account"), "{to}");
     }
 
-    let secrets = [SECRET, "canary-access-token", one.value("__Host-wb_sid").unwrap(), &code, &parameter(&back, "state")];
+    let secrets =
+        [SECRET, "canary-access-token", one.value("__Host-wb_sid").unwrap(), &code, &parameter(&back, "state")];
     let secrets: Vec<String> = secrets.iter().map(|&secret| secret.to_owned()).collect();
     world.gateway.stop().await;
     assert_eq!(failures(&world).await, refused);
@@ -199,6 +200,8 @@ async fn only_a_right_logout_token_ends_a_session() {
     let token = logout_token(&provider, json!({})).await;
     assert_eq!(signed_out(&world, &token).await.json()["ended"], 1);
     assert!(!is_known(&world, &second).await);
+    // Whoever comes with the cookie of a session that was ended is counted too: twice above.
+    refused += 2;
 
     world.gateway.stop().await;
     assert_eq!(failures(&world).await, refused);
@@ -210,7 +213,8 @@ async fn groups_that_may_be_cut_short_give_no_role() {
     let provider = Provider::fake();
     let mut world = provider.world(Vec::new()).await;
     let many: Vec<String> = (0..99).map(|n| format!("g{n}")).chain(["staff".to_owned()]).collect();
-    let overage = json!({"groups": null, "_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "x"}}});
+    let overage =
+        json!({"groups": null, "_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "x"}}});
     let none = "nobody has given you a role";
     for (name, claims, says) in [
         ("a list", json!({}), ["developer in research", "staff"]),
@@ -272,11 +276,18 @@ async fn step_up(world: &World, jar: &mut Jar) -> Reply {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(form);
     let reply = request.send().await.unwrap();
-    let reply = Reply { status: reply.status().as_u16(), headers: reply.headers().clone(), body: reply.bytes().await.unwrap().to_vec() };
+    let reply = Reply {
+        status: reply.status().as_u16(),
+        headers: reply.headers().clone(),
+        body: reply.bytes().await.unwrap().to_vec(),
+    };
     assert_eq!(reply.status, 200, "{}", reply.text());
     jar.keep(&reply);
     let address = between(&reply.text(), "content=\"0;url=", "\"").replace("&#38;", "&").replace("&amp;", "&");
-    assert!(address.contains("prompt=login") && address.contains("max_age=0") && address.contains("acr_values="), "{address}");
+    assert!(
+        address.contains("prompt=login") && address.contains("max_age=0") && address.contains("acr_values="),
+        "{address}"
+    );
     let back = wire::ask("GET", &address, "", &[]).await.unwrap();
     jar.get(back.header("location")).await
 }
@@ -292,7 +303,11 @@ async fn signed_out(world: &World, token: &str) -> Reply {
         .send()
         .await
         .unwrap();
-    Reply { status: asked.status().as_u16(), headers: asked.headers().clone(), body: asked.bytes().await.unwrap().to_vec() }
+    Reply {
+        status: asked.status().as_u16(),
+        headers: asked.headers().clone(),
+        body: asked.bytes().await.unwrap().to_vec(),
+    }
 }
 
 async fn is_known(world: &World, jar: &Jar) -> bool {

@@ -14,7 +14,7 @@ use crate::{
         time::Micros,
     },
     gate::{
-        act::{EndOwnSession, EndSessionsOf, ReadOwnSessions, ReadPerson},
+        act::{Act, EndOwnSession, EndSessionsOf, ReadOwnSessions, ReadPerson},
         grant::Granted,
         identity::Credential,
         tx::Change,
@@ -65,10 +65,10 @@ pub async fn own(app: &App, may: &Granted<ReadOwnSessions>) -> Result<Account, R
         groups: person.groups.clone(),
         environments: environments.map(|e| e.name.to_string()).collect(),
         warning: warning(state.as_deref()),
-        proved: actor.proved().filter(|proof| proof.at.0 > 0).map_or_else(
-            || "the provider did not say when".to_owned(),
-            |proof| proof.at.to_minute_text(),
-        ),
+        proved: actor
+            .proved()
+            .filter(|proof| proof.at.0 > 0)
+            .map_or_else(|| "the provider did not say when".to_owned(), |proof| proof.at.to_minute_text()),
         sessions,
         csrf: csrf.clone(),
     })
@@ -88,6 +88,7 @@ pub async fn end_own(may: Granted<EndOwnSession>, id: &str) -> Result<bool, Refu
 
 /// Somebody's sessions, for administrators and auditors.
 pub async fn of(may: &Granted<ReadPerson>) -> Result<Value, Refusal> {
+    known(may, &may.object().0).await?;
     let now = clock::now();
     let rows = sql::list_sessions(may.reader(), &may.object().0).await?;
     let one = |row: &session::Model| {
@@ -102,12 +103,18 @@ pub async fn of(may: &Granted<ReadPerson>) -> Result<Value, Refusal> {
 
 /// Ends all sessions of somebody.
 pub async fn end_of(may: Granted<EndSessionsOf>) -> Result<Value, Refusal> {
+    known(&may, &may.object().0).await?;
     let rows = sql::list_sessions(may.reader(), &may.object().0).await?;
     let ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
     let tx = may.begin().await?;
     let ended = sql::end_sessions(&tx, &may, &ids, "ended by an administrator", clock::now()).await?;
     tx.commit(may, Change::new(json!({"why": "ended by an administrator", "ended": ended, "sessions": ids}))).await?;
     Ok(json!({"ended": ended}))
+}
+
+async fn known<A: Act>(may: &Granted<A>, id: &str) -> Result<(), Refusal> {
+    let found = sql::find_groups_state(may.reader(), id).await?;
+    found.map(drop).ok_or_else(|| Refusal::new(Code::NotFound, "There is nobody with this id here."))
 }
 
 fn lives(row: &session::Model, now: Micros) -> bool {

@@ -102,13 +102,7 @@ async fn named(provider: &Provider, issuer: Option<&str>) -> Result<(), Refusal>
     }
 }
 
-async fn signed_in(
-    app: &App,
-    provider: &Provider,
-    knock: &Knock,
-    proof: &Proof,
-    to: String,
-) -> Result<Came, Refusal> {
+async fn signed_in(app: &App, provider: &Provider, knock: &Knock, proof: &Proof, to: String) -> Result<Came, Refusal> {
     let before = cookie(&knock.asked.headers, identity::COOKIE).map(hash);
     let secret = person::begin_session(app, provider, &knock.call, proof, before).await?;
     Ok(Came { to, cookies: vec![session_cookie(secret)] })

@@ -188,10 +188,7 @@ async fn end_sessions(_: App, may: Granted<EndSessionsOf>, (): ()) -> Result<Jso
 }
 
 /// The provider that this session was begun with, and what its forms carry.
-fn of_session(
-    app: &App,
-    may: &Granted<ReadOwnSessions>,
-) -> Result<(std::sync::Arc<Provider>, String), Refusal> {
+fn of_session(app: &App, may: &Granted<ReadOwnSessions>) -> Result<(std::sync::Arc<Provider>, String), Refusal> {
     let actor = may.actor();
     let provider = actor.person().and_then(|person| app.providers.find(&person.provider));
     let Credential::Session { csrf, .. } = actor.credential() else {

@@ -92,7 +92,8 @@ pub async fn heard(app: &App, provider: &Provider, knock: &Knock) -> Result<u64,
     };
     let ended = sql::end_sessions(&tx, &may, &ids, "signed out at the provider", now).await?;
     let by = if told.sid.is_some() { "sid" } else { "sub" };
-    let detail = json!({"why": "signed out at the provider", "provider": name, "by": by, "ended": ended, "sessions": ids});
+    let detail =
+        json!({"why": "signed out at the provider", "provider": name, "by": by, "ended": ended, "sessions": ids});
     tx.commit(may, Change::new(detail)).await?;
     Ok(ended)
 }
@@ -149,7 +150,8 @@ async fn read(provider: &Provider, knock: &Knock) -> Result<Told, NoLogout> {
 
 /// The rules of the back-channel that are not those of every token.
 fn judged(claims: &Value, now: Micros) -> Result<Told, &'static str> {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty() && text.len() <= 255);
+    let text =
+        |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty() && text.len() <= 255);
     let issued = claims.get("iat").and_then(Value::as_i64).ok_or("it does not say when it was made")?;
     if issued > now.seconds() + SKEW {
         return Err("it was made in the future");

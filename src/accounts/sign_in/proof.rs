@@ -235,12 +235,7 @@ fn client(provider: &Provider, document: &Document, keys: Keys, redirect: &str) 
         .set_token_uri(TokenUrl::new(document.token_endpoint.clone()).map_err(bad)?))
 }
 
-fn verify(
-    provider: &Provider,
-    keys: &Value,
-    token: &IdToken,
-    nonce: &str,
-) -> Result<Claims, ClaimsVerificationError> {
+fn verify(provider: &Provider, keys: &Value, token: &IdToken, nonce: &str) -> Result<Claims, ClaimsVerificationError> {
     let unreadable = |_| ClaimsVerificationError::Other("the provider's keys cannot be read".to_owned());
     let keys: Keys = serde_json::from_value(keys.clone()).map_err(unreadable)?;
     let issuer = IssuerUrl::new(provider.setting.issuer.clone())
@@ -262,7 +257,9 @@ fn verify(
     ])
     .set_other_audience_verifier_fn(|_| true)
     .set_time_fn(move || late.into())
-    .set_issue_time_verifier_fn(move |issued| if issued.timestamp() <= early { Ok(()) } else { Err("in the future".to_owned()) });
+    .set_issue_time_verifier_fn(
+        move |issued| if issued.timestamp() <= early { Ok(()) } else { Err("in the future".to_owned()) },
+    );
     token.claims(&verifier, &Nonce::new(nonce.to_owned())).cloned()
 }
 
@@ -276,7 +273,9 @@ fn why(error: &ClaimsVerificationError) -> &'static str {
         ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
             "the ID token is signed with a key that the provider does not publish"
         }
-        ClaimsVerificationError::SignatureVerification(_) => "the ID token's signature is wrong, or of a kind not taken",
+        ClaimsVerificationError::SignatureVerification(_) => {
+            "the ID token's signature is wrong, or of a kind not taken"
+        }
         _ => "the ID token is not right",
     }
 }

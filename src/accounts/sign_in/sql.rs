@@ -53,9 +53,8 @@ pub async fn find_person(
     issuer: &str,
     subject: &str,
 ) -> Result<Option<person::Model>, Fault> {
-    let query = person::Entity::find()
-        .filter(person::Column::Issuer.eq(issuer))
-        .filter(person::Column::Subject.eq(subject));
+    let query =
+        person::Entity::find().filter(person::Column::Issuer.eq(issuer)).filter(person::Column::Subject.eq(subject));
     query.one(db).await.map_err(fault("looking a person up"))
 }
 
@@ -78,12 +77,7 @@ pub async fn find_pushed(
     Ok(if rows.len() == 1 { rows.pop() } else { None })
 }
 
-pub async fn save_person(
-    db: &Tx,
-    _: &Granted<BeginSession>,
-    row: person::Model,
-    is_new: bool,
-) -> Result<(), Fault> {
+pub async fn save_person(db: &Tx, _: &Granted<BeginSession>, row: person::Model, is_new: bool) -> Result<(), Fault> {
     let row = row.into_active_model().reset_all();
     if is_new {
         person::Entity::insert(row).exec_without_returning(db).await.map_err(fault("writing a person"))?;
@@ -102,12 +96,7 @@ pub async fn list_claimed_groups(db: &impl ConnectionTrait, person_id: &str) -> 
     Ok(rows.into_iter().map(|row| row.group_name).collect())
 }
 
-pub async fn save_groups(
-    db: &Tx,
-    _: &Granted<BeginSession>,
-    person_id: &str,
-    names: &[String],
-) -> Result<(), Fault> {
+pub async fn save_groups(db: &Tx, _: &Granted<BeginSession>, person_id: &str, names: &[String]) -> Result<(), Fault> {
     let failed = fault("writing somebody's groups");
     let old = person_group::Entity::delete_many()
         .filter(person_group::Column::PersonId.eq(person_id))
@@ -205,12 +194,7 @@ pub struct Raised {
     pub amr: Option<String>,
 }
 
-pub async fn raise_session(
-    db: &Tx,
-    _: &Granted<ElevateCredential>,
-    id: &str,
-    raised: Raised,
-) -> Result<bool, Fault> {
+pub async fn raise_session(db: &Tx, _: &Granted<ElevateCredential>, id: &str, raised: Raised) -> Result<bool, Fault> {
     let mut row = session::ActiveModel {
         hash: Set(raised.hash.to_vec()),
         csrf: Set(raised.csrf),
@@ -242,17 +226,9 @@ pub async fn find_token(db: &Reader, id: &str) -> Result<Option<token::Model>, F
     token::Entity::find_by_id(id).one(db).await.map_err(fault("looking a token up"))
 }
 
-pub async fn save_elevation(
-    db: &Tx,
-    _: &Granted<ElevateCredential>,
-    row: elevation::Model,
-) -> Result<(), Fault> {
+pub async fn save_elevation(db: &Tx, _: &Granted<ElevateCredential>, row: elevation::Model) -> Result<(), Fault> {
     let conflict = OnConflict::column(elevation::Column::CredentialId)
-        .update_columns([
-            elevation::Column::PersonId,
-            elevation::Column::AuthenticatedAt,
-            elevation::Column::Acr,
-        ])
+        .update_columns([elevation::Column::PersonId, elevation::Column::AuthenticatedAt, elevation::Column::Acr])
         .to_owned();
     let insert = elevation::Entity::insert(row.into_active_model().reset_all()).on_conflict(conflict);
     insert.exec_without_returning(db).await.map_err(fault("writing a step-up"))?;

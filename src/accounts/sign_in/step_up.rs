@@ -48,9 +48,9 @@ pub async fn find<A: Act>(may: &Granted<A>, id: &str) -> Result<Raises, Refusal>
         return Ok(Raises { id: id.to_owned(), what: "this browser's session".to_owned() });
     }
     let now = clock::now().0;
-    let token = sql::find_token(may.reader(), id).await?.filter(|row| {
-        row.person_id.as_deref() == Some(mine) && row.revoked_at.is_none() && row.expires_at > now
-    });
+    let token = sql::find_token(may.reader(), id)
+        .await?
+        .filter(|row| row.person_id.as_deref() == Some(mine) && row.revoked_at.is_none() && row.expires_at > now);
     let token = token.ok_or_else(unknown)?;
     let made = Micros(token.created_at).to_minute_text();
     Ok(Raises { id: token.id, what: format!("the {} token “{}”, made {made}", token.class, token.name) })
@@ -72,7 +72,12 @@ pub async fn finish(
     if setting.acr.is_some() && setting.acr != proof.acr {
         return Err(refused("the provider does not say that you proved it as well as is asked here"));
     }
-    let actor = app.gate.identify_session(&knock.asked.headers, &knock.call).await?;
+    let actor = app.gate.identify_session(&knock.asked.headers, &knock.call).await;
+    // A provider that somebody else signs in to may have told us that the first one is gone.
+    let actor = actor.map_err(|refusal| match refusal.code {
+        Code::SignInRequired | Code::TokenNotAccepted => refused("your session here has ended meanwhile"),
+        _ => refusal,
+    })?;
     let who = Newcomer::Person {
         issuer: &setting.issuer,
         subject: &proof.subject,
@@ -88,12 +93,8 @@ pub async fn finish(
     }
     let token = own_token(&may, &actor, credential).await?;
     let detail = json!({"credential": token, "kind": "token", "provider": setting.name, "acr": proof.acr});
-    let row = elevation::Model {
-        credential_id: token,
-        person_id: known.id,
-        authenticated_at: at.0,
-        acr: proof.acr.clone(),
-    };
+    let row =
+        elevation::Model { credential_id: token, person_id: known.id, authenticated_at: at.0, acr: proof.acr.clone() };
     let tx = may.begin().await?;
     sql::save_elevation(&tx, &may, row).await?;
     tx.commit(may, Change::new(detail)).await?;
