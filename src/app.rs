@@ -2,6 +2,7 @@
 //!
 //! Never a `Store` or a `Ledger`: reading goes through a grant, changing through a grant's transaction.
 
+pub mod providers;
 pub mod storage;
 pub mod vigils;
 
@@ -21,7 +22,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use self::{storage::Storage, vigils::Vigils};
+use self::{providers::Providers, storage::Storage, vigils::Vigils};
 use crate::{
     blobs::Blobs,
     domain::basis::{self, Words},
@@ -51,6 +52,8 @@ pub struct App {
     pub whole_file_limit: u64,
     pub storage: Storage,
     pub vigils: Vigils,
+    /// Where people sign in.
+    pub providers: Providers,
     /// Whether this is work that nobody waits for: what it asks for stays in the background too.
     pub in_background: bool,
 }

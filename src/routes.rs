@@ -16,6 +16,7 @@ pub fn all() -> Result<Endpoints, String> {
         accounts::http::endpoints(),
         accounts::credentials::http::endpoints(),
         accounts::terms::http::endpoints(),
+        accounts::sign_in::http::endpoints(),
         hub::http::endpoints(),
     ];
     let list = features.into_iter().flatten().collect::<Result<Vec<Endpoint>, String>>()?;

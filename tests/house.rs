@@ -31,9 +31,23 @@ const MAY_SEE: &[(&str, &str)] = &[
     ("endpoint", "jobs"),
 ];
 
-/// Doors that open without a grant. This list only ever shrinks; the webhook asks for a secret of its own.
-const OPEN: [&str; 7] =
-    ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz", "/-/webhooks/upstream"];
+/// Doors that open without a grant; each has its reason, and the list grows only with one.
+const OPEN: &[&str] = &[
+    "/",
+    "/-",
+    "/-/assets/style.css",
+    "/-/healthz",
+    "/-/readyz",
+    // Asks for a secret of its own.
+    "/-/webhooks/upstream",
+    // Nobody is signed in yet who signs in: a choice that is the same for all, the way to the provider, and the way
+    // back, which gives nothing before every part of the provider's answer was found right.
+    "/-/sign-in",
+    "/-/oidc/{provider}/start",
+    "/-/oidc/{provider}/callback",
+    // The provider's own call: only a token that it signed for this is heard.
+    "/-/oidc/{provider}/backchannel-logout",
+];
 
 fn sources() -> Vec<(String, String)> {
     sources_of("src")

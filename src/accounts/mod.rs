@@ -6,6 +6,7 @@
 
 pub mod credentials;
 pub mod http;
+pub mod sign_in;
 pub mod sql;
 pub mod terms;
 

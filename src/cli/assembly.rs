@@ -5,9 +5,14 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{Answers, App, Basis, Bells, Face, Recent, Stopping, storage::Storage, vigils::Vigils},
+    app::{
+        Answers, App, Basis, Bells, Face, Recent, Stopping,
+        providers::{Providers, Setting},
+        storage::Storage,
+        vigils::Vigils,
+    },
     blobs::Blobs,
-    config::Config,
+    config::{Config, DirectorySubject, Identity, Provider},
     domain::refusal::Fault,
     gate::{self, Gate, Parts, access::Access, admission::Admission},
     intake::change,
@@ -89,9 +94,26 @@ impl Host {
             whole_file_limit: config.intake.whole_file_limit,
             storage: Storage::new(config.storage),
             vigils: Vigils::default(),
+            providers: providers(&config.identity)?,
             in_background: false,
         })
     }
+}
+
+/// Where people sign in.
+fn providers(identity: &Identity) -> Result<Providers, Fault> {
+    let one = |provider: &Provider| Setting {
+        name: provider.name.clone(),
+        issuer: provider.issuer.clone(),
+        client_id: provider.client_id.clone(),
+        client_secret: provider.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
+        groups_claim: provider.groups_claim.clone(),
+        groups_limit: provider.groups_limit,
+        scopes: provider.scopes.clone(),
+        subject_is_user_name: provider.directory_subject == DirectorySubject::UserName,
+        acr: identity.acr.clone(),
+    };
+    Providers::new(identity.providers.iter().map(one).collect(), identity.allow_private_addresses)
 }
 
 /// Where files are scanned, and a line about how well that is locked up. Under `strict` it must be locked up whole.

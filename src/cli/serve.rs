@@ -19,13 +19,14 @@ use tokio::{
 
 use super::{Failure, assembly::Host, out};
 use crate::{
+    accounts::sign_in::mapping,
     app::App,
     config::Config,
     domain::refusal::{Fault, Refusal},
     endpoint::Frame,
     gate::{
         self,
-        act::{Act, StartGateway, StopGateway},
+        act::{Act, ChangeRoles, StartGateway, StopGateway},
         object::Gateway,
         tx::Change,
     },
@@ -69,6 +70,7 @@ pub async fn run_until(
     let app = host.app(config, &public_url).await?;
     let _sequencer = host.ledger.start()?;
     note::<StartGateway>(&host).await?;
+    mapping::settle(&host.gate, host.gate.admit_host::<ChangeRoles>("serve", Gateway)?).await?;
     change::basis::settle(&app, &config.replica).await?;
     tasks::spawn(change::watch::run(app.clone(), config.replica.clone()));
     tasks::spawn(gate::record::keep(host.gate.clone(), app.stopping.begun()));

@@ -21,7 +21,6 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
     vec![
         open(Method::GET, "/", home),
         open(Method::GET, "/-", set_up),
-        open(Method::GET, "/-/r/{id}", reference),
         open(Method::GET, "/-/assets/style.css", style),
         open(Method::GET, "/-/healthz", healthz),
         open(Method::GET, "/-/readyz", readyz),
@@ -35,29 +34,12 @@ struct SetUp<'a> {
     url: &'a str,
 }
 
-#[derive(Template)]
-#[template(path = "reference.html", config = "dashboards/askama.toml")]
-struct Reference<'a> {
-    prefix: &'a str,
-    url: &'a str,
-    id: &'a str,
-}
-
 async fn home(app: App, _: Keys, (): ()) -> Result<Redirect, Refusal> {
     Ok(Redirect(format!("{}/-/", app.face.prefix)))
 }
 
 async fn set_up(app: App, _: Keys, (): ()) -> Result<Page, Refusal> {
     page(&SetUp { prefix: &app.face.prefix, url: &app.face.public_url })
-}
-
-/// The same for any id, known or not.
-async fn reference(app: App, keys: Keys, (): ()) -> Result<Page, Refusal> {
-    let id = keys.get("id").unwrap_or_default();
-    if id.len() > 40 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(Refusal::not_found());
-    }
-    page(&Reference { prefix: &app.face.prefix, url: &app.face.public_url, id })
 }
 
 async fn style(_: App, _: Keys, (): ()) -> Result<Asset, Refusal> {

@@ -87,7 +87,8 @@ impl Answer for Page {
     fn into_response(self) -> Response<Body> {
         let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", self.0.into_bytes());
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
-        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // Not `no-referrer`: browsers would then send our own forms with `Origin: null`, as if they came from anywhere.
+        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         response
     }
 }

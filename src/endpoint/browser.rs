@@ -22,9 +22,7 @@ pub(super) async fn check_form(parts: &mut Parts, body: Body, actor: &Actor, pub
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return Ok(());
     }
-    if !is_own(&parts.headers, public_url) {
-        return Err(foreign());
-    }
+    check_origin(parts, public_url)?;
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/x-www-form-urlencoded") {
         return Err(Refusal::bad_input("A page takes forms only."));
@@ -37,6 +35,12 @@ pub(super) async fn check_form(parts: &mut Parts, body: Body, actor: &Actor, pub
     }
     parts.extensions.insert(Checked(pairs));
     Ok(())
+}
+
+/// Refuses what another site sends, before anybody looks at cookies: whoever is not signed in is told the same.
+pub(super) fn check_origin(parts: &Parts, public_url: &str) -> Result<(), Refusal> {
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if reads || is_own(&parts.headers, public_url) { Ok(()) } else { Err(foreign()) }
 }
 
 /// Whether the browser says that this comes from a page of ours. One that says neither is too old to be believed.

@@ -159,12 +159,19 @@ impl Form {
 }
 
 /// The form of a page, which was found to come from a page of ours.
-#[derive(Debug)]
-pub struct Posted(Vec<(String, String)>);
+pub struct Posted {
+    pairs: Vec<(String, String)>,
+    headers: HeaderMap,
+}
 
 impl Posted {
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What came with it, for whoever needs a cookie besides the session's.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 }
 
@@ -172,7 +179,7 @@ impl Input for Posted {
     async fn parse(parts: &Parts, _: Body) -> Result<Self, Refusal> {
         let checked = parts.extensions.get::<Checked>().cloned();
         checked
-            .map(|Checked(pairs)| Self(pairs))
+            .map(|Checked(pairs)| Self { pairs, headers: parts.headers.clone() })
             .ok_or_else(|| Refusal::bad_input("This takes a form of one of our pages."))
     }
 }

@@ -109,6 +109,9 @@ where
         let handler = handler.clone();
         Box::pin(async move {
             let call = call_of(&parts, pattern);
+            if way == Way::Browser {
+                browser::check_origin(&parts, &app.face.public_url)?;
+            }
             let actor = match way {
                 Way::Bearer => app.gate.identify(&parts.headers, &call).await?,
                 Way::Browser => match app.gate.identify_session(&parts.headers, &call).await {

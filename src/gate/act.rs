@@ -147,6 +147,11 @@ acts! {
     ExchangeToken = "token.exchange" on Account => Account, WithChange, TokenExchanged;
     /// Somebody found a token where none should be.
     ReportToken = "token.report" on Account => Account, WithChange, TokenReported;
+    /// One's own account and sessions, which everybody has who is signed in.
+    ReadOwnSessions = "session.read-own" on Account => Account, Counted, AccountRead;
+    EndOwnSession = "session.end-own" on Account => Account, WithChange, SessionEnded;
+    /// Ending all sessions of somebody.
+    EndSessionsOf = "session.end-of" on PersonId => PersonId, WithChange, SessionEnded;
     /// Looking at a page that shows nothing but one's own.
     ViewPage = "page.view" on Account => Account, Counted, PageViewed;
     /// Letting a terminal that shows a code sign in as oneself, or not.
@@ -196,6 +201,10 @@ impl AtTheDoor for RefreshToken {}
 impl AtTheDoor for ExchangeToken {}
 impl AtTheDoor for ReportToken {}
 
+/// What every person may do who is signed in, about their own sessions, whatever roles they have, lost or never had: somebody
+/// without a role has to learn why, and has to get out.
+pub const OF_ONESELF: &[&str] = &["session.read-own", "session.end-own"];
+
 /// What a person may only do who proved minutes ago who they are: a stolen session or token does not suffice.
 pub const FRESH: &[&str] = &[
     "revision.approve",
@@ -226,6 +235,6 @@ mod tests {
         let here: BTreeSet<_> = WORDS.iter().copied().collect();
         let there: BTreeSet<_> = ACTS.iter().map(|act| act.word).collect();
         assert_eq!(here, there);
-        assert!(super::FRESH.iter().chain(super::BY_PEOPLE).all(|word| here.contains(word)));
+        assert!(super::FRESH.iter().chain(super::BY_PEOPLE).chain(super::OF_ONESELF).all(|word| here.contains(word)));
     }
 }

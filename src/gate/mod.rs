@@ -35,7 +35,7 @@ use tokio::sync::{Notify, watch::Receiver};
 
 use self::{
     access::Access,
-    act::{Act, AtTheDoor, BY_PEOPLE, FRESH, Record},
+    act::{Act, AtTheDoor, BY_PEOPLE, FRESH, OF_ONESELF, Record},
     admission::{Admission, DataClass},
     grant::{Context, Granted, Yes},
     identity::{Actor, Credential, Source, WorkloadRule},
@@ -415,6 +415,11 @@ impl Gate {
 
     /// Access, then what the name means, then access to what it means, if that is something else.
     async fn decide<A: Act>(&self, actor: &Actor, asked: A::Asked) -> Result<Decided<A>, Denied> {
+        if OF_ONESELF.contains(&A::WORD) && actor.person().is_some() {
+            let environment = self.first_environment().map_err(|fault| Denied::of(fault.into(), "none"))?;
+            let object = asked.find(self, actor, &environment).await.map_err(|refusal| Denied::of(refusal, "none"))?;
+            return Ok(Decided { object, environment, everywhere: true, matched: Vec::new() });
+        }
         let (at, place) = (asked.at(), asked.place());
         let mut environments = self.scope(actor, &at).map_err(|refusal| Denied::of(refusal, &scope_word(&at)))?;
         if at == Where::Credential && !IN_ITS_OWN.contains(&A::WORD) {

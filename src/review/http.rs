@@ -1,5 +1,6 @@
 //! The endpoints of deciding, under `/-/api/v1/`.
 
+use askama::Template;
 use http::Method;
 use serde_json::Value;
 
@@ -14,11 +15,14 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{pattern::Keys, refusal::Refusal},
+    domain::{
+        pattern::Keys,
+        refusal::{Fault, Refusal},
+    },
     endpoint::{
         Endpoint, answer, endpoint,
         input::{Json, Sealed},
-        open,
+        open, page,
     },
     gate::{
         act::{
@@ -47,6 +51,8 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
         endpoint(get.clone(), "/-/api/v1/requests", list_requests),
         endpoint(get.clone(), "/-/api/v1/requests/{id}", show_request),
         endpoint(get.clone(), "/-/api/v1/decisions/{id}", show_decision),
+        // Where a refusal in a terminal leads to.
+        page(get.clone(), "/-/r/{id}", reference),
         // Anybody may knock; whoever does not know the secret is sent away.
         open(Method::POST, "/-/webhooks/upstream", webhook),
         // What is approved here, beside what the hub has: how far behind each pointer is.
@@ -89,6 +95,45 @@ async fn show_request(_: App, may: Granted<ReadRequest>, (): ()) -> Answered {
 async fn show_decision(_: App, may: Granted<ReadDecision>, (): ()) -> Answered {
     answered(requests::decision(&may).await)
 }
+
+#[derive(Template)]
+#[template(path = "reference.html", config = "dashboards/askama.toml")]
+struct Reference<'a> {
+    prefix: &'a str,
+    id: &'a str,
+    title: &'a str,
+    sentence: &'a str,
+    hint: &'a str,
+    rows: Vec<(&'static str, &'a str)>,
+}
+
+/// The same that `request show` says, to the same people.
+async fn reference(app: App, may: Granted<ReadDecision>, (): ()) -> Result<answer::Page, Refusal> {
+    let found = requests::either(&may).await?;
+    let text = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
+    let title = match text("rev") {
+        "" => text("repo").to_owned(),
+        rev => format!("{}@{rev}", text("repo")),
+    };
+    let rows = ROWS.into_iter().map(|(label, key)| (label, text(key))).filter(|(_, value)| !value.is_empty()).collect();
+    let sentence = if text("sentence").is_empty() { "Somebody asked for this revision." } else { text("sentence") };
+    let page =
+        Reference { prefix: &app.face.prefix, id: &may.object().0, title: &title, sentence, hint: text("hint"), rows };
+    Ok(answer::Page(page.render().map_err(|e| Fault::because("drawing a page", e))?))
+}
+
+const ROWS: [(&str, &str); 10] = [
+    ("File", "path"),
+    ("Environment", "environment"),
+    ("Act", "act"),
+    ("Why it was asked for", "reason"),
+    ("By", "by"),
+    ("When", "made_at"),
+    ("State", "state"),
+    ("Decided", "decided_at"),
+    ("Policy", "policy"),
+    ("How it stands now", "standing_now"),
+];
 
 async fn webhook(app: App, _: Keys, message: Sealed) -> Answered {
     answered(webhook::heard(&app, message).await)

@@ -72,10 +72,22 @@ pub async fn list(may: &Granted<ReadRequests>) -> Result<Value, Refusal> {
 }
 
 pub async fn show(may: &Granted<ReadRequest>) -> Result<Value, Refusal> {
-    let row = sql::find_request(may, &may.object().0).await?;
+    find(may, &may.object().0).await?.ok_or_else(|| unknown("request"))
+}
+
+/// Whatever an id means that somebody was shown: a decision, or a request.
+pub async fn either(may: &Granted<ReadDecision>) -> Result<Value, Refusal> {
+    match find(may, &may.object().0).await? {
+        Some(request) => Ok(request),
+        None => decision(may).await,
+    }
+}
+
+async fn find<A: Act>(may: &Granted<A>, id: &str) -> Result<Option<Value>, Refusal> {
+    let row = sql::find_request(may, id).await?;
     // Whose it is not, to them it does not exist.
     let row = row.filter(|row| sees_all(may.actor()) || row.actor_ref == may.actor().reference());
-    row.as_ref().map(request).ok_or_else(|| unknown("request"))
+    Ok(row.as_ref().map(request))
 }
 
 pub async fn decision(may: &Granted<ReadDecision>) -> Result<Value, Refusal> {

@@ -1,6 +1,6 @@
 //! Writes that are bookkeeping and no change: leases and progress of jobs, when something was last used or looked at, which
-//! replica works on what, which bytes are still to be removed, which files were sent before they were verified, keyed
-//! references.
+//! replica works on what, which bytes are still to be removed, which files were sent before they were verified, which
+//! sign-ins were begun, keyed references.
 //!
 //! One statement each, and only on the tables named here; everything else is a change and needs the ledger. Questions go
 //! to the reading connections: on SQLite there is one that writes, and whoever only looks must not queue for it.
@@ -13,8 +13,18 @@ use sea_orm::{
 use super::Reader;
 
 /// The tables whose rows nobody's rights depend on.
-const TABLES: [&str; 9] =
-    ["job", "token_use", "subject", "replica", "revision_use", "hub_look", "blob_use", "blob_leaving", "streamed"];
+const TABLES: [&str; 10] = [
+    "sign_in",
+    "job",
+    "token_use",
+    "subject",
+    "replica",
+    "revision_use",
+    "hub_look",
+    "blob_use",
+    "blob_leaving",
+    "streamed",
+];
 
 /// A connection for single statements on the operational tables.
 #[derive(Clone)]

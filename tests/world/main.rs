@@ -12,6 +12,7 @@
 )]
 
 mod golden;
+mod provider;
 mod stock;
 mod wire;
 mod world;
@@ -35,7 +36,9 @@ mod refused;
 mod revoking;
 mod sandbox;
 mod scanning;
+mod sign_in;
 mod stores;
 mod streaming;
 mod trouble;
 mod walk;
+mod wrong_proofs;
