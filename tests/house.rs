@@ -32,8 +32,21 @@ const MAY_SEE: &[(&str, &str)] = &[
 ];
 
 /// Doors that open without a grant. This list only ever shrinks; the webhook asks for a secret of its own.
-const OPEN: [&str; 7] =
-    ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz", "/-/webhooks/upstream"];
+const OPEN: [&str; 10] = [
+    "/",
+    "/-",
+    "/-/r/{id}",
+    "/-/assets/style.css",
+    "/-/healthz",
+    "/-/readyz",
+    "/-/webhooks/upstream",
+    // A terminal is nobody yet: what it gets, a person allows on a page behind their own sign-in.
+    "/oauth/device",
+    // The codes and tokens that are exchanged here are what whoever asks is known by.
+    "/oauth/token",
+    // Whoever finds a leaked token has no account; the token shown is ended, and nothing is said about it.
+    "/api/credentials/revoke",
+];
 
 fn sources() -> Vec<(String, String)> {
     sources_of("src")

@@ -84,6 +84,7 @@ impl Host {
             whole_file_limit: config.intake.whole_file_limit,
             storage: Storage::new(config.storage),
             vigils: Vigils::default(),
+            tries: Arc::default(),
             in_background: false,
         })
     }

@@ -8,6 +8,7 @@ mod assembly;
 mod demo;
 mod doctor;
 mod jobs;
+mod my_token;
 mod out;
 mod prefetch;
 mod review;
@@ -53,9 +54,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Bring the database's schema up to date
     Migrate,
-    /// Make, list and end tokens
+    /// Make, list and end tokens, on the gateway's own host
     #[command(subcommand)]
     Token(token::Command),
+    /// Make, list, renew and end the tokens that you hold yourself
+    #[command(subcommand)]
+    MyToken(my_token::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -187,6 +191,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Migrate => schema::migrate(&configuration(path)?).await,
         Command::Token(command) => token::run(&configuration(path)?, command).await,
+        Command::MyToken(command) => my_token::run(command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,

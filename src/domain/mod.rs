@@ -26,3 +26,4 @@ pub mod spelling;
 pub mod standing;
 pub mod time;
 pub mod token;
+pub mod user_code;

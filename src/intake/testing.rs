@@ -156,7 +156,7 @@ impl Bench {
     pub(crate) async fn granted_as<A: Act>(&self, role: Role, asked: A::Asked) -> Granted<A> {
         let wanted = accounts::Wanted {
             name: "me".to_owned(),
-            role,
+            holder: accounts::Holder::Role(role),
             reach: Reach::All,
             cluster: None,
             expires_at: Micros(clock::now().0 + Micros::DAY),
@@ -258,6 +258,7 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         whole_file_limit: 20 << 30,
         storage: Storage::default(),
         vigils: Vigils::default(),
+        tries: Arc::default(),
         in_background: false,
     };
     change::basis::settle(&app, name).await.unwrap();
