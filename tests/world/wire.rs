@@ -74,3 +74,10 @@ pub async fn patient(url: &str, token: &str, headers: &[(&str, &str)]) -> reqwes
 pub fn client() -> Client {
     Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap()
 }
+
+/// Sends a request that a test composed.
+pub async fn reply(request: reqwest::RequestBuilder) -> Reply {
+    let reply = request.send().await.unwrap();
+    let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
+    Reply { status, headers, body: reply.bytes().await.unwrap().to_vec() }
+}

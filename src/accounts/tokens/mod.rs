@@ -11,6 +11,8 @@ pub mod machines;
 pub mod mint;
 pub mod report;
 pub mod sql;
+#[cfg(test)]
+mod tests;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
