@@ -403,15 +403,17 @@ impl Gate {
 
     /// Access, then what the name means, then access to what it means, if that is something else.
     async fn decide<A: Act>(&self, actor: &Actor, asked: A::Asked) -> Result<Decided<A>, Denied> {
-        let at = asked.at();
-        let environments = self.scope(actor, &at).map_err(|refusal| Denied::of(refusal, &scope_word(&at)))?;
+        let (at, place) = (asked.at(), asked.place());
+        let mut environments = self.scope(actor, &at).map_err(|refusal| Denied::of(refusal, &scope_word(&at)))?;
+        if at == Where::Credential && !IN_ITS_OWN.contains(&A::WORD) {
+            environments = self.where_it_may::<A>(actor, &place).map_or(environments, |name| vec![name]);
+        }
         let Some(environment) = environments.first().cloned() else {
             let refusal =
                 Refusal::new(Code::NotAllowed, "This credential reaches no environment that is configured here.");
             return Err(Denied::of(refusal, "none"));
         };
         let word = if at == Where::Everywhere { "all".to_owned() } else { environment.to_string() };
-        let place = asked.place();
         let mut matched = self.rule::<A>(actor, &environments, &place)?;
         let object = asked.find(self, actor, &environment).await.map_err(|refusal| Denied::of(refusal, &word))?;
         let found_place = object.place();
@@ -451,6 +453,16 @@ impl Gate {
         }
     }
 
+    /// The first environment in which somebody may do what happens in no environment: a reviewer of production reads
+    /// everybody's requests, whatever they are elsewhere.
+    fn where_it_may<A: Act>(&self, actor: &Actor, place: &str) -> Option<Environment> {
+        let mut all = self.environments().iter().map(|e| &e.name).filter(|name| actor.reaches(name));
+        let may = |name: &&Environment| {
+            self.parts().access.decide_any(&actor.subjects(name), name.as_str(), place, A::WORD).allow
+        };
+        all.find(may).cloned()
+    }
+
     fn rule<A: Act>(&self, actor: &Actor, environments: &[Environment], place: &str) -> Result<Vec<String>, Denied> {
         let mut matched = Vec::new();
         for environment in environments {
@@ -475,6 +487,13 @@ impl Gate {
         }
         self.personal::<A>(actor).map_err(|refusal| Denied::of(refusal, "all"))?;
         Ok(matched)
+    }
+
+    /// Whether somebody to whom this was granted may still do it, as they are now.
+    fn may_still<A: Act>(&self, actor: &Actor, environment: &Environment, object: &A::Found) -> bool {
+        let (place, subjects) = (object.place(), actor.subjects(environment));
+        let ruling = self.parts().access.decide_any(&subjects, environment.as_str(), &place, A::WORD);
+        ruling.allow && actor.scopes().allow(A::WORD, &place)
     }
 
     /// What only a person may do, and only one who proved a moment ago who they are.
@@ -595,5 +614,7 @@ fn both(access: &str, admission: &str) -> String {
     format!("sha256:{}", Sha256(bytes))
 }
 
+/// What happens in the environment of the credential and in no other: whatever leads to a file.
+const IN_ITS_OWN: &[&str] = &["file.pull", "revision.view", "repository.view", "catalogue.search", "upstream.search"];
 /// How long nobody may have heard of revocations before new grants stop.
 const STALE: Duration = Duration::from_secs(5);

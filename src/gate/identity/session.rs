@@ -57,7 +57,12 @@ pub(super) async fn load(gate: &Gate, cookie: &str) -> Result<Actor, Refusal> {
         credential: Credential::Session { id: row.id, csrf: row.csrf },
         scopes: Scopes::Everything,
         person: Some(known.person),
-        proved: Some(Proof { at: Micros(row.authenticated_at), acr: row.acr }),
+        proved: Some(if row.kind == OIDC {
+            Proof { at: Micros(row.authenticated_at), acr: row.acr }
+        } else {
+            // The host's own word is short, and there may be no provider to prove anything to.
+            Proof { at: clock::now(), acr: gate.identity().acr.clone() }
+        }),
         cluster: None,
         expires_at: Some(expires_at),
         cause: None,
@@ -75,6 +80,8 @@ fn own_role(word: &str) -> Result<Held, Fault> {
     Ok(Held { role, reach: Reach::All })
 }
 
+/// The kind of a session that began at a provider; the others began on the host.
+const OIDC: &str = "oidc";
 /// Half an hour without a request.
 const IDLE: i64 = 30 * 60;
 
