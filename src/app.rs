@@ -4,6 +4,7 @@
 
 pub mod providers;
 pub mod storage;
+pub mod tries;
 pub mod vigils;
 
 use std::{
@@ -22,7 +23,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use self::{providers::Providers, storage::Storage, vigils::Vigils};
+use self::{providers::Providers, storage::Storage, tries::Tries, vigils::Vigils};
 use crate::{
     blobs::Blobs,
     domain::basis::{self, Words},
@@ -54,6 +55,8 @@ pub struct App {
     pub vigils: Vigils,
     /// Where people sign in.
     pub providers: Providers,
+    /// How often codes are tried and sign-ins begun.
+    pub tries: Arc<Tries>,
     /// Whether this is work that nobody waits for: what it asks for stays in the background too.
     pub in_background: bool,
 }

@@ -17,6 +17,8 @@ pub fn all() -> Result<Endpoints, String> {
         accounts::credentials::http::endpoints(),
         accounts::terms::http::endpoints(),
         accounts::sign_in::http::endpoints(),
+        accounts::device::http::endpoints(),
+        accounts::tokens::http::endpoints(),
         hub::http::endpoints(),
     ];
     let list = features.into_iter().flatten().collect::<Result<Vec<Endpoint>, String>>()?;

@@ -47,6 +47,12 @@ const OPEN: &[&str] = &[
     "/-/oidc/{provider}/callback",
     // The provider's own call: only a token that it signed for this is heard.
     "/-/oidc/{provider}/backchannel-logout",
+    // A terminal is nobody yet: what it gets, a person allows on a page behind their own sign-in.
+    "/oauth/device",
+    // The codes and tokens that are exchanged here are what whoever asks is known by.
+    "/oauth/token",
+    // Whoever finds a leaked token has no account; the token shown is ended, and nothing is said about it.
+    "/api/credentials/revoke",
 ];
 
 fn sources() -> Vec<(String, String)> {

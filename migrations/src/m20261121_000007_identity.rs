@@ -28,6 +28,7 @@ ALTER TABLE token ADD COLUMN scopes TEXT;
 ALTER TABLE token ADD COLUMN family TEXT;
 ALTER TABLE token ADD COLUMN workload TEXT;
 ALTER TABLE token ADD COLUMN replaced_at BIGINT;
+ALTER TABLE token ADD COLUMN ended_why TEXT;
 
 CREATE TABLE person (
     id TEXT PRIMARY KEY, issuer TEXT NOT NULL, subject TEXT NOT NULL, provider TEXT NOT NULL, name TEXT NOT NULL,
@@ -68,7 +69,7 @@ CREATE TABLE elevation (
 
 CREATE TABLE device_sign_in (
     id TEXT PRIMARY KEY, code_hash {bytes} NOT NULL UNIQUE, user_code_hash {bytes} NOT NULL UNIQUE,
-    client TEXT NOT NULL, source TEXT NOT NULL, every_seconds BIGINT NOT NULL, asked_at BIGINT, person_id TEXT,
+    client TEXT NOT NULL, source TEXT NOT NULL, person_id TEXT,
     answer TEXT, answered_at BIGINT, created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, used_at BIGINT);
 
 CREATE TABLE seen_once (

@@ -1,32 +1,35 @@
-//! Service tokens: making them, listing them, ending them.
+//! Who one is to Weighbridge and what one comes in with: the host's tokens here, and in the folders beside it signing in from
+//! a terminal (`device/`) and the tokens of people and of machines (`tokens/`).
 //!
 //! Never keeps a token: only its sha256. Whoever makes one sees it once.
 //!
-//! *Invariants*: a token for a machine names its environment; every token ends.
+//! *Invariants*: a token for a machine names its environment; every token ends; where people can sign in, nobody makes a
+//! token that decides.
 
 pub mod credentials;
+pub mod device;
 pub mod http;
 pub mod sign_in;
 pub mod sql;
 pub mod terms;
+pub mod tokens;
 
 use serde_json::json;
 
+use self::tokens::mint::{Minted, Seed, mint};
 use crate::{
     clock,
     domain::{
-        refusal::{Code, Fault, Refusal},
+        refusal::{Code, Refusal},
         role::{Reach, Role},
         time::Micros,
-        token::{self, Class, Shape},
+        token::{Class, Shape},
     },
     gate::{
         act::{CreateToken, ListTokens, RevokeToken},
         grant::Granted,
-        identity,
         tx::Change,
     },
-    keys,
     store::tables,
 };
 
@@ -34,11 +37,37 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub name: String,
-    pub role: Role,
+    pub holder: Holder,
     pub reach: Reach,
     pub cluster: Option<String>,
     pub expires_at: Micros,
     pub shape: Shape,
+}
+
+/// What whoever holds a token of the host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Role(Role),
+    /// The identity provider's directory, which pushes people and groups and does nothing else.
+    Directory,
+}
+
+impl Holder {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.word(),
+            Self::Directory => "directory",
+        }
+    }
+
+    /// Whether a token for it may be made by somebody who has not signed in as a person, once people can. What decides or
+    /// reads requests of people is held by people then, each with their own sign-in.
+    pub fn is_a_machine(self) -> bool {
+        match self {
+            Self::Role(role) => matches!(role, Role::Cluster | Role::Ci | Role::Auditor),
+            Self::Directory => true,
+        }
+    }
 }
 
 /// A token that was just made, with the text that nobody can ask for again.
@@ -56,28 +85,26 @@ pub struct Listed {
 
 /// Makes a token. The ledger learns its id, role and reach; its name may be a person's, so it stays in our table.
 pub async fn create(may: Granted<CreateToken>, wanted: Wanted) -> Result<Made, Refusal> {
-    let text = token::compose(Class::Service, wanted.shape, &digits()?);
-    let id = clock::new_id();
-    let row = tables::token::Model {
-        id: id.clone(),
-        hash: identity::hash(&text).to_vec(),
-        class: Class::Service.word().to_owned(),
-        name: wanted.name,
+    let Minted { text, mut row } = mint(Seed {
+        class: Class::Service,
+        shape: wanted.shape,
+        name: &wanted.name,
         person_id: None,
-        scopes: None,
         family: None,
-        workload: None,
-        replaced_at: None,
-        role: wanted.role.word().to_owned(),
-        reach: wanted.reach.to_string(),
-        cluster: wanted.cluster,
-        created_at: clock::now().0,
-        created_by: may.actor().reference().to_owned(),
-        expires_at: wanted.expires_at.0,
-        revoked_at: None,
-    };
+        scopes: None,
+        reach: &wanted.reach,
+        expires_at: wanted.expires_at,
+        by: may.actor().reference(),
+    })?;
+    match wanted.holder {
+        Holder::Role(role) => role.word().clone_into(&mut row.role),
+        Holder::Directory => wanted.holder.word().clone_into(&mut row.class),
+    }
+    row.cluster = wanted.cluster;
+    let id = row.id.clone();
     let detail = json!({
         "token_id": id,
+        "class": row.class,
         "role": row.role,
         "reach": row.reach,
         "cluster": row.cluster,
@@ -108,33 +135,7 @@ pub async fn revoke(may: Granted<RevokeToken>, reason: &str) -> Result<Option<Mi
     }
     let detail = json!({"reason": reason, "role": row.role, "reach": row.reach});
     let tx = may.begin().await?;
-    sql::revoke_token(&tx, &may, clock::now()).await?;
+    tokens::sql::end(&tx, &may, &row, reason, clock::now()).await?;
     tx.commit(may, Change::new(detail)).await?;
     Ok(None)
-}
-
-/// 43 digits of base 62, each as likely as any other: bytes that would favour some are drawn again.
-fn digits() -> Result<[u8; 43], Fault> {
-    let mut digits = [0; 43];
-    let mut bytes = [0; 64];
-    let mut found = 0;
-    while found < digits.len() {
-        keys::fill(&mut bytes)?;
-        for (digit, byte) in digits.iter_mut().skip(found).zip(bytes.iter().filter(|byte| **byte < 248)) {
-            *digit = byte % 62;
-            found += 1;
-        }
-    }
-    Ok(digits)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::digits;
-
-    #[test]
-    fn digits_are_digits_and_differ() {
-        let (one, other) = (digits(), digits());
-        assert!(matches!((&one, &other), (Ok(one), Ok(other)) if one != other && one.iter().all(|d| *d < 62)));
-    }
 }

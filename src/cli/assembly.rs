@@ -95,6 +95,7 @@ impl Host {
             storage: Storage::new(config.storage),
             vigils: Vigils::default(),
             providers: providers(&config.identity)?,
+            tries: Arc::default(),
             in_background: false,
         })
     }

@@ -8,6 +8,7 @@ mod assembly;
 mod demo;
 mod doctor;
 mod jobs;
+mod my_token;
 mod out;
 mod prefetch;
 mod review;
@@ -54,7 +55,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Bring the database's schema up to date
     Migrate,
-    /// Make, list and end tokens
+    /// Make, list and end tokens, on the gateway's own host
     #[command(subcommand)]
     Token(token::Command),
     /// Read the terms of a gated repository, and accept them on record
@@ -63,6 +64,9 @@ enum Command {
     /// Keep, list and take away tokens of the hub for what is gated or private there
     #[command(subcommand)]
     UpstreamCredential(upstream_credential::Command),
+    /// Make, list, renew and end the tokens that you hold yourself
+    #[command(subcommand)]
+    MyToken(my_token::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -196,6 +200,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token(command) => token::run(&configuration(path)?, command).await,
         Command::Terms(command) => terms::run(command).await,
         Command::UpstreamCredential(command) => upstream_credential::run(&configuration(path)?, command).await,
+        Command::MyToken(command) => my_token::run(command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Failure, Json, assembly::Host, out};
 use crate::{
-    accounts::{self, Listed, Wanted},
+    accounts::{self, Holder, Listed, Wanted},
     clock,
     config::{Config, nearest},
     domain::{
@@ -43,9 +43,12 @@ pub struct Create {
     /// Who or what it is for
     #[arg(long)]
     name: String,
-    /// developer, reviewer, policy-admin, auditor, operator, admin, cluster or ci
-    #[arg(long)]
-    role: String,
+    /// developer, reviewer, policy-admin, auditor, operator, admin, cluster or ci; where people sign in: auditor, cluster or ci
+    #[arg(long, required_unless_present = "directory")]
+    role: Option<String>,
+    /// Instead of a role: for the identity provider's directory, which pushes people and groups
+    #[arg(long, conflicts_with_all = ["role", "env", "cluster", "shape"])]
+    directory: bool,
     /// The environments it reaches, separated by commas [default: all, but cluster and ci must name theirs]
     #[arg(long)]
     env: Option<String>,
@@ -103,7 +106,7 @@ async fn create(config: &Config, host: &Host, wanted: Wanted, json: bool) -> Res
     let made = accounts::create(may, wanted).await?;
     if json {
         out::say_json(&json!({
-            "id": made.id, "token": made.text, "name": told.name, "role": told.role.word(),
+            "id": made.id, "token": made.text, "name": told.name, "role": told.holder.word(),
             "reach": told.reach.to_string(), "cluster": told.cluster, "expires_at": told.expires_at.to_string(),
         }));
         return Ok(());
@@ -113,7 +116,9 @@ async fn create(config: &Config, host: &Host, wanted: Wanted, json: bool) -> Res
     let ends = told.expires_at.to_day_text();
     out::tell(format!(
         "Token {} for {}: {} in {reach}, until {ends}. It is shown only now.",
-        made.id, told.name, told.role
+        made.id,
+        told.name,
+        told.holder.word()
     ));
     out::tell(format!("It is kept in {}, for {}", config.shown_database_url(), config.public_url));
     Ok(())
@@ -126,9 +131,10 @@ async fn list(host: &Host, json: bool) -> Result<(), Failure> {
         let time = |at: Option<i64>| at.map(|at| Micros(at).to_string());
         let entry = |Listed { row, last_used_at }: &Listed| {
             json!({
-                "id": row.id, "name": row.name, "role": row.role, "reach": row.reach, "cluster": row.cluster,
+                "id": row.id, "name": row.name, "class": row.class, "role": row.role, "person_id": row.person_id, "reach": row.reach, "cluster": row.cluster,
                 "created_at": time(Some(row.created_at)), "expires_at": time(Some(row.expires_at)),
                 "last_used_at": time(*last_used_at), "revoked_at": time(row.revoked_at),
+                "replaced_at": time(row.replaced_at), "ended_why": row.ended_why,
             })
         };
         out::say_json(&json!({"tokens": all.iter().map(entry).collect::<Vec<_>>()}));
@@ -151,7 +157,8 @@ async fn list(host: &Host, json: bool) -> Result<(), Failure> {
         vec![
             row.id.clone(),
             row.name.clone(),
-            row.role.clone(),
+            // What has no role of its own is what its owner is, or pushes people.
+            if row.role.is_empty() { row.class.clone() } else { row.role.clone() },
             row.reach.clone(),
             cluster,
             made,
@@ -181,11 +188,11 @@ async fn revoke(host: &Host, id: String, reason: &str, json: bool) -> Result<(),
 
 /// Everything that can be wrong with the arguments, said before anything is opened.
 fn wanted(config: &Config, args: Create) -> Result<Wanted, String> {
-    let words = Role::ALL.map(Role::word);
-    let role = Role::from_word(&args.role).ok_or_else(|| {
-        let near = nearest(&args.role, words).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        format!("There is no role `{}`{near} There are: {}.", args.role, words.join(", "))
-    })?;
+    let holder = holder(config, &args)?;
+    let role = match holder {
+        Holder::Role(role) => Some(role),
+        Holder::Directory => None,
+    };
     let name = args.name.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err("--name must be 1 to 100 letters: who or what the token is for.".to_owned());
@@ -193,12 +200,13 @@ fn wanted(config: &Config, args: Create) -> Result<Wanted, String> {
     let known: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
     let reach = match &args.env {
         Some(list) => reach(list, &known)?,
-        None if role.needs_environment() => {
+        None if role.is_some_and(Role::needs_environment) => {
+            let role = holder.word();
             return Err(format!("The role {role} needs --env: which of {} is it for?", known.join(", ")));
         }
         None => Reach::All,
     };
-    if args.cluster.is_some() && role != Role::Cluster {
+    if args.cluster.is_some() && role != Some(Role::Cluster) {
         return Err("--cluster goes only with --role cluster.".to_owned());
     }
     let plain =
@@ -215,7 +223,25 @@ fn wanted(config: &Config, args: Create) -> Result<Wanted, String> {
         ShapeWord::Hf => Shape::Hf,
     };
     let expires_at = clock::now().plus_seconds(ttl);
-    Ok(Wanted { name: name.to_owned(), role, reach, cluster: args.cluster, expires_at, shape })
+    Ok(Wanted { name: name.to_owned(), holder, reach, cluster: args.cluster, expires_at, shape })
+}
+
+/// Who the token is for. Once people sign in with a provider, what they do is not done by tokens that nobody holds.
+fn holder(config: &Config, args: &Create) -> Result<Holder, String> {
+    let Some(word) = args.role.as_ref().filter(|_| !args.directory) else { return Ok(Holder::Directory) };
+    let words = Role::ALL.map(Role::word);
+    let role = Role::from_word(word).ok_or_else(|| {
+        let near = nearest(word, words).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        format!("There is no role `{word}`{near} There are: {}.", words.join(", "))
+    })?;
+    let holder = Holder::Role(role);
+    if config.identity.for_gate().people && !holder.is_a_machine() {
+        return Err(format!(
+            "People sign in here with an identity provider, so no token for the role {role} is made: whoever needs it signs \
+             in with `hf auth login`, and their groups give it to them. The host makes tokens for cluster, ci and auditor."
+        ));
+    }
+    Ok(holder)
 }
 
 fn reach(list: &str, known: &[&str]) -> Result<Reach, String> {

@@ -37,6 +37,7 @@ kinds! {
     TokensListed = "token.listed",
     TokenRefreshed = "token.refreshed",
     TokenExchanged = "token.exchanged",
+    TokenReused = "token.reused",
     TokenReported = "token.reported",
     SessionBegun = "session.begun",
     SessionElevated = "session.elevated",
@@ -101,6 +102,7 @@ impl Kind {
             self,
             Self::TokenCreated
                 | Self::TokenRevoked
+                | Self::TokenReused
                 | Self::TokenReported
                 | Self::SessionElevated
                 | Self::SessionEnded

@@ -29,3 +29,4 @@ pub mod subnet;
 pub mod terms;
 pub mod time;
 pub mod token;
+pub mod user_code;

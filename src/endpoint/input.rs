@@ -2,13 +2,13 @@
 //!
 //! Our own trait and not axum's extractors, whose rejections answer in a dialect of their own.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, header, request::Parts};
 use serde::de::DeserializeOwned;
 
-use super::{RequestId, Route, browser::Checked, call_of, file::Cut};
+use super::{Peer, RequestId, Route, browser::Checked, call_of, file::Cut};
 use crate::{
     domain::refusal::{Code, Refusal},
     gate::Call,
@@ -36,6 +36,8 @@ pub struct Asked {
     pub head: bool,
     pub headers: HeaderMap,
     pub request_id: String,
+    /// Where it came from.
+    pub address: IpAddr,
     pub(super) cut: Option<Cut>,
     query: String,
 }
@@ -53,6 +55,7 @@ impl Asked {
             head: self.head,
             headers,
             request_id: self.request_id.clone(),
+            address: self.address,
             cut: self.cut.clone(),
             query: self.query.clone(),
         }
@@ -79,6 +82,7 @@ impl Input for Asked {
             head: parts.method == Method::HEAD,
             headers: parts.headers.clone(),
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            address: parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0),
             cut: parts.extensions.get::<Cut>().cloned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
         })
@@ -184,6 +188,13 @@ impl Input for Posted {
     }
 }
 
+/// The form of a page with the head it came under.
+impl Input for (Asked, Posted) {
+    async fn parse(parts: &Parts, body: Body) -> Result<Self, Refusal> {
+        Ok((Asked::parse(parts, Body::empty()).await?, Posted::parse(parts, body).await?))
+    }
+}
+
 /// A request of somebody who is not known yet: all that the doors look at which need no identity.
 #[derive(Debug)]
 pub struct Knock {
@@ -199,6 +210,11 @@ impl Knock {
     pub fn field<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         let mut all = self.form.all(name);
         all.next().filter(|_| all.next().is_none())
+    }
+
+    /// Every value of a field that may be sent more than once.
+    pub fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.form.all(name)
     }
 }
 

@@ -115,7 +115,12 @@ where
             let actor = match way {
                 Way::Bearer => app.gate.identify(&parts.headers, &call).await?,
                 Way::Browser => match app.gate.identify_session(&parts.headers, &call).await {
-                    Err(refusal) if refusal.code.status() == 401 => return Ok(to_sign_in(&app, &parts)),
+                    // A browser brings no bearer token: whoever sends one here is told so instead of being sent away.
+                    Err(refusal)
+                        if refusal.code.status() == 401 && !parts.headers.contains_key(header::AUTHORIZATION) =>
+                    {
+                        return Ok(to_sign_in(&app, &parts));
+                    }
                     answer => answer?,
                 },
             };

@@ -145,6 +145,8 @@ acts! {
     TakeDeviceToken = "device.take" on Account => Account, WithChange, TokenCreated;
     RefreshToken = "token.refresh" on Account => Account, WithChange, TokenRefreshed;
     ExchangeToken = "token.exchange" on Account => Account, WithChange, TokenExchanged;
+    /// A refresh token came back that had long been exchanged: two hold it, and one of them should not.
+    ReuseToken = "token.reuse" on Account => Account, WithChange, TokenReused;
     /// Somebody found a token where none should be.
     ReportToken = "token.report" on Account => Account, WithChange, TokenReported;
     /// One's own account and sessions, which everybody has who is signed in.
@@ -159,8 +161,13 @@ acts! {
     CreateOwnToken = "token.create-own" on Account => Account, WithChange, TokenCreated;
     ListOwnTokens = "token.list-own" on Account => Account, Counted, TokensListed;
     RevokeOwnToken = "token.revoke-own" on TokenId => TokenId, WithChange, TokenRevoked;
+    /// The same of every terminal that one is signed in from.
+    EndOwnDevices = "token.revoke-own" on Tokens => Tokens, WithChange, TokenRevoked;
+    /// A new token for one's own old one, which works a little longer.
+    RotateOwnToken = "token.create-own" on TokenId => TokenId, WithChange, TokenCreated;
     /// A token for a machine, made by an operator.
     IssueToken = "token.issue" on Tokens => Tokens, WithChange, TokenCreated;
+    RotateToken = "token.issue" on TokenId => TokenId, WithChange, TokenCreated;
     /// Everybody's tokens.
     ReadTokens = "token.read" on Tokens => Tokens, Counted, TokensListed;
     EndToken = "token.end" on TokenId => TokenId, WithChange, TokenRevoked;
@@ -199,6 +206,7 @@ impl AtTheDoor for BeginDevice {}
 impl AtTheDoor for TakeDeviceToken {}
 impl AtTheDoor for RefreshToken {}
 impl AtTheDoor for ExchangeToken {}
+impl AtTheDoor for ReuseToken {}
 impl AtTheDoor for ReportToken {}
 
 /// What every person may do who is signed in, about their own sessions, whatever roles they have, lost or never had: somebody

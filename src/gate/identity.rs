@@ -49,8 +49,13 @@ pub(super) async fn identify(gate: &Gate, headers: &HeaderMap, call: &Call) -> R
     known(gate, hash(bearer), call, Box::pin(load)).await
 }
 
-/// Reads the session of a browser. Bearer tokens are not looked at, and no other endpoint looks at cookies.
+/// Reads the session of a browser. A bearer token counts for nothing here, and no other
+/// endpoint looks at cookies.
 pub(super) async fn identify_session(gate: &Gate, headers: &HeaderMap, call: &Call) -> Result<Actor, Refusal> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        gate.pace().stranger(call)?;
+        return Err(not_accepted("A page takes a sign-in in a browser, and no token."));
+    }
     let Some(cookie) = cookie(headers, COOKIE) else {
         return Err(Refusal::new(Code::SignInRequired, "Sign in first."));
     };

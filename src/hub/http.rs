@@ -16,6 +16,7 @@ use crate::{
         pattern::{encode_path, encode_segment},
         refusal::{Code, Refusal},
         time::Micros,
+        token::Class,
     },
     endpoint::{
         Endpoint,
@@ -30,6 +31,7 @@ use crate::{
             ViewRevision,
         },
         grant::Granted,
+        identity::Credential,
         object::Revision,
         resolve::repo_of,
     },
@@ -220,10 +222,18 @@ async fn whoami(app: App, may: Granted<ReadAccount>, (): ()) -> Result<Json, Ref
         .map(|e| json!({"type": "org", "id": e.name.as_str(), "name": e.name.as_str(), "fullname": e.name.as_str(), "isEnterprise": true}))
         .collect();
     let role = actor.role_words().join(",");
+    let id = actor.person().map(|person| person.id.as_str()).or(actor.token_id());
+    // Under this name stock clients keep the token: a person's tokens have names of their own.
+    let token = match actor.credential() {
+        Credential::Token { class: Class::Device, .. } => Some(format!("oauth-{}", actor.name())),
+        Credential::Token { id, class: Class::Personal } => sql::find_token_name(&may, id).await?,
+        _ => None,
+    };
+    let token = token.unwrap_or_else(|| actor.name().to_owned());
     Ok(Json::new(&json!({
-        "type": "user", "id": actor.token_id(), "name": actor.name(), "fullname": actor.name(), "email": null,
+        "type": "user", "id": id, "name": actor.name(), "fullname": actor.name(), "email": null,
         "emailVerified": false, "canPay": false, "isPro": false, "orgs": orgs,
-        "auth": {"type": "access_token", "accessToken": {"displayName": actor.name(), "role": "read", "weighbridgeRole": role}},
+        "auth": {"type": "access_token", "accessToken": {"displayName": token, "role": "read", "weighbridgeRole": role}},
     })))
 }
 

@@ -19,7 +19,7 @@ use crate::{
         fault,
         tables::{
             blob, denied_digest, file, hidden_file, history, pointer, report, repository, revision, revoked_file,
-            standing,
+            standing, token,
         },
     },
 };
@@ -31,6 +31,12 @@ pub struct Listed {
     pub size: i64,
     pub git_id: String,
     pub lfs: Option<String>,
+}
+
+/// What its owner called a token.
+pub async fn find_token_name<A: Act>(may: &Granted<A>, id: &str) -> Result<Option<String>, Fault> {
+    let row = token::Entity::find_by_id(id).one(may.reader()).await.map_err(fault("looking a token up"))?;
+    Ok(row.map(|row| row.name))
 }
 
 /// The paths of a served revision that are not served: revoked by themselves, or hidden behind a safer file.

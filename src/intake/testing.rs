@@ -156,7 +156,7 @@ impl Bench {
     pub(crate) async fn granted_as<A: Act>(&self, role: Role, asked: A::Asked) -> Granted<A> {
         let wanted = accounts::Wanted {
             name: "me".to_owned(),
-            role,
+            holder: accounts::Holder::Role(role),
             reach: Reach::All,
             cluster: None,
             expires_at: Micros(clock::now().0 + Micros::DAY),
@@ -259,6 +259,7 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         storage: Storage::default(),
         vigils: Vigils::default(),
         providers: crate::app::providers::Providers::default(),
+        tries: Arc::default(),
         in_background: false,
     };
     change::basis::settle(&app, name).await.unwrap();

@@ -144,7 +144,7 @@ impl Desk {
 }
 
 /// A program of one of the venvs that `tests/run` keeps.
-fn tool(venv: &str, program: &str) -> PathBuf {
+pub fn tool(venv: &str, program: &str) -> PathBuf {
     let venvs = PathBuf::from(needed("WEIGHBRIDGE_TEST_VENVS", "stock clients"));
     let path = venvs.join(venv).join("bin").join(program);
     assert!(path.exists(), "{} is not there: run tests/run", path.display());

@@ -76,3 +76,10 @@ pub fn client() -> Client {
     let builder = Client::builder().redirect(redirect::Policy::none()).no_proxy();
     builder.tls_danger_accept_invalid_certs(true).build().unwrap()
 }
+
+/// Sends a request that a test composed.
+pub async fn reply(request: reqwest::RequestBuilder) -> Reply {
+    let reply = request.send().await.unwrap();
+    let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
+    Reply { status, headers, body: reply.bytes().await.unwrap().to_vec() }
+}

@@ -245,6 +245,11 @@ impl World {
         found
     }
 
+    /// Bytes as this world's database writes them.
+    pub fn bytes_literal(&self, hex: &str) -> String {
+        if self.database_url.starts_with("sqlite") { format!("X'{hex}'") } else { format!("'\\x{hex}'::bytea") }
+    }
+
     /// Changes a row behind the gateway's back, for what a test cannot wait for.
     pub async fn change_row(&self, sql: &str) {
         let database = sea_orm::Database::connect(&self.database_url).await.unwrap();

@@ -63,7 +63,14 @@ fn of(environment: &str) -> Reach {
 async fn token(host: &Host, name: &str, role: Role, reach: Reach) -> Result<Secret, Failure> {
     let cluster = (role == Role::Cluster).then(|| "demo".to_owned());
     let expires_at = clock::now().plus_seconds(LIFE);
-    let wanted = Wanted { name: name.to_owned(), role, reach, cluster, expires_at, shape: Shape::Own };
+    let wanted = Wanted {
+        name: name.to_owned(),
+        holder: accounts::Holder::Role(role),
+        reach,
+        cluster,
+        expires_at,
+        shape: Shape::Own,
+    };
     let may = host.gate.admit_host::<CreateToken>("demo", Tokens)?;
     Ok(Secret::new(accounts::create(may, wanted).await?.text))
 }

@@ -29,6 +29,8 @@ pub mod token {
         /// When it was exchanged for a newer one: it works a little longer.
         pub replaced_at: Option<i64>,
         pub revoked_at: Option<i64>,
+        /// Why it was ended, for its owner: reported, reused, or what somebody wrote.
+        pub ended_why: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -149,10 +151,8 @@ pub mod device_sign_in {
         pub code_hash: Vec<u8>,
         pub user_code_hash: Vec<u8>,
         pub client: String,
-        /// Where it was begun, for the person who is asked.
+        /// Where it was begun, for the person who is asked: address and program, as JSON.
         pub source: String,
-        pub every_seconds: i64,
-        pub asked_at: Option<i64>,
         pub person_id: Option<String>,
         /// allowed or denied.
         pub answer: Option<String>,
