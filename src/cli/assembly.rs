@@ -35,7 +35,7 @@ impl Host {
         let admission = Admission::built_in(&config.admission.profile).await?;
         known_environments(access.environments().chain(admission.environments()), config)?;
         let gate = Gate::new(Parts {
-            identity: config.identity.for_gate(),
+            identity: config.identity.for_gate()?,
             store: store.clone(),
             ledger: ledger.clone(),
             access,

@@ -14,13 +14,13 @@ mod workload;
 use aws_lc_rs::digest;
 use http::{HeaderMap, header};
 
-pub(super) use self::workload::clear as workload_clear;
+pub(super) use self::workload::{clear as workload_clear, prove};
 pub(super) use self::{actor::home, people::clear as person_clear, source::neighbourhood};
 pub use self::{
     actor::{Actor, Credential, Person, Proof},
     session::{COOKIE, cookie},
     source::Source,
-    workload::{Claims, WorkloadRule},
+    workload::{Claims, IssuerState, Issuers, Proven, Workload, WorkloadRule, id_of},
 };
 use super::{Call, Gate, sql};
 use crate::{
@@ -115,11 +115,15 @@ pub(super) async fn still_holds(gate: &Gate, actor: &Actor) -> Result<bool, Faul
     let stands = match actor.credential() {
         Credential::Token { id, .. } => {
             let row = sql::find_token_by_id(reader, id).await?;
-            row.is_some_and(|row| row.revoked_at.is_none())
+            match row.filter(|row| row.revoked_at.is_none()) {
+                Some(row) => !workload::is_source_blocked(gate, row.workload.as_deref()).await?,
+                None => false,
+            }
         }
         Credential::Session { id, .. } => session::still_stands(gate, id).await?,
         Credential::Workload { issuer, subject, id, issued_at } => {
-            !workload::is_blocked(gate, issuer, subject, id, *issued_at).await?
+            let (issuer, subject, id) = (issuer.clone(), subject.clone(), id.clone());
+            !workload::is_blocked(gate, &Workload { issuer, subject, id, issued_at: issued_at.0 }).await?
         }
         Credential::None => true,
     };
