@@ -14,6 +14,7 @@ pub fn all() -> Result<Endpoints, String> {
         review::http::endpoints(),
         intake::http::endpoints(),
         accounts::http::endpoints(),
+        accounts::workloads::http::endpoints(),
         hub::http::endpoints(),
     ];
     let list = features.into_iter().flatten().collect::<Result<Vec<Endpoint>, String>>()?;

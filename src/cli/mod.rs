@@ -17,6 +17,7 @@ mod serve;
 mod sign_in;
 mod span;
 mod token;
+mod workload;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -56,6 +57,9 @@ enum Command {
     /// Make, list and end tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Stop tokens of other issuers
+    #[command(subcommand)]
+    Workload(workload::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -187,6 +191,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Migrate => schema::migrate(&configuration(path)?).await,
         Command::Token(command) => token::run(&configuration(path)?, command).await,
+        Command::Workload(command) => workload::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,

@@ -350,12 +350,11 @@ fn one_place_each(rules: &[WorkloadRule]) -> Result<(), String> {
 }
 
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
-/// Claims of GitHub's that no stranger's job can have.
-const OF_ONE_OWNER: [&str; 7] = [
+/// Claims of GitHub's that no stranger's job can have. A reusable workflow (`job_workflow_ref`) anybody may call.
+const OF_ONE_OWNER: [&str; 6] = [
     "repository_id",
     "repository_owner_id",
     "sub",
-    "job_workflow_ref",
     "repository",
     "repository_owner",
     "enterprise_id",
