@@ -99,7 +99,8 @@ impl Bench {
         let ends = clock::now().0 + i64::try_from(lives.as_micros()).unwrap();
         let id = clock::new_id();
         let row = format!(
-            "INSERT INTO token VALUES ('{id}', X'{hash}', 'me', 'developer', '*', NULL, 0, 'test', {ends}, NULL)"
+            "INSERT INTO token (id, hash, name, role, reach, created_at, created_by, expires_at) \
+             VALUES ('{id}', X'{hash}', 'me', 'developer', '*', 0, 'test', {ends})"
         );
         self.change(&[&row]).await;
         text
