@@ -315,9 +315,12 @@ fn workload_issuer(raw: &RawWorkload) -> Result<String, String> {
 fn claims(issuer: &str, claims: &BTreeMap<String, String>) -> Result<(), String> {
     let readable = |path: &str| {
         let escaped = path.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-        !path.is_empty() && path.strip_prefix('/').is_none_or(|steps| escaped && steps.split('/').all(|s| !s.is_empty()))
+        !path.is_empty()
+            && path.strip_prefix('/').is_none_or(|steps| escaped && steps.split('/').all(|s| !s.is_empty()))
     };
-    if claims.is_empty() || claims.iter().any(|(path, value)| !readable(path) || value.is_empty() || value.contains('*')) {
+    if claims.is_empty()
+        || claims.iter().any(|(path, value)| !readable(path) || value.is_empty() || value.contains('*'))
+    {
         return Err(format!(
             "The workload of {issuer} needs `match = {{ sub = \"…\" }}`: claims by name, or as \"/kubernetes.io/namespace\", and the exact texts they must have, without patterns"
         ));
@@ -343,7 +346,11 @@ fn one_place_each(rules: &[WorkloadRule]) -> Result<(), String> {
         places.sort_unstable();
         places.dedup();
         if places.len() > 1 {
-            return Err(format!("The workloads of {} name several places of its keys: {}", rule.issuer, places.join(", ")));
+            return Err(format!(
+                "The workloads of {} name several places of its keys: {}",
+                rule.issuer,
+                places.join(", ")
+            ));
         }
     }
     Ok(())
@@ -351,13 +358,7 @@ fn one_place_each(rules: &[WorkloadRule]) -> Result<(), String> {
 
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
 /// Claims of GitHub's that no stranger's job can have. A reusable workflow (`job_workflow_ref`) anybody may call.
-const OF_ONE_OWNER: [&str; 6] = [
-    "repository_id",
-    "repository_owner_id",
-    "sub",
-    "repository",
-    "repository_owner",
-    "enterprise_id",
-];
+const OF_ONE_OWNER: [&str; 6] =
+    ["repository_id", "repository_owner_id", "sub", "repository", "repository_owner", "enterprise_id"];
 /// Okta silently says no more than a hundred groups.
 const GROUPS_LIMIT: usize = 100;

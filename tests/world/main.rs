@@ -37,3 +37,4 @@ mod stores;
 mod streaming;
 mod trouble;
 mod walk;
+mod workloads;

@@ -45,15 +45,10 @@ pub struct Blocked {
 }
 
 /// Stops what was named, at once. The ledger learns the token's id, never the subject's name.
-pub async fn block(
-    may: Granted<BlockWorkload>,
-    rules: &[WorkloadRule],
-    wanted: Wanted,
-) -> Result<Blocked, Refusal> {
+pub async fn block(may: Granted<BlockWorkload>, rules: &[WorkloadRule], wanted: Wanted) -> Result<Blocked, Refusal> {
     let now = clock::now();
     let row = row(rules, wanted, now, may.actor().reference())?;
-    let blocked =
-        Blocked { id: row.id.clone(), token_id: row.token_id.clone(), not_before: Micros(row.not_before) };
+    let blocked = Blocked { id: row.id.clone(), token_id: row.token_id.clone(), not_before: Micros(row.not_before) };
     let detail = json!({
         "block_id": row.id, "issuer": row.issuer, "token_id": row.token_id, "reason": row.reason,
         "not_before": blocked.not_before.to_string(),
@@ -75,7 +70,9 @@ fn row(
         let mut known: Vec<&str> = rules.iter().map(|rule| rule.issuer.as_str()).collect();
         known.dedup();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Refusal::bad_input(format!("No tokens of the issuer {issuer} are taken here. There are: {known}.")));
+        return Err(Refusal::bad_input(format!(
+            "No tokens of the issuer {issuer} are taken here. There are: {known}."
+        )));
     }
     if reason.trim().is_empty() || reason.len() > 1000 {
         return Err(Refusal::bad_input("Say why, in up to 1,000 letters: the ledger keeps it."));
@@ -96,9 +93,9 @@ fn row(
         (Some(_), Some(_)) => return Err(Refusal::bad_input("One token is stopped for good: leave not_before out.")),
         (None, Some(_)) => now.plus_seconds(A_DAY + 3600),
         (None, None) => now,
-        (Some(text), None) => Micros::parse(&text)
-            .filter(|at| *at <= now.plus_seconds(A_DAY))
-            .ok_or_else(|| Refusal::bad_input("not_before is a time like 2026-11-21T12:00:00Z, at most a day from now."))?,
+        (Some(text), None) => Micros::parse(&text).filter(|at| *at <= now.plus_seconds(A_DAY)).ok_or_else(|| {
+            Refusal::bad_input("not_before is a time like 2026-11-21T12:00:00Z, at most a day from now.")
+        })?,
     };
     Ok(tables::workload_block::Model {
         id: clock::new_id(),

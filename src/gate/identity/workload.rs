@@ -6,6 +6,8 @@
 mod issuers;
 mod keys;
 mod strict;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::collections::BTreeMap;

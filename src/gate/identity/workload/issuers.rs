@@ -55,7 +55,8 @@ impl Issuers {
             let place = file.or_else(|| named.clone().find_map(|rule| rule.jwks_url.clone()).map(Place::Address));
             let place = place.unwrap_or(Place::Discovery);
             let name = rule.issuer.clone();
-            let issuer = Issuer { name: name.clone(), place, out: out.clone(), now: RwLock::default(), one: Arc::default() };
+            let issuer =
+                Issuer { name: name.clone(), place, out: out.clone(), now: RwLock::default(), one: Arc::default() };
             all.insert(name, Arc::new(issuer));
         }
         Ok(Self(Arc::new(all)))
@@ -205,7 +206,12 @@ impl Issuer {
             }
             Err(trouble) => {
                 let age = known.heard.map(|at| at.elapsed());
-                tracing::warn!(issuer = self.name, trouble, ?age, "the keys of an issuer cannot be heard; those known are used");
+                tracing::warn!(
+                    issuer = self.name,
+                    trouble,
+                    ?age,
+                    "the keys of an issuer cannot be heard; those known are used"
+                );
                 known.trouble = Some(trouble);
             }
         }
@@ -241,7 +247,8 @@ impl Issuer {
     }
 
     async fn get(&self, address: &str) -> Result<Vec<u8>, String> {
-        let request = http::Request::get(address).header("accept", "application/json, application/jwk-set+json, */*;q=0.5");
+        let request =
+            http::Request::get(address).header("accept", "application/json, application/jwk-set+json, */*;q=0.5");
         let request = request.body(Vec::new()).map_err(|_| "that is no address".to_owned())?;
         let reply = self.out.send(request).await.map_err(|fault| fault.to_string())?;
         match reply.status {
@@ -270,13 +277,21 @@ impl Issuer {
         }
     }
 
+    /// Whether keys that were heard then would be used now.
+    #[cfg(test)]
+    pub fn would_believe(keys: Keys, heard: Instant) -> bool {
+        Known { keys: Some(Arc::new(keys)), heard: Some(heard), ..Known::default() }.usable().is_some()
+    }
+
     /// The token may be good: its holder comes back, as clients do after 503.
     fn unreachable(&self, trouble: &str) -> Refusal {
         let sentence = format!(
             "This token cannot be checked now: the keys of its issuer {} cannot be heard ({trouble}), and it is signed with none that is known.",
             self.name
         );
-        Refusal::new(Code::Unavailable, sentence).hint("It is tried again; ask your operator for weighbridge doctor.").retry_after(10)
+        Refusal::new(Code::Unavailable, sentence)
+            .hint("It is tried again; ask your operator for weighbridge doctor.")
+            .retry_after(10)
     }
 }
 

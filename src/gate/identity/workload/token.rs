@@ -29,15 +29,15 @@ pub(super) async fn read(issuers: &Issuers, token: &str, now: Micros) -> Result<
     let (header, payload) = message.split_once('.').ok_or_else(|| wrong("it is cut short"))?;
     let header = strict::object(header).ok_or_else(|| wrong("its header is not one JSON object, each key once"))?;
     let (algorithm, id) = meant(&header)?;
-    let algorithm = keys::algorithm(algorithm).ok_or_else(|| {
-        wrong("it is not signed as we take it (RS256, RS384, RS512, PS256, ES256, ES384 or EdDSA)")
-    })?;
+    let algorithm = keys::algorithm(algorithm)
+        .ok_or_else(|| wrong("it is not signed as we take it (RS256, RS384, RS512, PS256, ES256, ES384 or EdDSA)"))?;
     let claims = strict::object(payload).ok_or_else(|| wrong("its claims are not one JSON object, each key once"))?;
     let subject = claims.get("sub").and_then(Value::as_str).filter(|sub| is_plain(sub));
     let subject = subject.ok_or_else(|| wrong("it does not say in `sub` who it is for"))?.to_owned();
     let issuer = issuer(&claims, &subject)?;
     // Until here nothing was believed: the name only chooses whose keys are looked at.
-    let published = issuers.find(&issuer).ok_or_else(|| wrong("its issuer is none of those whose tokens are taken here"))?;
+    let published =
+        issuers.find(&issuer).ok_or_else(|| wrong("its issuer is none of those whose tokens are taken here"))?;
     let published = published.keys(id.as_deref(), algorithm).await?;
     if !published.signed(id.as_deref(), algorithm, message, signature) {
         return Err(wrong("its signature is not its issuer's"));
@@ -221,7 +221,14 @@ mod tests {
     fn only_an_audience_of_ours_is_ours() {
         let of = |aud: Value| is_for(json!({ "aud": aud }).as_object().unwrap_or(&Map::new()), "https://gw");
         assert!(of(json!("https://gw")) && of(json!(["https://a", "https://gw"])));
-        for other in [json!("https://gw/"), json!("HTTPS://gw"), json!(["https://a"]), json!([]), json!({"https://gw": 1}), json!(null)] {
+        for other in [
+            json!("https://gw/"),
+            json!("HTTPS://gw"),
+            json!(["https://a"]),
+            json!([]),
+            json!({"https://gw": 1}),
+            json!(null),
+        ] {
             assert!(!of(other.clone()), "{other}");
         }
         assert!(!is_for(&Map::new(), "https://gw"));
@@ -230,7 +237,8 @@ mod tests {
     #[test]
     fn a_trust_domain_is_all_before_the_path() {
         assert_eq!(trust_domain("spiffe://acme.example/ns/llm").as_deref(), Some("spiffe://acme.example"));
-        for bad in ["spiffe://acme.example", "spiffe:///x", "https://acme.example/x", "acme.example/x", "spiffe:acme/x"] {
+        for bad in ["spiffe://acme.example", "spiffe:///x", "https://acme.example/x", "acme.example/x", "spiffe:acme/x"]
+        {
             assert_eq!(trust_domain(bad), None, "{bad}");
         }
         assert_ne!(trust_domain("spiffe://x@acme.example/y").as_deref(), Some("spiffe://acme.example"));
