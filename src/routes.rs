@@ -19,6 +19,7 @@ pub fn all() -> Result<Endpoints, String> {
         accounts::sign_in::http::endpoints(),
         accounts::device::http::endpoints(),
         accounts::tokens::http::endpoints(),
+        accounts::workloads::http::endpoints(),
         hub::http::endpoints(),
     ];
     let list = features.into_iter().flatten().collect::<Result<Vec<Endpoint>, String>>()?;

@@ -8,11 +8,13 @@
 
 pub mod credentials;
 pub mod device;
+pub mod exchange;
 pub mod http;
 pub mod sign_in;
 pub mod sql;
 pub mod terms;
 pub mod tokens;
+pub mod workloads;
 
 use serde_json::json;
 

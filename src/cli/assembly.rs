@@ -44,7 +44,7 @@ impl Host {
             identity: gate::Identity {
                 namespaces: config.upstream.namespaces.clone(),
                 seals: Some(Arc::new(SealKey::load_or_make(&config.data_dir)?)),
-                ..config.identity.for_gate()
+                ..config.identity.for_gate()?
             },
             store: store.clone(),
             ledger: ledger.clone(),

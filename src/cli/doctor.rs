@@ -2,6 +2,7 @@
 
 mod behind;
 mod checks;
+mod issuers;
 mod pull;
 
 use std::path::PathBuf;
@@ -46,7 +47,10 @@ pub async fn run(path: Option<PathBuf>, args: DoctorArgs) -> Result<(), Failure>
     }
     match (&config, here) {
         (Err(why), _) => report.fail("configuration", why, "weighbridge config check"),
-        (Ok(_), Some(config)) => checks::hub(config, &mut report).await,
+        (Ok(_), Some(config)) => {
+            checks::hub(config, &mut report).await;
+            issuers::from_here(config, &mut report).await;
+        }
         (Ok(_), None) => {
             report.skip("upstream", "no configuration here; run doctor on the gateway's host to try the hub");
         }
@@ -67,6 +71,7 @@ async fn gateway(api: &Api, pull: Option<&str>, report: &mut Report) {
         checks::who(api, report).await;
         behind::pointers(api, report).await;
         checks::storage(api, report).await;
+        issuers::at_the_gateway(api, report).await;
     } else {
         report.skip("sign-in", "not tried; set HF_ENDPOINT and HF_TOKEN to try a token");
     }
@@ -92,6 +97,11 @@ impl Report {
 
     fn skip(&mut self, what: &str, why: &str) {
         self.add("skip", what, why, "");
+    }
+
+    /// Something to look after that stops nobody yet.
+    fn warn(&mut self, what: &str, found: &str, next: &str) {
+        self.add("WARN", what, found, next);
     }
 
     fn fail(&mut self, what: &str, found: &str, next: &str) {

@@ -19,6 +19,7 @@ mod sign_in;
 mod terms;
 mod token;
 mod upstream_credential;
+mod workload;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -67,6 +68,9 @@ enum Command {
     /// Make, list, renew and end the tokens that you hold yourself
     #[command(subcommand)]
     MyToken(my_token::Command),
+    /// Stop tokens of other issuers
+    #[command(subcommand)]
+    Workload(workload::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -201,6 +205,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Terms(command) => terms::run(command).await,
         Command::UpstreamCredential(command) => upstream_credential::run(&configuration(path)?, command).await,
         Command::MyToken(command) => my_token::run(command).await,
+        Command::Workload(command) => workload::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,

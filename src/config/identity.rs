@@ -15,9 +15,13 @@ use super::{front::is_loopback, place::read_secret_file, secret::Secret};
 use crate::{
     domain::{
         mapping::{Mapping, MappingRow},
+        refusal::Fault,
         role::{Environment, Reach, Role},
     },
-    gate::{self, EnvironmentSetting, identity::WorkloadRule},
+    gate::{
+        self, EnvironmentSetting,
+        identity::{Issuers, WorkloadRule},
+    },
 };
 
 /// Everything that is configured of identity.
@@ -72,15 +76,16 @@ impl DirectorySubject {
 
 impl Identity {
     /// What the gate needs of it.
-    pub fn for_gate(&self) -> gate::Identity {
-        gate::Identity {
+    pub fn for_gate(&self) -> Result<gate::Identity, Fault> {
+        Ok(gate::Identity {
             mapping: self.mapping.clone(),
             workloads: self.workloads.clone(),
+            issuers: Issuers::of(&self.workloads, self.allow_private_addresses)?,
             people: !self.providers.is_empty(),
             fresh_for: self.fresh_for,
             acr: self.acr.clone(),
             ..gate::Identity::default()
-        }
+        })
     }
 }
 
@@ -136,6 +141,8 @@ struct RawWorkload {
     environment: String,
     cluster: Option<String>,
     jwks_file: Option<PathBuf>,
+    jwks_url: Option<String>,
+    exchange: Option<String>,
 }
 
 pub(super) fn check(raw: Raw, environments: &[EnvironmentSetting]) -> Result<Identity, String> {
@@ -155,7 +162,9 @@ pub(super) fn check(raw: Raw, environments: &[EnvironmentSetting]) -> Result<Ide
     for row in raw.roles {
         rows.push(role_row(row, &providers, environments)?);
     }
-    let workloads = raw.workloads.into_iter().map(|row| workload(row, environments)).collect::<Result<_, _>>()?;
+    let workloads: Vec<WorkloadRule> =
+        raw.workloads.into_iter().map(|row| workload(row, environments)).collect::<Result<_, _>>()?;
+    one_place_each(&workloads)?;
     Ok(Identity {
         fresh_for: Duration::from_secs(fresh * 60),
         acr: raw.acr.filter(|acr| !acr.is_empty()),
@@ -257,16 +266,11 @@ fn environment(name: &str, environments: &[EnvironmentSetting]) -> Result<Enviro
 }
 
 fn workload(raw: RawWorkload, environments: &[EnvironmentSetting]) -> Result<WorkloadRule, String> {
-    let issuer = issuer_url("identity.workloads.issuer", &raw.issuer)?;
+    let issuer = workload_issuer(&raw)?;
     if raw.audience.is_empty() {
         return Err(format!("The workload of {issuer} has no `audience`: a token for somebody else would be taken"));
     }
-    let exact = |(path, value): (&String, &String)| !path.is_empty() && !value.is_empty() && !value.contains('*');
-    if raw.claims.is_empty() || !raw.claims.iter().all(exact) {
-        return Err(format!(
-            "The workload of {issuer} needs `match = {{ sub = \"…\" }}`: claims and the exact texts they must have, without patterns"
-        ));
-    }
+    claims(&issuer, &raw.claims)?;
     let role = match raw.role.as_str() {
         "cluster" => Role::Cluster,
         "ci" => Role::Ci,
@@ -278,6 +282,12 @@ fn workload(raw: RawWorkload, environments: &[EnvironmentSetting]) -> Result<Wor
     if let Some(file) = raw.jwks_file.as_deref().filter(|file| !Path::new(file).is_file()) {
         return Err(format!("`identity.workloads.jwks_file`: there is no file {}", file.display()));
     }
+    let jwks_url = raw.jwks_url.as_deref().map(|url| issuer_url("identity.workloads.jwks_url", url)).transpose()?;
+    let exchange_again = match raw.exchange.as_deref().unwrap_or("once") {
+        "once" => false,
+        "again" => true,
+        other => return Err(format!("`identity.workloads.exchange` is `{other}`: once or again")),
+    };
     Ok(WorkloadRule {
         issuer,
         audience: raw.audience,
@@ -286,8 +296,77 @@ fn workload(raw: RawWorkload, environments: &[EnvironmentSetting]) -> Result<Wor
         environment: environment(&raw.environment, environments)?,
         cluster: raw.cluster,
         jwks_file: raw.jwks_file,
+        jwks_url,
+        exchange_again,
     })
 }
 
+/// `https://…`, or a trust domain of SPIFFE, which has no address of its own.
+fn workload_issuer(raw: &RawWorkload) -> Result<String, String> {
+    let Some(domain) = raw.issuer.strip_prefix("spiffe://") else {
+        return issuer_url("identity.workloads.issuer", &raw.issuer);
+    };
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    if domain.is_empty() || domain.len() > 255 || !domain.bytes().all(plain) {
+        return Err(format!("`identity.workloads.issuer` is `{}`: a trust domain is spiffe://name", raw.issuer));
+    }
+    if raw.jwks_file.is_none() && raw.jwks_url.is_none() {
+        return Err(format!(
+            "The trust domain {} needs `jwks_url`, the address of its bundle, or `jwks_file`: nothing else says its keys",
+            raw.issuer
+        ));
+    }
+    Ok(raw.issuer.clone())
+}
+
+/// Exact claims, and at least one that nobody else's job has.
+fn claims(issuer: &str, claims: &BTreeMap<String, String>) -> Result<(), String> {
+    let readable = |path: &str| {
+        let escaped = path.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+        !path.is_empty()
+            && path.strip_prefix('/').is_none_or(|steps| escaped && steps.split('/').all(|s| !s.is_empty()))
+    };
+    if claims.is_empty()
+        || claims.iter().any(|(path, value)| !readable(path) || value.is_empty() || value.contains('*'))
+    {
+        return Err(format!(
+            "The workload of {issuer} needs `match = {{ sub = \"…\" }}`: claims by name, or as \"/kubernetes.io/namespace\", and the exact texts they must have, without patterns"
+        ));
+    }
+    let mine = |path: &String| OF_ONE_OWNER.contains(&path.trim_start_matches('/'));
+    if issuer == GITHUB && !claims.keys().any(mine) {
+        return Err(format!(
+            "The workload of {issuer} matches jobs of everybody on GitHub: add one of {}",
+            OF_ONE_OWNER.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// An issuer has its keys in one place, however many rules it has.
+fn one_place_each(rules: &[WorkloadRule]) -> Result<(), String> {
+    for rule in rules {
+        let same = rules.iter().filter(|other| other.issuer == rule.issuer);
+        let mut places: Vec<String> = same
+            .flat_map(|r| [r.jwks_file.as_ref().map(|f| f.display().to_string()), r.jwks_url.clone()])
+            .flatten()
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        if places.len() > 1 {
+            return Err(format!(
+                "The workloads of {} name several places of its keys: {}",
+                rule.issuer,
+                places.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+const GITHUB: &str = "https://token.actions.githubusercontent.com";
+/// Claims of GitHub's that no stranger's job can have. A reusable workflow (`job_workflow_ref`) anybody may call.
+const OF_ONE_OWNER: [&str; 6] =
+    ["repository_id", "repository_owner_id", "sub", "repository", "repository_owner", "enterprise_id"];
 /// Okta silently says no more than a hundred groups.
 const GROUPS_LIMIT: usize = 100;

@@ -72,6 +72,8 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("identity.workloads.#.environment", Kind::Text),
     ("identity.workloads.#.cluster", Kind::Text),
     ("identity.workloads.#.jwks_file", Kind::Text),
+    ("identity.workloads.#.jwks_url", Kind::Text),
+    ("identity.workloads.#.exchange", Kind::Text),
     ("drain_delay_seconds", Kind::Number),
     ("drain_timeout_seconds", Kind::Number),
     ("replica", Kind::Text),

@@ -180,6 +180,8 @@ fn identity(identity: &Identity) -> Vec<(String, Lines)> {
         ];
         lines.extend(rule.cluster.as_deref().map(|cluster| (path("cluster"), text(cluster))));
         lines.extend(rule.jwks_file.as_deref().map(|file| (path("jwks_file"), text(&file.to_string_lossy()))));
+        lines.extend(rule.jwks_url.as_deref().map(|url| (path("jwks_url"), text(url))));
+        lines.push((path("exchange"), text(if rule.exchange_again { "again" } else { "once" })));
         all.push(("[[identity.workloads]]".to_owned(), lines));
     }
     all

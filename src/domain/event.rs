@@ -54,6 +54,7 @@ kinds! {
     RolesChanged = "roles.changed",
     RoleGranted = "role.granted",
     RoleWithdrawn = "role.withdrawn",
+    WorkloadsRead = "workload.read",
     WorkloadBlocked = "workload.blocked",
     HostCodeMade = "host-code.made",
     CredentialKept = "credential.kept",

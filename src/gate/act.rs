@@ -177,6 +177,8 @@ acts! {
     ReactivatePerson = "person.reactivate" on PersonId => PersonId, WithChange, PersonReactivated;
     GrantRole = "role.grant" on PersonId => PersonId, WithChange, RoleGranted;
     WithdrawRole = "role.withdraw" on PersonId => PersonId, WithChange, RoleWithdrawn;
+    /// How the issuers of workloads' tokens stand.
+    ReadWorkloads = "workload.read" on Workloads => Workloads, Counted, WorkloadsRead;
     BlockWorkload = "workload.block" on Workloads => Workloads, WithChange, WorkloadBlocked;
     /// The directory: people and groups as the provider pushes them.
     ReadDirectory = "directory.read" on People => People, Counted, DirectoryRead;

@@ -14,13 +14,13 @@ mod workload;
 use aws_lc_rs::digest;
 use http::{HeaderMap, header};
 
-pub(super) use self::workload::clear as workload_clear;
+pub(super) use self::workload::{clear as workload_clear, prove};
 pub(super) use self::{actor::home, people::clear as person_clear, source::neighbourhood};
 pub use self::{
     actor::{Actor, Credential, Person, Proof},
     session::{COOKIE, cookie},
     source::Source,
-    workload::{Claims, WorkloadRule},
+    workload::{Claims, IssuerState, Issuers, Proven, Workload, WorkloadRule, id_of},
 };
 use super::{Call, Gate};
 use crate::{
@@ -121,8 +121,9 @@ pub(super) async fn again(gate: &Gate, actor: &Actor) -> Result<Option<Actor>, F
         Credential::Token { id, class } => token::again(gate, id, *class).await,
         Credential::Session { id, .. } => return Ok(session::still_stands(gate, id).await?.then(|| actor.clone())),
         Credential::Workload { issuer, subject, id, issued_at } => {
-            let blocked = workload::is_blocked(gate, issuer, subject, id, *issued_at).await?;
-            return Ok((!blocked).then(|| actor.clone()));
+            let (issuer, subject, id) = (issuer.clone(), subject.clone(), id.clone());
+            let source = Workload { issuer, subject, id, issued_at: issued_at.0 };
+            return Ok((!workload::is_blocked(gate, &source).await?).then(|| actor.clone()));
         }
         Credential::None => return Ok(Some(actor.clone())),
     };

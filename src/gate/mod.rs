@@ -38,7 +38,7 @@ use self::{
     act::{Act, AtTheDoor, BY_PEOPLE, FRESH, OF_ONESELF, Record},
     admission::{Admission, DataClass},
     grant::{Context, Granted, Yes},
-    identity::{Actor, Credential, Source, WorkloadRule},
+    identity::{Actor, Credential, Issuers, Proven, Source, WorkloadRule},
     object::{Account, File, Found, Object, Revision, Where},
     resolve::Until,
     windows::{Counted, Leases},
@@ -78,6 +78,8 @@ pub struct EnvironmentSetting {
 pub struct Identity {
     pub mapping: Mapping,
     pub workloads: Vec<WorkloadRule>,
+    /// Whose tokens are taken, and their keys.
+    pub issuers: Issuers,
     /// Whether people can sign in: from then on tokens that nobody holds personally decide nothing.
     pub people: bool,
     /// How long a proof of who one is counts as fresh.
@@ -275,6 +277,11 @@ impl Gate {
             Arc::new(Context { request_id: call.request_id.clone(), source, http: call.http.clone(), decision });
         let yes = Yes { actor, object, environment, everywhere: true, context, lease: None, changes };
         Ok(Granted::new(self.clone(), yes))
+    }
+
+    /// Who another issuer's token is of, and what that is here.
+    pub async fn prove_workload(&self, token: &str) -> Result<Proven, Refusal> {
+        identity::prove(self, token).await
     }
 
     /// Counts a sign-in that failed at the door, and says so.

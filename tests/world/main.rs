@@ -45,3 +45,4 @@ mod tokens;
 mod trouble;
 mod walk;
 mod wrong_proofs;
+mod workloads;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{ACCESS, LIVES, Pair, Told, Waiting, refresh};
 use crate::{
+    accounts::exchange,
     app::{App, tries},
     clock,
     domain::{
@@ -58,11 +59,12 @@ async fn begin(app: App, _: Keys, knock: Knock) -> Result<Json, Refusal> {
     })))
 }
 
-/// One door for three ways to a token.
+/// One door for the three ways to a token.
 async fn token(app: App, _: Keys, knock: Knock) -> Result<Json, Refusal> {
     match knock.field("grant_type") {
         Some("urn:ietf:params:oauth:grant-type:device_code") => of_a_device(&app, &knock).await,
         Some("refresh_token") => renewed(&app, &knock).await,
+        Some(exchange::GRANT) => exchange::exchange(&app, &knock).await,
         Some(_) => Ok(no("unsupported_grant_type", "This gateway gives no tokens for that.")),
         None => Ok(no("invalid_request", "grant_type is missing.")),
     }

@@ -109,6 +109,7 @@ pub const ACTS: &[Act] = &[
     act("person.reactivate", Given::RolesAndHost, &["/people/*"]),
     act("role.grant", Given::Roles, &["/people/*"]),
     act("role.withdraw", Given::Roles, &["/people/*"]),
+    act("workload.read", Given::Roles, &["/workloads"]),
     act("workload.block", Given::RolesAndHost, &["/workloads"]),
     act("directory.read", Given::Directory, &["/people/**", "/groups/**"]),
     act("directory.write", Given::Directory, &["/people/**", "/groups/**"]),

@@ -195,7 +195,10 @@ impl Actor {
         ActorFact {
             kind: self.0.kind,
             reference: self.0.reference.clone(),
-            token_id: self.credential_id().map(str::to_owned),
+            token_id: match &self.0.credential {
+                Credential::Workload { id, .. } => Some(id.clone()),
+                _ => self.credential_id().map(str::to_owned),
+            },
             token_kind,
             cause: self.0.cause.clone(),
         }

@@ -6,6 +6,7 @@ use super::{
     Actor, Credential, Proof,
     actor::{Inner, Who},
     hash, not_accepted, people,
+    workload::{self, Workload},
 };
 use crate::{
     domain::{
@@ -72,7 +73,15 @@ async fn of_person(gate: &Gate, row: token::Model, class: Class, reach: &Reach, 
 }
 
 async fn of_machine(gate: &Gate, row: token::Model, class: Class, reach: Reach) -> Result<Actor, Refusal> {
-    let reference = gate.ledger().reference(About::Actor, &format!("weighbridge token {}", row.id)).await?;
+    if workload::is_source_blocked(gate, row.workload.as_deref()).await? {
+        return Err(not_accepted("The workload that this token was given to was stopped here."));
+    }
+    let clear = match row.workload.as_deref().map(serde_json::from_str::<Workload>) {
+        Some(Ok(source)) => workload::clear(&source.issuer, &source.subject),
+        Some(Err(_)) => return Err(Fault::new("reading a token: what it was exchanged for").into()),
+        None => format!("weighbridge token {}", row.id),
+    };
+    let reference = gate.ledger().reference(About::Actor, &clear).await?;
     let (who, kind) = if row.class == DIRECTORY {
         (Who::One(Subject::Directory), "directory")
     } else {

@@ -15,6 +15,7 @@ mod finish;
 mod grants;
 mod hub;
 mod info;
+pub mod issuer;
 mod owner;
 mod pattern;
 mod range;
