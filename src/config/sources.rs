@@ -137,7 +137,7 @@ enum Step<'t> {
     List(&'t mut Vec<Value>),
 }
 
-impl<'t> Step<'t> {
+impl Step<'_> {
     /// One step on; what is not there yet is made. In a list only the next place can be: `Some` says how many there are.
     fn down(self, step: &str, is_list: bool) -> Result<Self, Option<usize>> {
         let fresh = || if is_list { Value::Array(Vec::new()) } else { Table::new().into() };

@@ -20,9 +20,9 @@ pub struct Mapping(pub Vec<MappingRow>);
 
 impl Mapping {
     /// What somebody of this provider with these groups is here.
-    pub fn roles<'a>(&self, provider: &str, groups: impl Iterator<Item = &'a str> + Clone) -> Vec<Held> {
+    pub fn roles(&self, provider: &str, groups: &[String]) -> Vec<Held> {
         let here = |row: &&MappingRow| row.provider.as_deref().is_none_or(|name| name == provider);
-        let mine = |row: &&MappingRow| groups.clone().any(|group| group == row.group);
+        let mine = |row: &&MappingRow| groups.contains(&row.group);
         let mut held: Vec<Held> = Vec::new();
         for row in self.0.iter().filter(here).filter(mine) {
             let one = Held { role: row.role, reach: row.reach.clone() };
@@ -56,7 +56,11 @@ mod tests {
         let rows = [row(Some("corp"), "ml", Role::Developer), row(None, "ml-approvers", Role::Reviewer)];
         let mapping = Mapping(rows.to_vec());
         let roles = |provider: &str, groups: &[&str]| -> Vec<Role> {
-            mapping.roles(provider, groups.iter().copied()).into_iter().map(|held| held.role).collect()
+            mapping
+                .roles(provider, &groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>())
+                .into_iter()
+                .map(|held| held.role)
+                .collect()
         };
         assert_eq!(roles("corp", &["ml", "ml-approvers", "ml"]), [Role::Developer, Role::Reviewer]);
         assert_eq!(roles("other", &["ml", "ml-approvers"]), [Role::Reviewer]);

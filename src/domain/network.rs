@@ -58,6 +58,7 @@ const METADATA: [IpAddr; 3] = [
 ];
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

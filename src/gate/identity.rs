@@ -22,7 +22,7 @@ pub use self::{
     source::Source,
     workload::{Claims, WorkloadRule},
 };
-use super::{Call, Gate, sql};
+use super::{Call, Gate};
 use crate::{
     clock,
     domain::{
@@ -43,10 +43,10 @@ pub(super) async fn identify(gate: &Gate, headers: &HeaderMap, call: &Call) -> R
             return Err(refusal);
         }
     };
-    known(gate, hash(bearer), call, async {
+    let load = async {
         if shape::plausible(bearer) { token::load(gate, bearer).await } else { workload::load(gate, bearer).await }
-    })
-    .await
+    };
+    known(gate, hash(bearer), call, Box::pin(load)).await
 }
 
 /// Reads the session of a browser. Bearer tokens are not looked at, and no other endpoint looks at cookies.
@@ -54,7 +54,7 @@ pub(super) async fn identify_session(gate: &Gate, headers: &HeaderMap, call: &Ca
     let Some(cookie) = cookie(headers, COOKIE) else {
         return Err(Refusal::new(Code::SignInRequired, "Sign in first."));
     };
-    known(gate, hash(cookie), call, session::load(gate, cookie)).await
+    known(gate, hash(cookie), call, Box::pin(session::load(gate, cookie))).await
 }
 
 /// The actor of a credential, remembered for seconds.
@@ -108,26 +108,22 @@ fn bearer_of(headers: &HeaderMap) -> Result<&str, Refusal> {
     Ok(token)
 }
 
-/// Whether what somebody came in with has not been ended meanwhile, and they still reach what they reached. Streams ask it
-/// whenever anything has changed.
-pub(super) async fn still_holds(gate: &Gate, actor: &Actor) -> Result<bool, Fault> {
-    let reader = gate.reader();
-    let stands = match actor.credential() {
-        Credential::Token { id, .. } => {
-            let row = sql::find_token_by_id(reader, id).await?;
-            row.is_some_and(|row| row.revoked_at.is_none())
-        }
-        Credential::Session { id, .. } => session::still_stands(gate, id).await?,
+/// What somebody who came in before is now: `None` when what they came in with was ended. Streams ask it whenever anything
+/// has changed. A fault is no answer.
+pub(super) async fn again(gate: &Gate, actor: &Actor) -> Result<Option<Actor>, Fault> {
+    let now = match actor.credential() {
+        Credential::Token { id, class } => token::again(gate, id, *class).await,
+        Credential::Session { id, .. } => return Ok(session::still_stands(gate, id).await?.then(|| actor.clone())),
         Credential::Workload { issuer, subject, id, issued_at } => {
-            !workload::is_blocked(gate, issuer, subject, id, *issued_at).await?
+            let blocked = workload::is_blocked(gate, issuer, subject, id, *issued_at).await?;
+            return Ok((!blocked).then(|| actor.clone()));
         }
-        Credential::None => true,
+        Credential::None => return Ok(Some(actor.clone())),
     };
-    let Some(person) = actor.person().filter(|_| stands) else { return Ok(stands) };
-    match people::load(gate, &person.id).await {
-        Ok(known) => Ok(!known.roles.is_empty() || matches!(actor.credential(), Credential::Session { .. })),
-        Err(refusal) if refusal.code == Code::TokenNotAccepted => Ok(false),
-        Err(_) => Err(Fault::new("looking up whether somebody still has a role")),
+    match now {
+        Ok(now) => Ok(Some(now)),
+        Err(refusal) if refusal.code == Code::TokenNotAccepted => Ok(None),
+        Err(refusal) => Err(Fault::new(format!("looking up who somebody is now: {}", refusal.sentence)).passing()),
     }
 }
 

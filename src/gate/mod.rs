@@ -477,6 +477,13 @@ impl Gate {
         Ok(matched)
     }
 
+    /// Whether somebody to whom this was granted may still do it, as they are now.
+    fn may_still<A: Act>(&self, actor: &Actor, environment: &Environment, object: &A::Found) -> bool {
+        let (place, subjects) = (object.place(), actor.subjects(environment));
+        let ruling = self.parts().access.decide_any(&subjects, environment.as_str(), &place, A::WORD);
+        ruling.allow && actor.scopes().allow(A::WORD, &place)
+    }
+
     /// What only a person may do, and only one who proved a moment ago who they are.
     fn personal<A: Act>(&self, actor: &Actor) -> Result<(), Refusal> {
         let identity = self.identity();

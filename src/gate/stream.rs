@@ -162,7 +162,8 @@ impl Held {
         if self.actor.is_expired(clock::now()) {
             return Ok(Now::Over);
         }
-        if !identity::still_holds(&self.gate, &self.actor).await? {
+        let Some(actor) = identity::again(&self.gate, &self.actor).await? else { return Ok(Now::Over) };
+        if actor.is_expired(clock::now()) || !self.gate.may_still::<PullFile>(&actor, &self.environment, &self.file) {
             return Ok(Now::Over);
         }
         // Read before the rest is judged: should it be given another time meanwhile, that is one more change.
@@ -171,7 +172,7 @@ impl Held {
             return Ok(Now::Over);
         }
         let approved_until = standing.and_then(|row| row.expires_at).map(Micros);
-        Ok(Now::Holds { until: earliest(self.actor.expires_at(), approved_until) })
+        Ok(Now::Holds { until: earliest(actor.expires_at(), approved_until) })
     }
 
     fn is_stale(&self, most: Duration) -> bool {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod people;
+
 use std::net::IpAddr;
 
 use http::{HeaderValue, header};
@@ -40,6 +42,10 @@ const COMMIT: &str = "0123456789012345678901234567890123456789";
 
 impl Bench {
     async fn new() -> Self {
+        Self::with(crate::gate::Identity::default()).await
+    }
+
+    async fn with(identity: crate::gate::Identity) -> Self {
         let fresh = sqlite();
         let store = fresh.store().await;
         let settings = Settings { data_dir: fresh.folder.path().to_owned(), replica: "test".to_owned() };
@@ -53,17 +59,12 @@ impl Bench {
             reserved_namespaces: Vec::new(),
         };
         let gate = Gate::new(Parts {
-            identity: crate::gate::Identity::default(),
+            identity,
             store: store.clone(),
             ledger,
             access: Access::built_in().await.unwrap(),
             upstream: Upstream::new(upstream).unwrap(),
-            environments: vec![EnvironmentSetting {
-                name: Environment::new("research").unwrap(),
-                production: false,
-                data_class: DataClass::Unstated,
-                stream_unverified: false,
-            }],
+            environments: [("research", false), ("prod", true)].map(setting).into(),
             admission: Admission::built_in("guarded").await.unwrap(),
             public_url: "http://here".to_owned(),
         });
@@ -138,6 +139,11 @@ impl Bench {
         let of = subject::Entity::find().filter(subject::Column::Kind.eq("address"));
         of.all(self.store.reader()).await.unwrap().into_iter().map(|row| row.clear).collect()
     }
+}
+
+fn setting((name, production): (&str, bool)) -> EnvironmentSetting {
+    let name = Environment::new(name).unwrap();
+    EnvironmentSetting { name, production, data_class: DataClass::Unstated, stream_unverified: false }
 }
 
 const HOUR: Duration = Duration::from_hours(1);

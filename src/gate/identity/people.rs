@@ -28,7 +28,7 @@ pub(super) async fn load(gate: &Gate, id: &str) -> Result<Known, Refusal> {
         return Err(not_accepted("This account is deactivated."));
     }
     let groups = sql::list_groups(gate.reader(), id, row.groups_state == "known").await?;
-    let mut roles = gate.identity().mapping.roles(&row.provider, groups.iter().map(String::as_str));
+    let mut roles = gate.identity().mapping.roles(&row.provider, &groups);
     for grant in sql::list_role_grants(gate.reader(), id, clock::now()).await? {
         let role = Role::from_word(&grant.role).ok_or_else(|| Fault::new("reading a grant of a role: unknown role"))?;
         let reach = Reach::parse(&grant.reach).ok_or_else(|| Fault::new("reading a grant of a role: its reach"))?;

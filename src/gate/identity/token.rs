@@ -32,6 +32,16 @@ pub(super) async fn load(gate: &Gate, text: &str) -> Result<Actor, Refusal> {
     if class == Class::Refresh {
         return Err(not_accepted("A refresh token opens nothing; it is exchanged for another at /oauth/token."));
     }
+    of_row(gate, row, class).await
+}
+
+/// The same of a token that was accepted before, as it stands now.
+pub(super) async fn again(gate: &Gate, id: &str, class: Class) -> Result<Actor, Refusal> {
+    let row = sql::find_token_by_id(gate.reader(), id).await?.filter(|row| row.revoked_at.is_none());
+    of_row(gate, row.ok_or_else(|| not_accepted("This token was revoked."))?, class).await
+}
+
+async fn of_row(gate: &Gate, row: token::Model, class: Class) -> Result<Actor, Refusal> {
     let reach = Reach::parse(&row.reach).ok_or_else(|| Fault::new("reading a token: unreadable reach"))?;
     match row.person_id.clone() {
         Some(person) => of_person(gate, row, class, &reach, &person).await,
