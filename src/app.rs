@@ -2,7 +2,9 @@
 //!
 //! Never a `Store` or a `Ledger`: reading goes through a grant, changing through a grant's transaction.
 
+pub mod directories;
 pub mod storage;
+pub mod tries;
 pub mod vigils;
 
 use std::{
@@ -20,7 +22,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use self::{storage::Storage, vigils::Vigils};
+use self::{directories::Directory, storage::Storage, tries::Tries, vigils::Vigils};
 use crate::{
     blobs::Blobs,
     domain::basis::{self, Words},
@@ -50,6 +52,10 @@ pub struct App {
     pub whole_file_limit: u64,
     pub storage: Storage,
     pub vigils: Vigils,
+    /// The directories that may push people.
+    pub directories: Arc<Vec<Directory>>,
+    /// How often codes of the host are typed.
+    pub tries: Arc<Tries>,
     /// Whether this is work that nobody waits for: what it asks for stays in the background too.
     pub in_background: bool,
 }

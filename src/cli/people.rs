@@ -140,7 +140,8 @@ async fn list(search: &str, json: bool) -> Result<(), Failure> {
     }
     let row = |one: &Value| {
         let roles: Vec<&str> = one["roles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let cells = [text(one, "id"), text(one, "name"), text(one, "email"), text(one, "state"), text(one, "last_seen")];
+        let cells =
+            [text(one, "id"), text(one, "name"), text(one, "email"), text(one, "state"), text(one, "last_seen")];
         let mut cells: Vec<String> = cells.map(str::to_owned).to_vec();
         cells.push(roles.join(","));
         cells
@@ -180,7 +181,8 @@ fn show(one: &Value, json: bool) {
     }
     let approvals = &one["approvals"];
     let count = approvals["standing"].as_array().map_or(0, Vec::len);
-    let wanted = if approvals["renewal_wanted"] == true { ", renewal wanted: another reviewer should give them" } else { "" };
+    let wanted =
+        if approvals["renewal_wanted"] == true { ", renewal wanted: another reviewer should give them" } else { "" };
     out::say(format!("approvals  {count} standing{wanted}"));
 }
 

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::{is_loopback, place::read_secret_file, secret::Secret};
 use crate::{
+    app::directories::Directory,
     domain::{
         mapping::{Mapping, MappingRow},
         role::{Environment, Reach, Role},
@@ -71,6 +72,16 @@ impl DirectorySubject {
 }
 
 impl Identity {
+    /// Whose directories may push people, and by what they call them.
+    pub fn directories(&self) -> Vec<Directory> {
+        let one = |provider: &Provider| Directory {
+            provider: provider.name.clone(),
+            issuer: provider.issuer.clone(),
+            by_user_name: provider.directory_subject == DirectorySubject::UserName,
+        };
+        self.providers.iter().map(one).collect()
+    }
+
     /// What the gate needs of it.
     pub fn for_gate(&self) -> gate::Identity {
         gate::Identity {

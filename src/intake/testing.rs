@@ -258,6 +258,8 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         whole_file_limit: 20 << 30,
         storage: Storage::default(),
         vigils: Vigils::default(),
+        directories: Arc::default(),
+        tries: Arc::default(),
         in_background: false,
     };
     change::basis::settle(&app, name).await.unwrap();

@@ -28,6 +28,7 @@ mod intake;
 mod leaks;
 mod names;
 mod offline;
+mod people;
 mod prefetching;
 mod refused;
 mod revoking;

@@ -254,21 +254,19 @@ impl<'t> Reader<'t> {
 
     fn value(&mut self) -> Result<Value, String> {
         self.space();
-        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
-        let value = match values.next() {
-            Some(Ok(value)) if !value.is_object() && !value.is_array() => value,
-            // One directory writes True and False.
-            _ => {
-                let word = self.word();
-                return match word.to_ascii_lowercase().as_str() {
-                    "true" => Ok(Value::Bool(true)),
-                    "false" => Ok(Value::Bool(false)),
-                    _ => Err("after an operator comes a value: text in quotation marks, a number, true or false".to_owned()),
-                };
-            }
-        };
-        self.rest = self.rest.get(values.byte_offset()..).unwrap_or_default();
-        Ok(value)
+        let wrong = || "after an operator comes a value: text in quotation marks, a number, true or false".to_owned();
+        if self.rest.starts_with('"') {
+            let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
+            let Some(Ok(value)) = values.next() else { return Err(wrong()) };
+            self.rest = self.rest.get(values.byte_offset()..).unwrap_or_default();
+            return Ok(value);
+        }
+        let end = self.rest.find(|c: char| c.is_whitespace() || c == ')' || c == ']').unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        // One directory writes True and False.
+        let value = serde_json::from_str(&word.to_ascii_lowercase()).ok();
+        value.filter(|value: &Value| !value.is_object() && !value.is_array()).ok_or_else(wrong)
     }
 
     fn takes(&mut self, wanted: &str) -> bool {

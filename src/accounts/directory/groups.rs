@@ -21,9 +21,8 @@ use crate::{
     store::tables::directory_group,
 };
 
-pub async fn list(app: &App, may: &Granted<ReadGroups>, asked: &Asked) -> Result<Value, Trouble> {
+pub async fn list(app: &App, may: &Granted<ReadGroups>, wish: Wish) -> Result<Value, Trouble> {
     let of = directory(app, may).await?;
-    let wish = Wish::of(asked)?;
     let by_members = wish.filter.as_ref().is_some_and(|filter| filter.mentions("members"));
     let (mut total, mut found) = (0, Vec::new());
     for row in sql::list_groups(may.reader(), &of.provider).await? {
@@ -67,7 +66,8 @@ pub async fn create(app: &App, may: Granted<PushGroups>, body: &Value) -> Result
     sql::insert_group(&tx, &may, row.clone()).await?;
     let members: Vec<String> = wanted.members.into_iter().collect();
     sql::add_members(&tx, &may, &row.id, &members).await?;
-    let detail = json!({"group": row.id, "provider": of.provider, "name": row.name, "made": true, "added": members.len()});
+    let detail =
+        json!({"group": row.id, "provider": of.provider, "name": row.name, "made": true, "added": members.len()});
     tx.commit(may, Change::new(detail)).await?;
     Ok(resource(app, &row, &members))
 }

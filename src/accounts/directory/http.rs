@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Trouble, error, groups, published, scim, shape, users};
+use super::{Trouble, Wish, error, groups, published, scim, shape, users};
 use crate::{
     app::App,
     domain::refusal::Refusal,
@@ -14,7 +14,9 @@ use crate::{
         input::{Asked, Json},
     },
     gate::{
-        act::{PushGroup, PushGroups, PushPeople, PushPerson, ReadDirectory, ReadDirectoryPerson, ReadGroup, ReadGroups},
+        act::{
+            PushGroup, PushGroups, PushPeople, PushPerson, ReadDirectory, ReadDirectoryPerson, ReadGroup, ReadGroups,
+        },
         grant::Granted,
     },
 };
@@ -46,12 +48,14 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
         endpoint(get.clone(), "/-/scim/v2/ResourceTypes/Group", group_type),
         endpoint(get.clone(), "/-/scim/v2/Users", list_users),
         endpoint(post.clone(), "/-/scim/v2/Users", create_user),
+        endpoint(post.clone(), "/-/scim/v2/Users/.search", search_users),
         endpoint(get.clone(), "/-/scim/v2/Users/{id}", show_user),
         endpoint(put.clone(), "/-/scim/v2/Users/{id}", replace_user),
         endpoint(patch.clone(), "/-/scim/v2/Users/{id}", patch_user),
         endpoint(delete.clone(), "/-/scim/v2/Users/{id}", delete_user),
         endpoint(get.clone(), "/-/scim/v2/Groups", list_groups),
-        endpoint(post, "/-/scim/v2/Groups", create_group),
+        endpoint(post.clone(), "/-/scim/v2/Groups", create_group),
+        endpoint(post, "/-/scim/v2/Groups/.search", search_groups),
         endpoint(get, "/-/scim/v2/Groups/{id}", show_group),
         endpoint(put, "/-/scim/v2/Groups/{id}", replace_group),
         endpoint(patch, "/-/scim/v2/Groups/{id}", patch_group),
@@ -126,7 +130,18 @@ fn meta(app: &App, kind: &str, path: &str) -> Value {
 }
 
 async fn list_users(app: App, may: Granted<ReadDirectory>, asked: Asked) -> Answered {
-    answered(users::list(&app, &may, &asked).await)
+    searched(&app, &may, Wish::of(&asked)).await
+}
+
+async fn search_users(app: App, may: Granted<ReadDirectory>, Json(body): Json<Value>) -> Answered {
+    searched(&app, &may, Wish::posted(&body)).await
+}
+
+async fn searched(app: &App, may: &Granted<ReadDirectory>, wish: Result<Wish, Trouble>) -> Answered {
+    match wish {
+        Ok(wish) => answered(users::list(app, may, wish).await),
+        Err(trouble) => answered(Err(trouble)),
+    }
 }
 
 async fn show_user(app: App, may: Granted<ReadDirectoryPerson>, asked: Asked) -> Answered {
@@ -150,7 +165,18 @@ async fn delete_user(app: App, may: Granted<PushPerson>, (): ()) -> Gone {
 }
 
 async fn list_groups(app: App, may: Granted<ReadGroups>, asked: Asked) -> Answered {
-    answered(groups::list(&app, &may, &asked).await)
+    groups_searched(&app, &may, Wish::of(&asked)).await
+}
+
+async fn search_groups(app: App, may: Granted<ReadGroups>, Json(body): Json<Value>) -> Answered {
+    groups_searched(&app, &may, Wish::posted(&body)).await
+}
+
+async fn groups_searched(app: &App, may: &Granted<ReadGroups>, wish: Result<Wish, Trouble>) -> Answered {
+    match wish {
+        Ok(wish) => answered(groups::list(app, may, wish).await),
+        Err(trouble) => answered(Err(trouble)),
+    }
 }
 
 async fn show_group(app: App, may: Granted<ReadGroup>, asked: Asked) -> Answered {
@@ -178,7 +204,8 @@ fn answered(answer: Result<Value, Trouble>) -> Answered {
         Ok(value) => Ok(scim(&value)),
         Err(Trouble::Refused(refusal)) => Err(refusal),
         Err(Trouble::Said { status, kind, detail }) => {
-            Ok(scim(&error(status, kind, &detail)).status(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)))
+            Ok(scim(&error(status, kind, &detail))
+                .status(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)))
         }
     }
 }

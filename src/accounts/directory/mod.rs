@@ -118,20 +118,40 @@ struct Wish {
 }
 
 impl Wish {
+    /// As an address asks.
     fn of(asked: &Asked) -> Result<Self, Trouble> {
-        let filter = match asked.query("filter") {
-            Some(text) => Some(Filter::parse(&text).map_err(|why| bad("invalidFilter", format!("The filter: {why}.")))?),
+        Self::from(|name| asked.query(name))
+    }
+
+    /// As a body asks, which is the same without anybody's name in an address.
+    fn posted(body: &Value) -> Result<Self, Trouble> {
+        let text = |value: &Value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Array(list) => Some(list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")),
+            _ => None,
+        };
+        let map = body.as_object().ok_or_else(|| bad("invalidSyntax", "A search is an object."))?;
+        Self::from(|name| map.iter().find(|(key, _)| path::same(key, name)).and_then(|(_, value)| text(value)))
+    }
+
+    fn from(asked: impl Fn(&str) -> Option<String>) -> Result<Self, Trouble> {
+        let filter = match asked("filter").filter(|text| !text.trim().is_empty()) {
+            Some(text) => {
+                Some(Filter::parse(&text).map_err(|why| bad("invalidFilter", format!("The filter: {why}.")))?)
+            }
             None => None,
         };
-        let number = |name: &str, otherwise: usize| match asked.query(name) {
-            None => Ok(otherwise),
+        let number = |name: &str, otherwise: usize| match asked(name) {
+            None => Ok::<usize, Trouble>(otherwise),
             Some(text) => {
                 let number = text.parse::<i64>().map_err(|_| bad("invalidValue", format!("{name} is a number.")))?;
                 Ok(usize::try_from(number.max(0)).unwrap_or(otherwise))
             }
         };
         let (start, count) = (number("startIndex", 1)?.max(1), number("count", PAGE)?.min(PAGE));
-        Ok(Self { filter, start, count, shown: shown(asked) })
+        let shown = Shown::of(asked("attributes").as_deref(), asked("excludedAttributes").as_deref());
+        Ok(Self { filter, start, count, shown })
     }
 
     fn answer(&self, total: usize, resources: Vec<Value>) -> Value {

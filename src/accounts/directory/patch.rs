@@ -169,13 +169,7 @@ fn change(resource: &mut Value, target: &Target, op: Op, value: Value) -> Result
     Ok(())
 }
 
-fn change_elements(
-    slot: &mut Value,
-    filter: &Filter,
-    sub: Option<&str>,
-    op: Op,
-    value: Value,
-) -> Result<(), Trouble> {
+fn change_elements(slot: &mut Value, filter: &Filter, sub: Option<&str>, op: Op, value: Value) -> Result<(), Trouble> {
     if !slot.is_array() {
         *slot = json!([]);
     }

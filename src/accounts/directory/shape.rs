@@ -74,12 +74,7 @@ fn parts_of(given: &Map<String, Value>, known: &[&'static Value]) -> Result<Map<
     Ok(kept)
 }
 
-fn one_of(
-    kept: &mut Map<String, Value>,
-    name: &str,
-    value: &Value,
-    known: &[&'static Value],
-) -> Result<(), Trouble> {
+fn one_of(kept: &mut Map<String, Value>, name: &str, value: &Value, known: &[&'static Value]) -> Result<(), Trouble> {
     let Some(definition) = attribute(known, name) else {
         if name.len() > 200 {
             return Err(bad("invalidSyntax", "A name has at most 200 letters."));
@@ -116,9 +111,9 @@ fn single(name: &str, value: &Value, definition: &'static Value) -> Result<Value
                 _ => Err(bad("invalidValue", format!("{} is an object", short(name)))),
             }
         }
-        Some("boolean") => truth(value).map(Value::Bool).ok_or_else(|| {
-            bad("invalidValue", format!("{} is true or false", short(name)))
-        }),
+        Some("boolean") => truth(value)
+            .map(Value::Bool)
+            .ok_or_else(|| bad("invalidValue", format!("{} is true or false", short(name)))),
         Some("string" | "reference" | "binary" | "dateTime") => text(name, value),
         _ => Ok(value.clone()),
     }
@@ -138,7 +133,9 @@ fn text(name: &str, value: &Value) -> Result<Value, Trouble> {
     match value {
         Value::Null => Ok(Value::Null),
         Value::String(text) if !text.chars().any(char::is_control) => Ok(value.clone()),
-        Value::String(text) if text.contains('\n') && !text.chars().any(|c| c.is_control() && !"\r\n\t".contains(c)) => {
+        Value::String(text)
+            if text.contains('\n') && !text.chars().any(|c| c.is_control() && !"\r\n\t".contains(c)) =>
+        {
             Ok(value.clone())
         }
         _ => Err(bad("invalidValue", format!("{} is text", short(name)))),
@@ -170,13 +167,17 @@ impl Shown {
             let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
             words.take(200).map(bare).collect::<Vec<_>>()
         };
-        Self { only: attributes.map(words).filter(|list| !list.is_empty()), without: excluded.map(words).unwrap_or_default() }
+        Self {
+            only: attributes.map(words).filter(|list| !list.is_empty()),
+            without: excluded.map(words).unwrap_or_default(),
+        }
     }
 
     /// Whether an attribute is not shown at all, so that nobody has to look it up.
     pub fn hides(&self, name: &str) -> bool {
         let begins = |word: &String| same(word, name) || same(word.split('.').next().unwrap_or_default(), name);
-        self.without.iter().any(|word| same(word, name)) || self.only.as_ref().is_some_and(|only| !only.iter().any(begins))
+        self.without.iter().any(|word| same(word, name))
+            || self.only.as_ref().is_some_and(|only| !only.iter().any(begins))
     }
 
     pub fn apply(&self, resource: Value) -> Value {
@@ -213,7 +214,9 @@ impl Shown {
 
 /// Whether a word names a part of this.
 fn deeper(word: &str, name: &str) -> bool {
-    word.len() > name.len() && word.as_bytes().get(name.len()) == Some(&b'.') && word.get(..name.len()).is_some_and(|w| same(w, name))
+    word.len() > name.len()
+        && word.as_bytes().get(name.len()) == Some(&b'.')
+        && word.get(..name.len()).is_some_and(|w| same(w, name))
 }
 
 fn trim(value: Value, wanted: &impl Fn(&str) -> bool) -> Option<Value> {

@@ -30,9 +30,8 @@ use crate::{
     store::tables::person,
 };
 
-pub async fn list(app: &App, may: &Granted<ReadDirectory>, asked: &Asked) -> Result<Value, Trouble> {
+pub async fn list(app: &App, may: &Granted<ReadDirectory>, wish: Wish) -> Result<Value, Trouble> {
     let of = directory(app, may).await?;
-    let wish = Wish::of(asked)?;
     let (db, provider) = (may.reader(), of.provider.as_str());
     let Some(filter) = &wish.filter else {
         let total = usize::try_from(sql::count_people(db, provider).await?).unwrap_or(usize::MAX);
@@ -68,7 +67,8 @@ pub async fn show(app: &App, may: &Granted<ReadDirectoryPerson>, asked: &Asked) 
 
 pub async fn create(app: &App, may: Granted<PushPeople>, body: &Value) -> Result<Value, Trouble> {
     let of = directory(app, &may).await?;
-    let wanted = Wanted::read(body)?;
+    let mut wanted = Wanted::read(body)?;
+    wanted.map.entry("active").or_insert(Value::Bool(true));
     let (at, id) = (clock::now(), clock::new_id());
     let subject = wanted.subject(&of).unwrap_or_else(|| unlinked(&id));
     let reference = app.gate.person_reference(&of.issuer, &subject).await?;
@@ -342,7 +342,10 @@ fn resource(app: &App, row: &person::Model, groups: &[(String, String)]) -> Resu
     }
     one["schemas"] = json!(schemas);
     one["id"] = json!(row.id);
-    one["active"] = json!(row.deactivated_at.is_none());
+    // Said when the directory has said it, and whenever somebody is out.
+    if row.deactivated_at.is_some() || one.get("active").is_some() {
+        one["active"] = json!(row.deactivated_at.is_none());
+    }
     if !groups.is_empty() {
         let group = |(id, name): &(String, String)| json!({"value": id, "$ref": format!("{base}/Groups/{id}"), "display": name, "type": "direct"});
         one["groups"] = groups.iter().map(group).collect();

@@ -134,7 +134,11 @@ pub async fn take(app: &App, knock: &Knock) -> Result<Begun, Refusal> {
     }
     let begun = begin(may, &row, &hash, purpose, at).await?;
     if let (Some(begun), Purpose::BreakGlass) = (&begun, purpose) {
-        tracing::warn!(session.id = begun.1, reason = row.reason, "the glass is broken: an hour as operator and administrator");
+        tracing::warn!(
+            session.id = begun.1,
+            reason = row.reason,
+            "the glass is broken: an hour as operator and administrator"
+        );
     }
     match begun {
         Some((begun, _)) => Ok(begun),

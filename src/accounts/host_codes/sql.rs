@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         Reader, fault,
-        tables::{host_code, person, session},
+        tables::{host_code, person, session, token},
     },
 };
 
@@ -24,6 +24,15 @@ pub async fn save_code(db: &Tx, _: &Granted<MakeHostCode>, row: host_code::Model
 
 pub async fn find_code(db: &Reader, hash: &[u8; 32]) -> Result<Option<host_code::Model>, Fault> {
     host_code::Entity::find_by_id(hash.to_vec()).one(db).await.map_err(fault("looking a code up"))
+}
+
+/// Whether there is no person, no token and no code.
+pub async fn nobody_yet(db: &Reader) -> Result<bool, Fault> {
+    let failed = fault("looking whether this is the first start");
+    let person = person::Entity::find().one(db).await.map_err(&failed)?;
+    let token = token::Entity::find().one(db).await.map_err(&failed)?;
+    let code = host_code::Entity::find().one(db).await.map_err(&failed)?;
+    Ok(person.is_none() && token.is_none() && code.is_none())
 }
 
 /// Uses a code up; false when it was used already.

@@ -3,6 +3,7 @@
 //! Nobody does any of it to themselves, whichever credential they come in with. Whoever is deactivated is out within
 //! seconds, everywhere: sessions, tokens and open requests end in the same change, and what they approved stays, marked.
 
+mod hands;
 pub mod http;
 mod pages;
 mod roles;
@@ -56,7 +57,8 @@ pub async fn list(app: &App, may: &Granted<ReadPeople>, asked: &Asked) -> Result
     let mut people = Vec::new();
     for row in &rows {
         let mut one = brief(row);
-        let mut words: Vec<&str> = roles::held(&app.gate, may.reader(), row).await?.iter().map(|one| one.role).collect();
+        let mut words: Vec<&str> =
+            roles::held(&app.gate, may.reader(), row).await?.iter().map(|one| one.role).collect();
         words.sort_unstable();
         words.dedup();
         one["roles"] = json!(words);

@@ -64,10 +64,20 @@ pub fn person(app: &App, one: &Value, csrf: &str) -> Result<Page, Refusal> {
     let roles = one["roles"].as_array().map(Vec::as_slice).unwrap_or_default();
     let roles = roles.iter().map(|role| {
         let source = match text(role, "group") {
-            "" => format!("by hand of {}, until {}: {}", text(role, "granted_by"), text(role, "expires_at"), text(role, "reason")),
+            "" => format!(
+                "by hand of {}, until {}: {}",
+                text(role, "granted_by"),
+                text(role, "expires_at"),
+                text(role, "reason")
+            ),
             group => format!("by the group {group}"),
         };
-        RoleLine { role: text(role, "role"), environments: text(role, "environments"), source, grant: text(role, "grant") }
+        RoleLine {
+            role: text(role, "role"),
+            environments: text(role, "environments"),
+            source,
+            grant: text(role, "grant"),
+        }
     });
     draw(&Person {
         prefix: &app.face.prefix,
