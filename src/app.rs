@@ -2,6 +2,7 @@
 //!
 //! Never a `Store` or a `Ledger`: reading goes through a grant, changing through a grant's transaction.
 
+pub mod directories;
 pub mod providers;
 pub mod storage;
 pub mod tries;
@@ -23,7 +24,7 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use self::{providers::Providers, storage::Storage, tries::Tries, vigils::Vigils};
+use self::{directories::Directory, providers::Providers, storage::Storage, tries::Tries, vigils::Vigils};
 use crate::{
     blobs::Blobs,
     domain::basis::{self, Words},
@@ -57,6 +58,8 @@ pub struct App {
     pub providers: Providers,
     /// How often codes are tried and sign-ins begun.
     pub tries: Arc<Tries>,
+    /// The directories that may push people.
+    pub directories: Arc<Vec<Directory>>,
     /// Whether this is work that nobody waits for: what it asks for stays in the background too.
     pub in_background: bool,
 }

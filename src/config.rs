@@ -138,6 +138,11 @@ impl Config {
         !self.origins.contains_key(key)
     }
 
+    /// Whether nobody has configured anything at all.
+    pub fn is_bare(&self) -> bool {
+        self.named_file.is_none() && self.origins.is_empty()
+    }
+
     /// The path part of `public_url`: empty, or `/prefix`.
     pub fn prefix(&self) -> String {
         Url::parse(&self.public_url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()

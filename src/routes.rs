@@ -20,6 +20,9 @@ pub fn all() -> Result<Endpoints, String> {
         accounts::device::http::endpoints(),
         accounts::tokens::http::endpoints(),
         accounts::workloads::http::endpoints(),
+        accounts::people::http::endpoints(),
+        accounts::directory::http::endpoints(),
+        accounts::host_codes::http::endpoints(),
         hub::http::endpoints(),
     ];
     let list = features.into_iter().flatten().collect::<Result<Vec<Endpoint>, String>>()?;

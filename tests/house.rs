@@ -53,6 +53,8 @@ const OPEN: &[&str] = &[
     "/oauth/token",
     // Whoever finds a leaked token has no account; the token shown is ended, and nothing is said about it.
     "/api/credentials/revoke",
+    // Where a code of the host is typed; a wrong one opens nothing.
+    "/-/host-code",
 ];
 
 fn sources() -> Vec<(String, String)> {

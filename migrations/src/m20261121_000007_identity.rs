@@ -92,6 +92,7 @@ CREATE TABLE host_code (
     hash {bytes} NOT NULL PRIMARY KEY, purpose TEXT NOT NULL, reason TEXT NOT NULL, created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL, used_at BIGINT, session_id TEXT);
 
+CREATE UNIQUE INDEX person_by_user_name ON person (provider, lower(user_name)) WHERE scim IS NOT NULL;
 CREATE INDEX token_by_person ON token (person_id);
 CREATE INDEX token_by_family ON token (family);
 CREATE INDEX session_by_person ON session (person_id);

@@ -8,8 +8,11 @@
 
 pub mod credentials;
 pub mod device;
+pub mod directory;
 pub mod exchange;
+pub mod host_codes;
 pub mod http;
+pub mod people;
 pub mod sign_in;
 pub mod sql;
 pub mod terms;
@@ -112,6 +115,42 @@ pub async fn create(may: Granted<CreateToken>, wanted: Wanted) -> Result<Made, R
         "cluster": row.cluster,
         "expires_at": wanted.expires_at.to_string(),
     });
+    let tx = may.begin().await?;
+    sql::save_token(&tx, &may, row).await?;
+    tx.commit(may, Change::new(detail)).await?;
+    Ok(Made { id, text })
+}
+
+/// Makes the token that a provider's directory pushes people and groups with. It opens nothing else. Which provider's it is
+/// must be said where there are several.
+pub async fn create_directory(
+    may: Granted<CreateToken>,
+    name: &str,
+    provider: Option<&str>,
+    expires_at: Micros,
+) -> Result<Made, Refusal> {
+    let text = token::compose(Class::Service, Shape::Own, &digits()?);
+    let id = clock::new_id();
+    let row = tables::token::Model {
+        id: id.clone(),
+        hash: identity::hash(&text).to_vec(),
+        class: "directory".to_owned(),
+        name: name.to_owned(),
+        role: String::new(),
+        reach: "*".to_owned(),
+        cluster: None,
+        person_id: None,
+        scopes: None,
+        family: None,
+        workload: provider.map(|name| json!({"provider": name}).to_string()),
+        created_at: clock::now().0,
+        created_by: may.actor().reference().to_owned(),
+        expires_at: expires_at.0,
+        replaced_at: None,
+        revoked_at: None,
+    };
+    let detail =
+        json!({"token_id": id, "class": row.class, "provider": provider, "expires_at": expires_at.to_string()});
     let tx = may.begin().await?;
     sql::save_token(&tx, &may, row).await?;
     tx.commit(may, Change::new(detail)).await?;

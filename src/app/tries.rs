@@ -23,6 +23,8 @@ pub struct Tries {
     codes_of: DefaultKeyedRateLimiter<String>,
     codes: DefaultDirectRateLimiter,
     reports_from: DefaultKeyedRateLimiter<IpAddr>,
+    host_codes_from: DefaultKeyedRateLimiter<IpAddr>,
+    host_codes: DefaultDirectRateLimiter,
     polls: Cache<[u8; 32], Poll>,
 }
 
@@ -43,6 +45,8 @@ impl Default for Tries {
             codes_of: RateLimiter::keyed(per_minute(6, 12)),
             codes: RateLimiter::direct(per_minute(300, 200)),
             reports_from: RateLimiter::keyed(per_minute(60, 60)),
+            host_codes_from: RateLimiter::keyed(per_minute(6, 10)),
+            host_codes: RateLimiter::direct(per_minute(120, 60)),
             polls: Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_mins(15)).build(),
         }
     }
@@ -69,6 +73,14 @@ impl Tries {
             return Err(too_many("Too many codes were tried."));
         }
         Ok(())
+    }
+
+    /// One more code of the host is typed. An address that has had its share takes nothing from the others'.
+    pub fn host_code(&self, from: Option<IpAddr>) -> Result<(), Refusal> {
+        tidy(&self.host_codes_from);
+        let from = subscriber(from.unwrap_or(IpAddr::from([0, 0, 0, 0])));
+        let fine = self.host_codes_from.check_key(&from).is_ok() && self.host_codes.check().is_ok();
+        if fine { Ok(()) } else { Err(too_many("Too many codes were typed.")) }
     }
 
     /// One more report of leaked tokens.

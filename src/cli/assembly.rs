@@ -96,6 +96,7 @@ impl Host {
             vigils: Vigils::default(),
             providers: providers(&config.identity)?,
             tries: Arc::default(),
+            directories: Arc::new(config.identity.directories()),
             in_background: false,
         })
     }

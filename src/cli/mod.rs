@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 refused or failed, 3 wrong use, 4 a step-up is needed; `scan` has its own. Commands of the host (`serve`, `token`,
 //! …) use the configuration; the others go through the API like anybody's client.
 
+mod admin;
 mod api;
 mod assembly;
 mod demo;
@@ -10,6 +11,7 @@ mod doctor;
 mod jobs;
 mod my_token;
 mod out;
+mod people;
 mod prefetch;
 mod review;
 mod scan;
@@ -71,6 +73,12 @@ enum Command {
     /// Stop tokens of other issuers
     #[command(subcommand)]
     Workload(workload::Command),
+    /// See who is known here, put somebody out, or give a role by hand
+    #[command(subcommand)]
+    People(people::Command),
+    /// Come in as an administrator with a one-use code, from this machine
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -206,6 +214,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::UpstreamCredential(command) => upstream_credential::run(&configuration(path)?, command).await,
         Command::MyToken(command) => my_token::run(command).await,
         Command::Workload(command) => workload::run(&configuration(path)?, command).await,
+        Command::People(command) => people::run(command).await,
+        Command::Admin(command) => admin::run(&configuration(path)?, command).await,
         Command::Config(ConfigCommand::Check(Json { json })) => check(&configuration(path)?, json),
         Command::Request(args) => review::request(args).await,
         Command::Approve(args) => review::approve(args).await,

@@ -17,9 +17,10 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::{Failure, assembly::Host, out};
+use super::{Failure, admin, assembly::Host, out};
 use crate::{
     accounts::sign_in::mapping,
+    accounts::host_codes::Purpose,
     app::App,
     config::Config,
     domain::refusal::{Fault, Refusal},
@@ -45,9 +46,10 @@ pub struct Parts {
 
 pub async fn run(config: &Config, parts: Parts) -> Result<(), Failure> {
     let signals = Signals::new()?;
-    run_until(config, parts, signals, async |_, public_url| {
+    run_until(config, parts, signals, async |host, public_url| {
         if parts.listen {
             welcome(config, public_url);
+            first_code(config, host, public_url).await?;
         }
         Ok(())
     })
@@ -178,6 +180,19 @@ fn welcome(config: &Config, public_url: &str) {
     out::say("For the tools that use the hub:");
     out::say(format!("export HF_ENDPOINT={public_url}"));
     out::say(format!("export HF_TOKEN=$(weighbridge{file} token create --name me --role developer)"));
+}
+
+/// On the very first start with no configuration at all, for whoever sits at this terminal: a code for the first
+/// administrator. Nobody else could read it, and nobody else could reach the gateway.
+async fn first_code(config: &Config, host: &Host, public_url: &str) -> Result<(), Failure> {
+    let alone = config.listen.ip().is_loopback() && io::stdout().is_terminal() && config.is_bare();
+    if !alone || !admin::is_first(host).await? {
+        return Ok(());
+    }
+    let made = admin::make(host, Purpose::Bootstrap, "the first start, at a terminal").await?;
+    out::say(format!("To sign in as the first administrator, type {} at {public_url}/-/host-code", made.text));
+    out::say(format!("It works once, until {}.", made.ends.to_minute_text()));
+    Ok(())
 }
 
 fn at_once() -> Failure {

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::{front::is_loopback, place::read_secret_file, secret::Secret};
 use crate::{
+    app::directories::Directory,
     domain::{
         mapping::{Mapping, MappingRow},
         refusal::Fault,
@@ -75,6 +76,16 @@ impl DirectorySubject {
 }
 
 impl Identity {
+    /// Whose directories may push people, and by what they call them.
+    pub fn directories(&self) -> Vec<Directory> {
+        let one = |provider: &Provider| Directory {
+            provider: provider.name.clone(),
+            issuer: provider.issuer.clone(),
+            by_user_name: provider.directory_subject == DirectorySubject::UserName,
+        };
+        self.providers.iter().map(one).collect()
+    }
+
     /// What the gate needs of it.
     pub fn for_gate(&self) -> Result<gate::Identity, Fault> {
         Ok(gate::Identity {

@@ -27,6 +27,7 @@ pub trait Answer: sealed::Sealed + Send + 'static {
 pub struct Json {
     status: StatusCode,
     body: Bytes,
+    kind: &'static str,
     headers: Vec<(header::HeaderName, String)>,
 }
 
@@ -38,7 +39,7 @@ impl Json {
 
     /// JSON that was composed before.
     pub fn composed(body: Bytes) -> Self {
-        Self { status: StatusCode::OK, body, headers: Vec::new() }
+        Self { status: StatusCode::OK, body, kind: "application/json", headers: Vec::new() }
     }
 
     pub fn body(&self) -> Bytes {
@@ -48,6 +49,11 @@ impl Json {
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
+    }
+
+    /// As directories speak it.
+    pub fn as_scim(self) -> Self {
+        Self { kind: "application/scim+json", ..self }
     }
 
     pub fn commit(self, commit: &Commit) -> Self {
@@ -68,7 +74,7 @@ impl Json {
 impl sealed::Sealed for Json {}
 impl Answer for Json {
     fn into_response(self) -> Response<Body> {
-        let mut response = with_type(self.status, "application/json", self.body);
+        let mut response = with_type(self.status, self.kind, self.body);
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);

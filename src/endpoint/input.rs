@@ -117,7 +117,7 @@ pub struct Json<T>(pub T);
 impl<T: DeserializeOwned + Send + 'static> Input for Json<T> {
     async fn parse(parts: &Parts, body: Body) -> Result<Self, Refusal> {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if !kind.starts_with("application/json") {
+        if !kind.starts_with("application/json") && !kind.starts_with("application/scim+json") {
             return Err(Refusal::bad_input("The body must be JSON, and its Content-Type must say so."));
         }
         let bytes = read(body, 1 << 20).await?;

@@ -19,6 +19,8 @@ pub enum Dialect {
     Problem,
     /// A page for whoever looks with a browser, under `/-/` too.
     Page,
+    /// RFC 7644, section 3.12: what directories read.
+    Scim,
     /// Plain text, which git shows as `remote:` lines.
     Git,
 }
@@ -26,8 +28,10 @@ pub enum Dialect {
 impl Dialect {
     pub fn of(path: &str, headers: &HeaderMap) -> Self {
         let accepts = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let is_page = !path.starts_with("/-/api/") && !path.starts_with("/-/scim/") && accepts.contains("text/html");
-        if path == "/-" || path.starts_with("/-/") {
+        let is_page = !path.starts_with("/-/api/") && accepts.contains("text/html");
+        if path.starts_with("/-/scim/") {
+            Self::Scim
+        } else if path == "/-" || path.starts_with("/-/") {
             if is_page { Self::Page } else { Self::Problem }
         } else if path.contains(".git/info/lfs/") {
             Self::Hub
@@ -47,6 +51,7 @@ pub fn render(refusal: &Refusal, dialect: Dialect, request_id: &str, prefix: &st
             with_type(status, "application/json", json!({"error": line, "message": line}).to_string().into_bytes())
         }
         Dialect::Problem => with_type(status, "application/problem+json", problem(refusal, request_id)),
+        Dialect::Scim => with_type(status, "application/scim+json", scim(refusal)),
         Dialect::Page => page(status, refusal, request_id, prefix),
         Dialect::Git => with_type(status, "text/plain", format!("{line}\n").into_bytes()),
     };
@@ -99,6 +104,18 @@ fn page(status: StatusCode, refusal: &Refusal, request_id: &str, prefix: &str) -
     response
 }
 
+fn scim(refusal: &Refusal) -> Vec<u8> {
+    let mut body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": refusal.code.status().to_string(),
+        "detail": refusal.line(),
+    });
+    if let (Code::BadInput, Some(body)) = (refusal.code, body.as_object_mut()) {
+        body.insert("scimType".to_owned(), json!("invalidSyntax"));
+    }
+    body.to_string().into_bytes()
+}
+
 fn problem(refusal: &Refusal, request_id: &str) -> Vec<u8> {
     let mut body = json!({
         "type": format!("urn:weighbridge:{}", refusal.code.word()),
@@ -148,6 +165,7 @@ mod tests {
         for (path, want) in [
             ("/-/api/v1/requests", Dialect::Problem),
             ("/-", Dialect::Problem),
+            ("/-/scim/v2/Users", Dialect::Scim),
             ("/api/models/a/b", Dialect::Hub),
             ("/-x", Dialect::Hub),
             ("/a/b.git/info/refs", Dialect::Git),

@@ -295,6 +295,11 @@ impl Gate {
         self.pace().stranger(call)
     }
 
+    /// What stands for a person in the ledger and in our tables. Never asked for while a change is open.
+    pub async fn person_reference(&self, issuer: &str, subject: &str) -> Result<String, Fault> {
+        self.ledger().reference(About::Actor, &identity::person_clear(issuer, subject)).await
+    }
+
     pub fn identity(&self) -> &Identity {
         &self.parts().identity
     }

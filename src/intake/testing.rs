@@ -260,6 +260,8 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         vigils: Vigils::default(),
         providers: crate::app::providers::Providers::default(),
         tries: Arc::default(),
+        directories: Arc::default(),
+        tries: Arc::default(),
         in_background: false,
     };
     change::basis::settle(&app, name).await.unwrap();

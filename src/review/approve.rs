@@ -89,7 +89,12 @@ pub async fn approve(app: &App, may: Granted<ApproveRevision>, input: Approval) 
     };
     sql::save_approval(&tx, &may, &approved).await?;
     let now_means: Vec<&str> = moves.iter().map(|m| m.name.as_str()).collect();
-    sql::close_requests(&tx, &may, commit.as_str(), &now_means, at).await?;
+    let asked_by = sql::close_requests(&tx, &may, commit.as_str(), &now_means, at).await?;
+    // By person, whichever of their credentials they asked and approve with.
+    if may.actor().person().is_some() && asked_by.iter().any(|who| who == may.actor().reference()) {
+        let sentence = "You asked for this yourself: nobody approves what they asked for.";
+        return Err(Refusal::new(Code::NotAllowed, sentence).hint("Let another reviewer decide."));
+    }
     let repo = repo_of(repository.clone())?;
     let mut change = Change::new(json!({
         "reason": reason, "evidence_digest": evidence_digest, "shown": shown, "tree_digest": tree_digest,

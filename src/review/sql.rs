@@ -457,14 +457,15 @@ pub async fn save_request(db: &Tx, _: &Granted<RequestRevision>, row: request::M
     Ok(())
 }
 
-/// The open requests that an approval answers: for this commit, or for a name that means it from now on.
+/// The open requests that an approval answers: for this commit, or for a name that means it from now on. Says who made
+/// them.
 pub async fn close_requests(
     db: &Tx,
     may: &Granted<ApproveRevision>,
     commit: &str,
     now_means: &[&str],
     at: Micros,
-) -> Result<(), Fault> {
+) -> Result<Vec<String>, Fault> {
     let object = may.object();
     let open = request::Entity::find()
         .filter(request::Column::RepoKind.eq(object.repo.kind().word()))
@@ -473,17 +474,19 @@ pub async fn close_requests(
         .all(db)
         .await
         .map_err(fault("reading requests"))?;
+    let mut made_by = Vec::new();
     for row in open {
         let asked = Rev::new(&row.rev).map(|rev| full_names(&rev)).unwrap_or_default();
         let answered = row.rev == commit || asked.iter().any(|name| now_means.contains(&name.as_str()));
         if answered && row.repo.eq_ignore_ascii_case(object.repo.path()) {
+            made_by.push(row.actor_ref.clone());
             let mut row = row.into_active_model();
             row.state = Set("approved".to_owned());
             row.decided_at = Set(Some(at.0));
             row.update(db).await.map_err(fault("closing a request"))?;
         }
     }
-    Ok(())
+    Ok(made_by)
 }
 
 pub async fn find_open_request(may: &Granted<RequestRevision>) -> Result<Option<request::Model>, Fault> {

@@ -32,6 +32,7 @@ mod leaks;
 mod names;
 mod offline;
 mod people;
+mod signed_in;
 mod prefetching;
 mod refused;
 mod revoking;

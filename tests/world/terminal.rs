@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    people::{SECRET, now, pair},
+    signed_in::{SECRET, now, pair},
     stock::{Desk, HUBS, run, tool},
     world::{World, WorldOptions, files_under},
 };

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use weighbridge_simulator::Content;
 
 use crate::{
-    people::now,
+    signed_in::now,
     wire::{self, patient},
     world::{Database, Gateway, World, WorldOptions},
 };

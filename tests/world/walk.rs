@@ -84,6 +84,7 @@ fn may(name: &str, endpoint: &Endpoint, state: &str) -> bool {
         "reviewer" => !of_the_revision || state == "approved",
         "auditor" if of_the_revision => state == "approved" && act != "file.pull",
         "auditor" => endpoint.method == "GET",
+        "admin" => act == "person.read",
         // In production nothing is approved, and nothing of research can be decided from there.
         "reviewer in prod" => endpoint.method == "GET" && !of_the_revision,
         "developer in prod" => matches!(act, "catalogue.search" | "upstream.search" | "request.read"),

@@ -268,5 +268,7 @@ pub(in crate::gate) fn home<'a>(actor: &Actor, all: &'a [crate::gate::Environmen
         let calm = mine.clone().find(|e| !e.production);
         calm.or_else(|| mine.next()).map(|e| &e.name)
     };
-    pick(true).or_else(|| pick(false))
+    // Whoever is one of ours has no roles and no place: the first environment stands for all.
+    let ours = || all.iter().map(|e| &e.name).find(|name| actor.roles().is_empty() && actor.reaches(name));
+    pick(true).or_else(|| pick(false)).or_else(ours)
 }

@@ -49,6 +49,11 @@ pub(super) async fn load(gate: &Gate, cookie: &str) -> Result<Actor, Refusal> {
         Some(words) => words.split(',').map(own_role).collect::<Result<Vec<_>, _>>()?,
         None => known.roles,
     };
+    // Whoever came in with a code of the host has nothing else to prove themselves with: it holds while the session does.
+    let proof = match row.kind.as_str() {
+        "bootstrap" | "breakglass" => Proof { at: Micros(row.expires_at), acr: gate.identity().acr.clone() },
+        _ => Proof { at: Micros(row.authenticated_at), acr: row.acr },
+    };
     Ok(Actor::of(Inner {
         who: Who::Holder(roles),
         kind: "user",
@@ -57,12 +62,7 @@ pub(super) async fn load(gate: &Gate, cookie: &str) -> Result<Actor, Refusal> {
         credential: Credential::Session { id: row.id, csrf: row.csrf },
         scopes: Scopes::Everything,
         person: Some(known.person),
-        proved: Some(if row.kind == OIDC {
-            Proof { at: Micros(row.authenticated_at), acr: row.acr }
-        } else {
-            // The host's own word is short, and there may be no provider to prove anything to.
-            Proof { at: clock::now(), acr: gate.identity().acr.clone() }
-        }),
+        proved: Some(proof),
         cluster: None,
         expires_at: Some(expires_at),
         cause: None,
@@ -80,8 +80,6 @@ fn own_role(word: &str) -> Result<Held, Fault> {
     Ok(Held { role, reach: Reach::All })
 }
 
-/// The kind of a session that began at a provider; the others began on the host.
-const OIDC: &str = "oidc";
 /// Half an hour without a request.
 const IDLE: i64 = 30 * 60;
 
