@@ -177,14 +177,14 @@ fn judged(claims: &Value, now: Micros) -> Result<Told, &'static str> {
 fn keys(set: &Value, kid: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
     let all = set.get("keys").and_then(Value::as_array).into_iter().flatten();
     let word = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
-    let (kind, alg) = match algorithm {
+    let (family, alg) = match algorithm {
         Algorithm::ES256 => ("EC", "ES256"),
         Algorithm::EdDSA => ("OKP", "EdDSA"),
         Algorithm::PS256 => ("RSA", "PS256"),
         _ => ("RSA", "RS256"),
     };
     all.filter(|key| kid.is_none_or(|kid| word(key, "kid").as_deref() == Some(kid)))
-        .filter(|key| word(key, "kty").as_deref() == Some(kind))
+        .filter(|key| word(key, "kty").as_deref() == Some(family))
         .filter(|key| word(key, "use").is_none_or(|meant| meant == "sig"))
         .filter(|key| word(key, "alg").is_none_or(|meant| meant == alg))
         .filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok())

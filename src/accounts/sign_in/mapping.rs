@@ -6,7 +6,7 @@ use serde_json::json;
 use super::sql;
 use crate::{
     clock,
-    domain::refusal::Refusal,
+    domain::{digest::Sha256, refusal::Refusal},
     gate::{Gate, act::ChangeRoles, grant::Granted, identity::hash, tx::Change},
     store::tables::role_mapping,
 };
@@ -19,7 +19,7 @@ pub async fn settle(gate: &Gate, may: Granted<ChangeRoles>) -> Result<(), Refusa
     if same {
         return Ok(());
     }
-    let digest: String = hash(&mapping).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256(hash(&mapping)).to_string();
     let now = clock::now();
     let tx = may.begin().await?;
     // Another replica may have started at the same moment.

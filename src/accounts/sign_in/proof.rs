@@ -146,12 +146,11 @@ pub async fn fetch(provider: &Provider, code: &str, question: &Question<'_>) -> 
     }
     let user_name = text(claims.preferred_username().map(|name| name.as_str()));
     let email = text(claims.email().map(|email| email.as_str())).filter(|_| claims.email_verified() != Some(false));
-    let sid = said.get("sid").and_then(Value::as_str).map(str::to_owned);
     Ok(Proof {
         name: first(claims.name()).or_else(|| user_name.clone()).unwrap_or_else(|| plain(&subject)),
         email,
         user_name,
-        sid,
+        sid: said.get("sid").and_then(Value::as_str).map(str::to_owned),
         at: claims.auth_time().map(|at| Micros(at.timestamp_micros())).filter(|at| *at <= now.plus_seconds(SKEW)),
         acr: claims.auth_context_ref().map(|acr| acr.to_string()),
         amr: claims.auth_method_refs().into_iter().flatten().map(|amr| plain(amr)).collect(),

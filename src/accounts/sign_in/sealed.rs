@@ -7,13 +7,16 @@ use aws_lc_rs::{
     digest,
 };
 
-use crate::{domain::refusal::Fault, keys};
+use crate::{
+    domain::{digest::Sha256, refusal::Fault},
+    keys,
+};
 
 /// 256 random bits, for a cookie or a state.
 pub fn secret() -> Result<String, Fault> {
     let mut bytes = [0; 32];
     keys::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Sha256(bytes).to_string())
 }
 
 /// Whether a text can be one of ours.
