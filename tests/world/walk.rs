@@ -84,7 +84,8 @@ fn may(name: &str, endpoint: &Endpoint, state: &str) -> bool {
         "reviewer" => !of_the_revision || state == "approved",
         "auditor" if of_the_revision => state == "approved" && act != "file.pull",
         "auditor" => endpoint.method == "GET",
-        "admin" => act == "person.read",
+        // Who looks after people sees who they are and whose tokens there are.
+        "admin" => act == "person.read" || (act == "token.read" && endpoint.method == "GET"),
         // In production nothing is approved, and nothing of research can be decided from there.
         "reviewer in prod" => endpoint.method == "GET" && !of_the_revision,
         "developer in prod" => matches!(act, "catalogue.search" | "upstream.search" | "request.read"),

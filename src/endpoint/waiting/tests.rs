@@ -19,7 +19,7 @@ use crate::{
 async fn developer(bench: &Bench) -> Actor {
     let wanted = accounts::Wanted {
         name: "me".to_owned(),
-        role: Role::Developer,
+        holder: accounts::Holder::Role(Role::Developer),
         reach: Reach::All,
         cluster: None,
         expires_at: Micros(clock::now().0 + Micros::DAY),
