@@ -438,7 +438,6 @@ sys.exit(1 if bad else 0)
 
 /// A provider as it is: it reads our schemas, pushes people and a group, renames one and takes one out.
 #[tokio::test]
-#[ignore = "Canaille's client wants `display` among a member's attributes in our published schema before it pushes a group"]
 async fn canaille_pushes_people_and_groups() {
     let world = world(Database::Sqlite, false).await;
     let directory = Directory::of(&world, Database::Sqlite).await;
