@@ -400,7 +400,8 @@ async fn a_code_of_the_host_lets_the_first_administrator_in_once() {
     assert!(world.gateway.log().contains("the glass is broken"));
     let roles = world.query_text("SELECT roles FROM session ORDER BY id").await;
     assert_eq!(roles, ["admin", "operator,admin"]);
-    let kept = world.query_text("SELECT CAST(body AS TEXT) FROM ledger_entry").await.join("\n") + world.gateway.log().as_str();
+    let kept =
+        world.query_text("SELECT CAST(body AS TEXT) FROM ledger_entry").await.join("\n") + world.gateway.log().as_str();
     for secret in [code, &code.replace('-', ""), &cookie["__Host-wb_sid=".len()..], csrf.as_str()] {
         assert!(!kept.contains(secret), "a secret is written down");
     }
@@ -433,4 +434,57 @@ for result in check_server(client):
     print(result.status.name, result.title, result.reason)
     bad += result.status in (Status.ERROR, Status.CRITICAL, Status.DEVIATION)
 sys.exit(1 if bad else 0)
+"#;
+
+/// A provider as it is: it reads our schemas, pushes people and a group, renames one and takes one out.
+#[tokio::test]
+async fn canaille_pushes_people_and_groups() {
+    let world = world(Database::Sqlite, false).await;
+    let directory = Directory::of(&world, Database::Sqlite).await;
+    let venvs = needed("WEIGHBRIDGE_TEST_VENVS", "stock clients");
+    let mut command = std::process::Command::new(format!("{venvs}/canaille-0.3.6/bin/python"));
+    command.env("NO_PROXY", "127.0.0.1").args(["-c", CANAILLE, &directory.base, &directory.token]);
+    command.arg(world.folder.path());
+    let ran = run(command, Duration::from_mins(5)).await.good();
+    assert!(ran.out.contains("pushed"), "{}", ran.all());
+    let people = directory.get("/Users").await;
+    assert_eq!(people["totalResults"], 1, "{people}");
+    let jane = &people["Resources"][0];
+    assert_eq!((&jane["userName"], &jane["name"]["formatted"]), (&json!("jane"), &json!("Jane Roe")));
+    let groups = directory.get("/Groups").await;
+    let members = &groups["Resources"][0]["members"];
+    assert_eq!((members.as_array().unwrap().len(), &members[0]["value"]), (1, &jane["id"]));
+    let janes = token(&world, Database::Sqlite, "personal", jane["id"].as_str()).await;
+    assert_eq!(world.get("/-/api/v1/account", &janes).await.json()["roles"], json!(["developer"]));
+    world.ledger_is_whole().await;
+}
+
+const CANAILLE: &str = r#"
+import datetime, sys
+from canaille import create_app
+base, token, folder = sys.argv[1:]
+app = create_app({
+    "SECRET_KEY": "a test's", "SERVER_NAME": "canaille.test", "TESTING": True,
+    "CANAILLE": {"DATABASE": "sql", "LOGGING": {"version": 1}},
+    "CANAILLE_SQL": {"DATABASE_URI": f"sqlite:///{folder}/canaille.db"},
+    "CANAILLE_SCIM": {"ENABLE_CLIENT": True},
+    "CANAILLE_OIDC": {},
+}, init_backend=True)
+from canaille.app import models
+now = datetime.datetime.now(datetime.timezone.utc)
+with app.app_context(), app.backend.session():
+    save = app.backend.save
+    client = models.Client(client_id="weighbridge", client_name="Weighbridge", client_uri=base, client_secret="x")
+    save(client)
+    save(models.Token(token_id="t", access_token=token, subject=None, audience=[client], client=client,
+                      refresh_token="r", scope=["openid", "profile"], issue_date=now, lifetime=3600))
+    jane = models.User(user_name="jane", family_name="Doe", formatted_name="Jane Doe", emails=["jane@example.com"])
+    john = models.User(user_name="john", family_name="Doe", formatted_name="John Doe", emails=["john@example.com"])
+    save(jane)
+    save(john)
+    save(models.Group(display_name="ml", members=[jane, john]))
+    jane.formatted_name = "Jane Roe"
+    save(jane)
+    app.backend.delete(john)
+    print("pushed")
 "#;

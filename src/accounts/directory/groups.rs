@@ -14,14 +14,14 @@ use crate::{
     domain::time::Micros,
     endpoint::input::Asked,
     gate::{
-        act::{PushGroup, PushGroups, ReadGroup, ReadGroups},
+        act::{Act, PushGroup, PushGroups, ReadGroup},
         grant::Granted,
         tx::{Change, Tx},
     },
     store::tables::directory_group,
 };
 
-pub async fn list(app: &App, may: &Granted<ReadGroups>, wish: Wish) -> Result<Value, Trouble> {
+pub async fn list<A: Act>(app: &App, may: &Granted<A>, wish: Wish) -> Result<Value, Trouble> {
     let of = directory(app, may).await?;
     let by_members = wish.filter.as_ref().is_some_and(|filter| filter.mentions("members"));
     let (mut total, mut found) = (0, Vec::new());

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Trouble, Wish, error, groups, published, scim, shape, users};
+use super::{Trouble, Wish, error, groups, published, scim, search, shape, users};
 use crate::{
     app::App,
     domain::refusal::Refusal,
@@ -46,6 +46,7 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
         endpoint(get.clone(), "/-/scim/v2/ResourceTypes", types),
         endpoint(get.clone(), "/-/scim/v2/ResourceTypes/User", user_type),
         endpoint(get.clone(), "/-/scim/v2/ResourceTypes/Group", group_type),
+        endpoint(post.clone(), "/-/scim/v2/.search", search_all),
         endpoint(get.clone(), "/-/scim/v2/Users", list_users),
         endpoint(post.clone(), "/-/scim/v2/Users", create_user),
         endpoint(post.clone(), "/-/scim/v2/Users/.search", search_users),
@@ -131,6 +132,13 @@ fn meta(app: &App, kind: &str, path: &str) -> Value {
 
 async fn list_users(app: App, may: Granted<ReadDirectory>, asked: Asked) -> Answered {
     searched(&app, &may, Wish::of(&asked)).await
+}
+
+async fn search_all(app: App, may: Granted<ReadDirectory>, Json(body): Json<Value>) -> Answered {
+    match Wish::posted(&body) {
+        Ok(wish) => answered(search(&app, &may, wish).await),
+        Err(trouble) => answered(Err(trouble)),
+    }
 }
 
 async fn search_users(app: App, may: Granted<ReadDirectory>, Json(body): Json<Value>) -> Answered {

@@ -26,7 +26,10 @@ use crate::{
     app::{App, directories::Directory},
     domain::refusal::{Code, Fault, Refusal},
     endpoint::{answer::Json, input::Asked},
-    gate::{act::Act, grant::Granted},
+    gate::{
+        act::{Act, ReadDirectory},
+        grant::Granted,
+    },
 };
 
 /// Why something was not done: as everywhere, or in SCIM's own words.
@@ -161,6 +164,24 @@ impl Wish {
             "itemsPerPage": resources.len(), "Resources": resources,
         })
     }
+}
+
+/// People and groups in one list, the people first.
+async fn search(app: &App, may: &Granted<ReadDirectory>, wish: Wish) -> Result<Value, Trouble> {
+    let (start, count) = (wish.start, wish.count);
+    let mut rest = Wish { filter: wish.filter.clone(), start, count, shown: wish.shown.clone() };
+    let mut all = users::list(app, may, wish).await?;
+    let people = all["totalResults"].as_u64().and_then(|total| usize::try_from(total).ok()).unwrap_or_default();
+    let found = all["Resources"].as_array().map_or(0, Vec::len);
+    (rest.start, rest.count) = (start.saturating_sub(people).max(1), count.saturating_sub(found));
+    let mut groups = groups::list(app, may, rest).await?;
+    let total = people + groups["totalResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+    if let (Some(all), Some(groups)) = (all["Resources"].as_array_mut(), groups["Resources"].as_array_mut()) {
+        all.append(groups);
+    }
+    all["totalResults"] = json!(total);
+    all["itemsPerPage"] = json!(all["Resources"].as_array().map_or(0, Vec::len));
+    Ok(all)
 }
 
 fn shown(asked: &Asked) -> Shown {

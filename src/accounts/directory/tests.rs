@@ -48,7 +48,7 @@ fn filters_find_whom_they_mean_and_nobody_else() {
         (r#"(title pr or userName sw "ada") and active eq true"#, true),
         (r#"meta.created gt "2026-11-20T19:59:59Z""#, true),
         (r#"meta.created lt "2026-11-20T19:59:59Z""#, false),
-        (r#"title eq null"#, true),
+        ("title eq null", true),
         (r#"userName eq "quote \" and ) or title pr""#, false),
     ] {
         let filter = Filter::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));

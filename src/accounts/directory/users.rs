@@ -3,6 +3,8 @@
 //! A pushed person and somebody who signs in are one row when issuer and subject are the same, whichever came first.
 //! Deleting forgets what the directory said and deactivates; the row stays, because the ledger speaks of it.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -325,10 +327,10 @@ async fn resources<A: Act>(
     shown: &Shown,
 ) -> Result<Vec<Value>, Trouble> {
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-    let mut groups = match shown.hides("groups") {
-        true => std::collections::HashMap::new(),
-        false => sql::groups_of(may.reader(), &ids).await?,
-    };
+    let mut groups = HashMap::new();
+    if !shown.hides("groups") {
+        groups = sql::groups_of(may.reader(), &ids).await?;
+    }
     rows.iter().map(|row| resource(app, row, &groups.remove(&row.id).unwrap_or_default())).collect()
 }
 
@@ -342,8 +344,10 @@ fn resource(app: &App, row: &person::Model, groups: &[(String, String)]) -> Resu
     }
     one["schemas"] = json!(schemas);
     one["id"] = json!(row.id);
-    // Said when the directory has said it, and whenever somebody is out.
-    if row.deactivated_at.is_some() || one.get("active").is_some() {
+    // Said when the directory has said it, and whenever somebody else put this person out. One whom it put out stays so,
+    // whether it goes on saying that or not.
+    let by_others = row.deactivated_at.is_some() && row.deactivated_by.as_deref() != Some(DIRECTORY);
+    if by_others || one.get("active").is_some() {
         one["active"] = json!(row.deactivated_at.is_none());
     }
     if !groups.is_empty() {

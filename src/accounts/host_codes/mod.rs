@@ -160,15 +160,12 @@ async fn begin(
     if !sql::use_code(&tx, &may, hash, &id, at).await? {
         return Ok(None);
     }
-    let person_id = match sql::find_host_person(&tx).await? {
-        Some(row) => row.id,
-        None => {
-            let row = host_person(at);
-            let id = row.id.clone();
-            sql::save_person(&tx, &may, row).await?;
-            id
-        }
-    };
+    let there = sql::find_host_person(&tx).await?;
+    let person = there.clone().unwrap_or_else(|| host_person(at));
+    let person_id = person.id.clone();
+    if there.is_none() {
+        sql::save_person(&tx, &may, person).await?;
+    }
     let session = session::Model {
         id: id.clone(),
         hash: identity::hash(&cookie).to_vec(),
