@@ -43,10 +43,10 @@ pub(super) async fn identify(gate: &Gate, headers: &HeaderMap, call: &Call) -> R
             return Err(refusal);
         }
     };
-    known(gate, hash(bearer), call, async {
+    let load = async {
         if shape::plausible(bearer) { token::load(gate, bearer).await } else { workload::load(gate, bearer).await }
-    })
-    .await
+    };
+    known(gate, hash(bearer), call, Box::pin(load)).await
 }
 
 /// Reads the session of a browser. Bearer tokens are not looked at, and no other endpoint looks at cookies.
