@@ -6,7 +6,10 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::{digits, workloads::sql};
+use super::{
+    tokens::mint::{Minted, Seed, mint},
+    workloads::sql,
+};
 use crate::{
     app::App,
     clock,
@@ -14,16 +17,15 @@ use crate::{
         refusal::{Code, Fault, Refusal},
         role::Reach,
         time::Micros,
-        token::{self, Class, Shape},
+        token::{Class, Shape},
     },
     endpoint::{answer::Json, input::Knock},
     gate::{
         Newcomer,
         act::ExchangeToken,
-        identity::{self, Proven},
+        identity::Proven,
         tx::Change,
     },
-    store::tables,
 };
 
 /// The grant type that `/oauth/token` hands to `exchange`.
@@ -86,26 +88,22 @@ async fn make(app: &App, knock: &Knock, proven: &Proven) -> Result<Made, Refusal
     let source = &proven.workload;
     let who = Newcomer::Workload { issuer: &source.issuer, subject: &source.subject, cause: "token exchange" };
     let may = app.gate.admit_newcomer::<ExchangeToken>(who, &knock.call).await?;
-    let text = token::compose(Class::Exchanged, Shape::Own, &digits()?);
     let expires_at = now.plus_seconds(lives);
-    let row = tables::token::Model {
-        id: clock::new_id(),
-        hash: identity::hash(&text).to_vec(),
-        class: Class::Exchanged.word().to_owned(),
-        name: proven.name.clone(),
-        role: proven.role.word().to_owned(),
-        reach: Reach::These(vec![proven.environment.clone()]).to_string(),
-        cluster: proven.cluster.clone(),
+    let Minted { text, mut row } = mint(Seed {
+        class: Class::Exchanged,
+        shape: Shape::Own,
+        name: &proven.name,
         person_id: None,
-        scopes: None,
         family: None,
-        workload: Some(serde_json::to_string(source).map_err(|e| Fault::because("writing what a token is for", e))?),
-        created_at: now.0,
-        created_by: may.actor().reference().to_owned(),
-        expires_at: expires_at.0,
-        replaced_at: None,
-        revoked_at: None,
-    };
+        scopes: None,
+        reach: &Reach::These(vec![proven.environment.clone()]),
+        expires_at,
+        by: may.actor().reference(),
+    })?;
+    proven.role.word().clone_into(&mut row.role);
+    row.cluster.clone_from(&proven.cluster);
+    let written = serde_json::to_string(source).map_err(|e| Fault::because("writing what a token is for", e))?;
+    row.workload = Some(written);
     let detail = json!({
         "token_id": row.id, "for_token_id": source.id, "issuer": source.issuer, "role": row.role, "reach": row.reach,
         "cluster": row.cluster, "expires_at": expires_at.to_string(),

@@ -43,6 +43,8 @@ use crate::{
 pub struct Wanted {
     pub name: String,
     pub holder: Holder,
+    /// Whose directory it is for, where several providers are configured.
+    pub provider: Option<String>,
     pub reach: Reach,
     pub cluster: Option<String>,
     pub expires_at: Micros,
@@ -103,7 +105,10 @@ pub async fn create(may: Granted<CreateToken>, wanted: Wanted) -> Result<Made, R
     })?;
     match wanted.holder {
         Holder::Role(role) => role.word().clone_into(&mut row.role),
-        Holder::Directory => wanted.holder.word().clone_into(&mut row.class),
+        Holder::Directory => {
+            wanted.holder.word().clone_into(&mut row.class);
+            row.workload = wanted.provider.map(|name| json!({"provider": name}).to_string());
+        }
     }
     row.cluster = wanted.cluster;
     let id = row.id.clone();
@@ -115,42 +120,6 @@ pub async fn create(may: Granted<CreateToken>, wanted: Wanted) -> Result<Made, R
         "cluster": row.cluster,
         "expires_at": wanted.expires_at.to_string(),
     });
-    let tx = may.begin().await?;
-    sql::save_token(&tx, &may, row).await?;
-    tx.commit(may, Change::new(detail)).await?;
-    Ok(Made { id, text })
-}
-
-/// Makes the token that a provider's directory pushes people and groups with. It opens nothing else. Which provider's it is
-/// must be said where there are several.
-pub async fn create_directory(
-    may: Granted<CreateToken>,
-    name: &str,
-    provider: Option<&str>,
-    expires_at: Micros,
-) -> Result<Made, Refusal> {
-    let text = token::compose(Class::Service, Shape::Own, &digits()?);
-    let id = clock::new_id();
-    let row = tables::token::Model {
-        id: id.clone(),
-        hash: identity::hash(&text).to_vec(),
-        class: "directory".to_owned(),
-        name: name.to_owned(),
-        role: String::new(),
-        reach: "*".to_owned(),
-        cluster: None,
-        person_id: None,
-        scopes: None,
-        family: None,
-        workload: provider.map(|name| json!({"provider": name}).to_string()),
-        created_at: clock::now().0,
-        created_by: may.actor().reference().to_owned(),
-        expires_at: expires_at.0,
-        replaced_at: None,
-        revoked_at: None,
-    };
-    let detail =
-        json!({"token_id": id, "class": row.class, "provider": provider, "expires_at": expires_at.to_string()});
     let tx = may.begin().await?;
     sql::save_token(&tx, &may, row).await?;
     tx.commit(may, Change::new(detail)).await?;

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Failure, Json, api::Api, out, span};
-use crate::domain::time::Micros;
+use super::{Failure, Json, api::Api, out};
+use crate::domain::{span, time::Micros};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -49,6 +49,9 @@ pub struct Create {
     /// Instead of a role: for the identity provider's directory, which pushes people and groups
     #[arg(long, conflicts_with_all = ["role", "env", "cluster", "shape"])]
     directory: bool,
+    /// Whose directory it is, where several identity providers are configured
+    #[arg(long, requires = "directory")]
+    provider: Option<String>,
     /// The environments it reaches, separated by commas [default: all, but cluster and ci must name theirs]
     #[arg(long)]
     env: Option<String>,
@@ -223,25 +226,37 @@ fn wanted(config: &Config, args: Create) -> Result<Wanted, String> {
         ShapeWord::Hf => Shape::Hf,
     };
     let expires_at = clock::now().plus_seconds(ttl);
-    Ok(Wanted { name: name.to_owned(), holder, reach, cluster: args.cluster, expires_at, shape })
+    let (cluster, provider) = (args.cluster, args.provider);
+    Ok(Wanted { name: name.to_owned(), holder, provider, reach, cluster, expires_at, shape })
 }
 
 /// Who the token is for. Once people sign in with a provider, what they do is not done by tokens that nobody holds.
 fn holder(config: &Config, args: &Create) -> Result<Holder, String> {
-    let Some(word) = args.role.as_ref().filter(|_| !args.directory) else { return Ok(Holder::Directory) };
+    let Some(word) = args.role.as_ref().filter(|_| !args.directory) else { return directory(config, args) };
     let words = Role::ALL.map(Role::word);
     let role = Role::from_word(word).ok_or_else(|| {
         let near = nearest(word, words).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         format!("There is no role `{word}`{near} There are: {}.", words.join(", "))
     })?;
     let holder = Holder::Role(role);
-    if config.identity.for_gate().people && !holder.is_a_machine() {
+    if !config.identity.providers.is_empty() && !holder.is_a_machine() {
         return Err(format!(
             "People sign in here with an identity provider, so no token for the role {role} is made: whoever needs it signs \
              in with `hf auth login`, and their groups give it to them. The host makes tokens for cluster, ci and auditor."
         ));
     }
     Ok(holder)
+}
+
+fn directory(config: &Config, args: &Create) -> Result<Holder, String> {
+    let names: Vec<&str> = config.identity.providers.iter().map(|provider| provider.name.as_str()).collect();
+    match args.provider.as_deref() {
+        Some(name) if !names.contains(&name) => {
+            Err(format!("There is no identity provider `{name}`. There are: {}.", names.join(", ")))
+        }
+        None if names.len() > 1 => Err(format!("Whose directory is it? Name one with --provider: {}.", names.join(", "))),
+        _ => Ok(Holder::Directory),
+    }
 }
 
 fn reach(list: &str, known: &[&str]) -> Result<Reach, String> {

@@ -110,7 +110,7 @@ impl Gate {
     ) -> Arc<Lease> {
         let (lease, full) = self.0.leases.of(LeaseKey {
             actor: actor.reference().to_owned(),
-            token: actor.token_id().map(str::to_owned),
+            token: actor.fact().token_id,
             address: context.source.as_ref().and_then(|s| s.ip_ref.clone()),
             revision: format!(
                 "{}@{}",

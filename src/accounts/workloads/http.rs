@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::{Wanted, block};
 use crate::{
-    accounts::exchange,
     app::App,
-    domain::{pattern::Keys, refusal::Refusal},
+    domain::refusal::Refusal,
     endpoint::{
         Endpoint,
         answer::Json as Answered,

@@ -66,6 +66,7 @@ async fn token(host: &Host, name: &str, role: Role, reach: Reach) -> Result<Secr
     let wanted = Wanted {
         name: name.to_owned(),
         holder: accounts::Holder::Role(role),
+        provider: None,
         reach,
         cluster,
         expires_at,

@@ -20,6 +20,7 @@ async fn developer(bench: &Bench) -> Actor {
     let wanted = accounts::Wanted {
         name: "me".to_owned(),
         holder: accounts::Holder::Role(Role::Developer),
+        provider: None,
         reach: Reach::All,
         cluster: None,
         expires_at: Micros(clock::now().0 + Micros::DAY),

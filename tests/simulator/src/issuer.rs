@@ -374,5 +374,5 @@ pub fn seconds() -> i64 {
 fn fresh_id() -> String {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("random bytes");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    encode(&bytes)
 }

@@ -36,7 +36,7 @@ struct Key {
     family: Family,
     /// The one algorithm it is for, where it says so.
     only: Option<Algorithm>,
-    key: DecodingKey,
+    public: DecodingKey,
 }
 
 impl Key {
@@ -86,7 +86,7 @@ impl Keys {
     /// Whether a key that the header means has signed these bytes.
     pub fn signed(&self, id: Option<&str>, algorithm: Algorithm, message: &str, signature: &str) -> bool {
         self.meant(id, algorithm)
-            .any(|key| crypto::verify(signature, message.as_bytes(), &key.key, algorithm).unwrap_or(false))
+            .any(|key| crypto::verify(signature, message.as_bytes(), &key.public, algorithm).unwrap_or(false))
     }
 
     fn meant<'k>(&'k self, id: Option<&'k str>, algorithm: Algorithm) -> impl Iterator<Item = &'k Key> {
@@ -115,7 +115,7 @@ fn key(from: &Map<String, Value>) -> Option<Key> {
         None => None,
         Some(word) => Some(algorithm(word.as_str()?)?),
     };
-    let (family, key) = match (text("kty")?, text("crv")) {
+    let (family, public) = match (text("kty")?, text("crv")) {
         ("RSA", _) => {
             let (n, e) = (strict::decode(text("n")?)?, strict::decode(text("e")?)?);
             let bits = n.iter().skip_while(|byte| **byte == 0).count() * 8;
@@ -130,7 +130,7 @@ fn key(from: &Map<String, Value>) -> Option<Key> {
         }
         _ => return None,
     };
-    let key = Key { id: text("kid").map(str::to_owned), family, only, key };
+    let key = Key { id: text("kid").map(str::to_owned), family, only, public };
     (for_signing && verifies).then_some(key)
 }
 

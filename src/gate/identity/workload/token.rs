@@ -105,7 +105,7 @@ fn seconds(value: &Value) -> Option<Micros> {
     let whole = match value.as_i64() {
         Some(whole) => whole,
         #[allow(clippy::cast_possible_truncation, reason = "within the bounds of the next line it cannot")]
-        None => value.as_f64().filter(|exact| (0.0..LAST_SECOND as f64).contains(exact))? as i64,
+        None => value.as_f64().filter(|exact| (0.0..253_402_300_800.0).contains(exact))? as i64,
     };
     (0..LAST_SECOND).contains(&whole).then(|| Micros(whole * Micros::SECOND))
 }
