@@ -28,10 +28,13 @@ pub fn of(listed: &Value) -> Option<Terms> {
     for (key, title) in KEYS {
         match &card[key] {
             Value::Null => {}
-            Value::String(said) => drop(writeln!(text, "\n{title}:\n{said}")),
+            Value::String(said) => {
+                let _ = writeln!(text, "\n{title}:\n{said}");
+            }
             // Keys in the order of their letters, whatever order the card had them in.
             other => {
-                drop(writeln!(text, "\n{title}:\n{}", String::from_utf8_lossy(&super::evidence::canonical(other))))
+                let other = super::evidence::canonical(other);
+                let _ = writeln!(text, "\n{title}:\n{}", String::from_utf8_lossy(&other));
             }
         }
     }

@@ -40,7 +40,8 @@ pub async fn examine(app: &App, name: &RepoName, rev: &Rev, by: &str) -> Result<
             return Ok(not_there(app, name, &trouble).await);
         }
     };
-    if facts.private {
+    let mapped = app.gate.environments().iter().any(|one| app.gate.maps_namespace(&facts.name, &one.name));
+    if facts.private && !mapped {
         follow::note_name(app, name, AtHub::Private).await?;
         return Ok(Outcome::Failed(format!(
             "{name} is private at the hub; private repositories are not taken until their namespace is mapped to a group"

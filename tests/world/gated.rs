@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weighbridge_simulator::{Content, Gated, Token};
 
 use crate::{
@@ -28,7 +28,7 @@ async fn with_a_gated_model() -> (World, Content) {
     let content = Content::safetensors(5, 60_000);
     let model = world.hub.model("theirs/gated");
     model.commit("Add").lfs("weights.bin", content.clone()).file("config.json", "{}").push();
-    world.hub.model("theirs/gated").gated(Gated::Manual);
+    world.hub.model("theirs/gated").gated(Gated::Manual).card(json!({ "license": "apache-2.0" }));
     world.hub.add_token(Token::new("nobody", PLAIN));
     world.hub.add_token(Token::new("the-lab", LAB).may_read("theirs/gated"));
     world.hub.add_token(Token::new("others", OTHER));
@@ -68,6 +68,19 @@ async fn becomes(world: &World, path: &str, token: &str, status: u16) -> Reply {
     tokio::time::timeout(Duration::from_mins(1), asking).await.unwrap_or_else(|_| panic!("{path} never was {status}"))
 }
 
+/// Asks until the answer says this.
+async fn until_told(world: &World, path: &str, token: &str, wanted: &str) {
+    let began = std::time::Instant::now();
+    loop {
+        let told = settled(world, path, token).await.text();
+        if told.contains(wanted) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_mins(1), "it never said `{wanted}`, but: {told}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_environments_credential_opened_is_not_for_another() {
     let (world, content) = with_a_gated_model().await;
@@ -81,12 +94,7 @@ async fn what_one_environments_credential_opened_is_not_for_another() {
     // From here on it can be looked at; under this profile a person decides.
     let asked = becomes(&world, PATH, &research, 403).await;
     assert!(!asked.text().is_empty());
-    let asked = async {
-        while !settled(&world, PATH, &research).await.text().contains("waits for a review") {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), asked).await.expect("it is looked at with the lab's credential");
+    until_told(&world, PATH, &research, "waits for a review").await;
     for environment in ["research", "prod"] {
         world.approve_in("theirs/gated@main", environment).await;
     }
@@ -101,16 +109,9 @@ async fn what_one_environments_credential_opened_is_not_for_another() {
     {
         assert_eq!(settled(&world, path, &prod).await.status, 403, "{path}");
     }
-    let denied =
-        world.query_text("SELECT CAST(body AS TEXT) FROM ledger_entry WHERE kind = 'file.denied' ORDER BY seq").await;
-    let lines: Vec<Value> = denied.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
-    let line =
-        lines.iter().rev().find(|entry| entry["object"]["path"] == "weights.bin").expect("the refusal is written");
-    assert_eq!(line["decision"]["reason"], "no_right_at_hub", "{line}");
-    assert!(
-        line["decision"]["matched"][0].as_str().unwrap().contains("upstream right, prod, /models/theirs/gated"),
-        "{line}"
-    );
+    let line = denial(&world, "prod").await;
+    let matched = line["decision"]["matched"][0].as_str().unwrap_or_default();
+    assert!(matched.contains("upstream right, prod, /models/theirs/gated"), "{line}");
     // A credential of its own that may not have it either changes nothing; one that may does.
     assert!(set(&world, "prod", OTHER).await.status.success());
     assert_eq!(settled(&world, PATH, &prod).await.status, 403);
@@ -126,6 +127,27 @@ async fn what_one_environments_credential_opened_is_not_for_another() {
     world.nothing_leaked();
     nothing_has(&world, LAB, &listed.to_string());
     world.ledger_is_whole().await;
+}
+
+/// The ledger's entry of the file that an environment's credential did not open.
+async fn denial(world: &World, environment: &str) -> Value {
+    let sql = "SELECT CAST(body AS TEXT) FROM ledger_entry WHERE kind = 'file.denied' ORDER BY seq";
+    let finding = async {
+        loop {
+            let entries = world.query_text(sql).await;
+            let mut entries = entries.iter().map(|text| serde_json::from_str::<Value>(text).unwrap());
+            let found = entries.find(|one| {
+                one["decision"]["reason"] == "no_right_at_hub"
+                    && one["object"]["environment"] == environment
+                    && one["object"]["path"] == "weights.bin"
+            });
+            if let Some(found) = found {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), finding).await.expect("the refusal is written")
 }
 
 /// The token stands nowhere in the clear: not in the database, not in the log, not in an answer.
@@ -179,18 +201,13 @@ async fn what_is_private_at_the_hub_is_not_there_for_those_it_is_not_open_to() {
     let world = World::start(WorldOptions { sample: false, settings, ..WorldOptions::default() }).await;
     for id in ["acme-lab/secret", "elsewhere/secret"] {
         world.hub.model(id).commit("Add").file("config.json", "{}").push();
-        world.hub.model(id).private(true);
+        world.hub.model(id).private(true).card(json!({ "license": "apache-2.0" }));
     }
     let (research, prod) = (world.developer().await, world.token("developer", "prod").await);
     // Both before and after anybody could have it, to whom it is not open it is as what does not exist.
     the_same_as_absent(&world, &prod).await;
     let path = "/acme-lab/secret/resolve/main/config.json";
-    let looked_at = async {
-        while !settled(&world, path, &research).await.text().contains("waits for a review") {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), looked_at).await.expect("it is looked at for research");
+    until_told(&world, path, &research, "waits for a review").await;
     world.approve_in("acme-lab/secret@main", "research").await;
     assert_eq!(becomes(&world, path, &research, 200).await.body, b"{}");
     the_same_as_absent(&world, &prod).await;
@@ -231,7 +248,7 @@ async fn the_same_as_absent(world: &World, token: &str) {
 async fn accepted_terms_let_a_gated_model_through_until_they_are_another_text() {
     let settings = vec![("WEIGHBRIDGE_ADMISSION__PROFILE", "guarded".to_owned())];
     let world = World::start(WorldOptions { sample: false, settings, ..WorldOptions::default() }).await;
-    let card = |prompt: &str| serde_json::json!({"license": "apache-2.0", "extra_gated_prompt": prompt});
+    let card = |prompt: &str| json!({"license": "apache-2.0", "extra_gated_prompt": prompt});
     let model = world.hub.model("theirs/gated");
     model.commit("Add").file("README.md", "A model.").lfs("model.safetensors", Content::safetensors(5, 60_000)).push();
     world.hub.model("theirs/gated").gated(Gated::Auto).card(card("Be good"));
@@ -243,7 +260,7 @@ async fn accepted_terms_let_a_gated_model_through_until_they_are_another_text() 
     assert!(shown.out.contains("Be good") && shown.out.contains("Not accepted in research"), "{}", shown.out);
     // Nobody accepts what they were not shown, and a developer accepts nothing.
     let api = "/-/api/v1/environments/research/terms/models/theirs/gated";
-    let other = serde_json::json!({"text_sha256": "0".repeat(64), "reason": "we may"});
+    let other = json!({"text_sha256": "0".repeat(64), "reason": "we may"});
     let client = wire::client();
     let post = |token: String, body: Value| {
         let request = client.post(format!("{}{api}", world.url())).bearer_auth(token).json(&body);
