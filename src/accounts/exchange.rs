@@ -20,12 +20,7 @@ use crate::{
         token::{Class, Shape},
     },
     endpoint::{answer::Json, input::Knock},
-    gate::{
-        Newcomer,
-        act::ExchangeToken,
-        identity::Proven,
-        tx::Change,
-    },
+    gate::{Newcomer, act::ExchangeToken, identity::Proven, tx::Change},
 };
 
 /// The grant type that `/oauth/token` hands to `exchange`.

@@ -19,8 +19,8 @@ use tokio::{
 
 use super::{Failure, admin, assembly::Host, out};
 use crate::{
-    accounts::sign_in::mapping,
     accounts::host_codes::Purpose,
+    accounts::sign_in::mapping,
     app::App,
     config::Config,
     domain::refusal::{Fault, Refusal},

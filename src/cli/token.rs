@@ -254,7 +254,9 @@ fn directory(config: &Config, args: &Create) -> Result<Holder, String> {
         Some(name) if !names.contains(&name) => {
             Err(format!("There is no identity provider `{name}`. There are: {}.", names.join(", ")))
         }
-        None if names.len() > 1 => Err(format!("Whose directory is it? Name one with --provider: {}.", names.join(", "))),
+        None if names.len() > 1 => {
+            Err(format!("Whose directory is it? Name one with --provider: {}.", names.join(", ")))
+        }
         _ => Ok(Holder::Directory),
     }
 }

@@ -199,7 +199,6 @@ fn no_right(name: &RepoName) -> Refusal {
 async fn opens(upstream: &Upstream, name: &RepoName) -> Result<bool, Refusal> {
     let why = match timeout(PATIENCE, upstream.opens(name)).await {
         Ok(Ok(opens)) => return Ok(opens),
-        Ok(Err(trouble @ (Trouble::Unreachable(_) | Trouble::Busy { .. }))) => trouble.to_string(),
         Ok(Err(Trouble::Reserved)) => return Ok(false),
         Ok(Err(trouble)) => trouble.to_string(),
         Err(_) => "The hub did not answer in time.".to_owned(),

@@ -157,6 +157,7 @@ impl Bench {
         let wanted = accounts::Wanted {
             name: "me".to_owned(),
             holder: accounts::Holder::Role(role),
+            provider: None,
             reach: Reach::All,
             cluster: None,
             expires_at: Micros(clock::now().0 + Micros::DAY),
@@ -261,7 +262,6 @@ async fn replica(fresh: &Fresh, hub: &Hub, name: &str, profile: &str) -> (App, L
         providers: crate::app::providers::Providers::default(),
         tries: Arc::default(),
         directories: Arc::default(),
-        tries: Arc::default(),
         in_background: false,
     };
     change::basis::settle(&app, name).await.unwrap();

@@ -16,12 +16,11 @@ impl SealKey {
     /// Makes the key file unless there is one, and reads it.
     pub fn load_or_make(data_dir: &Path) -> Result<Self, Fault> {
         let path = data_dir.join("keys").join("seal.key");
-        let bytes = match read(&path)? {
-            Some(bytes) => bytes,
-            None => {
-                make(&path)?;
-                read(&path)?.ok_or_else(|| Fault::new(format!("the key file {} is gone again", path.display())))?
-            }
+        let bytes = if let Some(bytes) = read(&path)? {
+            bytes
+        } else {
+            make(&path)?;
+            read(&path)?.ok_or_else(|| Fault::new(format!("the key file {} is gone again", path.display())))?
         };
         let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes);
         let wrong = |_| Fault::new(format!("the key file {} is {} bytes, not 32", path.display(), bytes.len()));

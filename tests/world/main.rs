@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::similar_names,
     clippy::disallowed_methods,
     reason = "a test that cannot go on stops"
 )]
@@ -32,18 +33,18 @@ mod leaks;
 mod names;
 mod offline;
 mod people;
-mod signed_in;
 mod prefetching;
 mod refused;
 mod revoking;
 mod sandbox;
 mod scanning;
 mod sign_in;
+mod signed_in;
 mod stores;
 mod streaming;
 mod terminal;
 mod tokens;
 mod trouble;
 mod walk;
-mod wrong_proofs;
 mod workloads;
+mod wrong_proofs;

@@ -215,7 +215,7 @@ impl Jar {
     }
 
     /// To the provider and as far as the address that it sends the browser back to.
-    pub async fn to_callback(&mut self, world: &World) -> String {
+    pub async fn up_to_callback(&mut self, world: &World) -> String {
         let begun = self.get(&format!("{}/-/oidc/corp/start", world.url())).await;
         assert_eq!(begun.status, 303, "{}", begun.text());
         let back = wire::ask("GET", begun.header("location"), "", &[]).await.unwrap();
@@ -223,7 +223,7 @@ impl Jar {
     }
 
     pub async fn sign_in(&mut self, world: &World) -> Reply {
-        let back = self.to_callback(world).await;
+        let back = self.up_to_callback(world).await;
         self.get(&back).await
     }
 }

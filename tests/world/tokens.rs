@@ -344,8 +344,8 @@ async fn what_ends_at_one_replica_ends_streams_at_another() {
     let mut of_bob = streams(&other, &bobs, content.len());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let list = world.get("/-/api/v1/tokens", &terminal.access).await.json();
-    let devices = list["tokens"].as_array().unwrap().iter().filter(|one| one["class"] == "device");
-    let oldest = devices.last().unwrap()["id"].as_str().unwrap().to_owned();
+    let mut devices = list["tokens"].as_array().unwrap().iter().filter(|one| one["class"] == "device");
+    let oldest = devices.next_back().unwrap()["id"].as_str().unwrap().to_owned();
     let end = |id: String| {
         let (world, token) = (&world, again.access.clone());
         async move {

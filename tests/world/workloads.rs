@@ -330,7 +330,7 @@ async fn who_is_stopped_is_cut_at_every_replica() {
     };
     let ready = wire::patient(&format!("{}{path}", fleet.world.url()), &pod, &[("range", "bytes=0-0")]).await.unwrap();
     assert_eq!(ready.status, 206, "{}", ready.text());
-    let long = Duration::from_secs(60);
+    let long = Duration::from_mins(1);
     let stopped = [(&fleet.world.gateway.url, &pod), (&other.url, &pod), (&other.url, &job)]
         .map(|(url, token)| tokio::spawn(whole(format!("{url}{path}"), token.clone(), long)));
     let goes_on = tokio::spawn(whole(format!("{}{path}", other.url), neighbour.clone(), Duration::from_secs(20)));

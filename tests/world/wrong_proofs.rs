@@ -76,9 +76,9 @@ async fn each_wrong_sign_in_is_refused_and_written_down() {
     provider.set("mode", json!({})).await;
 
     let mut one = Jar::default();
-    let back = one.to_callback(&world).await;
+    let back = one.up_to_callback(&world).await;
     let mut another = Jar::default();
-    another.to_callback(&world).await;
+    another.up_to_callback(&world).await;
     check("another browser's state", &another.get(&back).await, &another);
     check("a state without its browser", &Jar::default().get(&back).await, &Jar::default());
     let mixed = back.replace("/-/oidc/corp/", "/-/oidc/other/");
@@ -89,7 +89,7 @@ async fn each_wrong_sign_in_is_refused_and_written_down() {
     check("the same answer twice", &before.clone().get(&back).await, &Jar::default());
     let code = parameter(&back, "code");
     let mut again = Jar::default();
-    let fresh = again.to_callback(&world).await;
+    let fresh = again.up_to_callback(&world).await;
     let fresh = fresh.replace(&parameter(&fresh, "code"), &code);
     check("a code twice", &again.get(&fresh).await, &again);
     assert_eq!(wrong, Vec::<String>::new());

@@ -57,7 +57,7 @@ impl Trouble {
             Self::Said { status, kind, detail } => {
                 Self::Said { status, kind, detail: format!("Operation {operation}: {detail}.") }
             }
-            other => other,
+            other @ Self::Refused(_) => other,
         }
     }
 }

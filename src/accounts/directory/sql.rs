@@ -113,7 +113,9 @@ pub async fn groups_of(
             }
         }
     }
-    found.values_mut().for_each(|groups| groups.sort_unstable());
+    for groups in found.values_mut() {
+        groups.sort_unstable();
+    }
     Ok(found)
 }
 

@@ -167,6 +167,7 @@ proptest! {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is written where it is called")]
 fn patched(operations: Value) -> Result<Value, Trouble> {
     let mut one = user();
     patch::apply(

@@ -171,7 +171,7 @@ pub async fn delete(app: &App, may: Granted<PushPerson>) -> Result<(), Trouble> 
     let before = sql::lock_person(&tx, &of.provider, &id).await?.ok_or_else(nothing_here)?;
     let mut row = before.clone();
     (row.scim, row.email, row.user_name, row.external_id) = (None, None, None, None);
-    row.name = FORGOTTEN.to_owned();
+    FORGOTTEN.clone_into(&mut row.name);
     row.updated_at = at.0;
     let turn = turn(&mut row, false, at);
     sql::forget_groups(&tx, &may, &id).await?;

@@ -19,7 +19,7 @@ struct People<'a> {
     prefix: &'a str,
     search: &'a str,
     next: &'a str,
-    people: Vec<Line<'a>>,
+    lines: Vec<Line<'a>>,
 }
 
 struct Line<'a> {
@@ -55,8 +55,8 @@ struct RoleLine<'a> {
 
 pub fn list(app: &App, people: &Value, search: &str) -> Result<Page, Refusal> {
     let rows = people["people"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let people_lines = rows.iter().map(line).collect();
-    draw(&People { prefix: &app.face.prefix, search, next: text(people, "next"), people: people_lines })
+    let lines = rows.iter().map(line).collect();
+    draw(&People { prefix: &app.face.prefix, search, next: text(people, "next"), lines })
 }
 
 pub fn person(app: &App, one: &Value, csrf: &str) -> Result<Page, Refusal> {

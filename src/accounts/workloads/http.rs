@@ -7,12 +7,7 @@ use super::{Wanted, block};
 use crate::{
     app::App,
     domain::refusal::Refusal,
-    endpoint::{
-        Endpoint,
-        answer::Json as Answered,
-        endpoint,
-        input::Json,
-    },
+    endpoint::{Endpoint, answer::Json as Answered, endpoint, input::Json},
     gate::{
         act::{BlockWorkload, ReadWorkloads},
         grant::Granted,

@@ -1,6 +1,8 @@
 //! What holds over TLS: versions and protocols, handshakes that do not end, cuts, drains, and a certificate that is
 //! replaced under a running answer.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
 
 use futures_util::{StreamExt as _, stream};
@@ -130,14 +132,12 @@ fn endless(first: &'static [u8]) -> Body {
     Body::from_stream(pieces.chain(stream::pending()))
 }
 
-fn read_until<'a>(stream: &'a mut Stream, wanted: &'static [u8]) -> impl Future<Output = ()> + 'a {
-    async move {
-        let (mut all, mut piece) = (Vec::new(), [0; 4096]);
-        while !all.windows(wanted.len()).any(|window| window == wanted) {
-            let length = timeout(Duration::from_mins(1), stream.read(&mut piece)).await.unwrap().unwrap();
-            assert!(length > 0, "it ended early: {all:?}");
-            all.extend_from_slice(&piece[..length]);
-        }
+async fn read_until(stream: &mut Stream, wanted: &'static [u8]) {
+    let (mut all, mut piece) = (Vec::new(), [0; 4096]);
+    while !all.windows(wanted.len()).any(|window| window == wanted) {
+        let length = timeout(Duration::from_mins(1), stream.read(&mut piece)).await.unwrap().unwrap();
+        assert!(length > 0, "it ended early: {all:?}");
+        all.extend_from_slice(&piece[..length]);
     }
 }
 

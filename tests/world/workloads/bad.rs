@@ -7,6 +7,7 @@ use weighbridge_simulator::issuer::{self, SigningKey, Signs, encode, seconds};
 use super::{AUDIENCE, Fleet, SVID};
 
 /// Each with its name. `other` is an EC key that the pods' issuer publishes, `good` a token that is taken.
+#[allow(clippy::too_many_lines, reason = "a table: one bad token after the other")]
 pub fn tokens(fleet: &Fleet, other: &SigningKey, good: &str) -> Vec<(String, String)> {
     let keys = fleet.pods.keys();
     let rsa = &keys[0];
@@ -88,7 +89,7 @@ pub fn tokens(fleet: &Fleet, other: &SigningKey, good: &str) -> Vec<(String, Str
     claim("another namespace", &|c| c["kubernetes.io"]["namespace"] = json!("llm2"));
     claim("a namespace in a list", &|c| c["kubernetes.io"]["namespace"] = json!(["llm"]));
     claim("a service account that begins alike", &|c| {
-        c["kubernetes.io"]["serviceaccount"]["name"] = json!("vllm-evil")
+        c["kubernetes.io"]["serviceaccount"]["name"] = json!("vllm-evil");
     });
     claim("a service account that is cut", &|c| c["kubernetes.io"]["serviceaccount"]["name"] = json!("vll"));
     claim("no claims of a pod", &|c| c["kubernetes.io"] = Value::Null);

@@ -54,6 +54,7 @@ async fn an_issuer_that_lies_is_not_believed() {
     let many: Vec<Value> = (0..101).map(|_| keys["keys"][0].clone()).collect();
     let mut secret = keys["keys"][0].clone();
     secret["d"] = json!("AQAB");
+    #[allow(clippy::items_after_statements, reason = "only this test lies so")]
     type Lie<'l> = (&'l str, Box<dyn Fn(&Real) + 'l>);
     let jwks = |body: Vec<u8>| move |real: &Real| real.set_jwks(Some(body.clone()));
     let lies: Vec<Lie<'_>> = vec![
@@ -62,7 +63,7 @@ async fn an_issuer_that_lies_is_not_believed() {
             Box::new(|r| {
                 r.set_discovery(Some(
                     json!({"issuer": stranger.url(), "jwks_uri": format!("{}/openid/v1/jwks", r.url())}).to_string(),
-                ))
+                ));
             }),
         ),
         (
@@ -71,7 +72,7 @@ async fn an_issuer_that_lies_is_not_believed() {
                 r.set_discovery(Some(
                     json!({"issuer": format!("{}/", r.url()), "jwks_uri": format!("{}/openid/v1/jwks", r.url())})
                         .to_string(),
-                ))
+                ));
             }),
         ),
         ("names no keys", Box::new(|r| r.set_discovery(Some(json!({"issuer": r.url()}).to_string())))),
