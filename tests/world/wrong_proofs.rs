@@ -326,7 +326,7 @@ fn parameter(url: &str, name: &str) -> String {
 }
 
 fn url_encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"))
 }
 
 fn between(text: &str, start: &str, end: &str) -> String {
