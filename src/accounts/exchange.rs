@@ -29,7 +29,7 @@ pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// Answers one request for an exchange. What is wrong with it is an answer too, as OAuth words it; a refusal is for what
 /// another try may find better.
 pub async fn exchange(app: &App, knock: &Knock) -> Result<Json, Refusal> {
-    app.gate.knock(&knock.call)?;
+    app.gate.pace_sign_in(&knock.call).await?;
     let given = match asked(knock) {
         Ok(given) => given,
         Err(why) => return Ok(no("invalid_request", why)),

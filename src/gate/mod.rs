@@ -38,7 +38,7 @@ use self::{
     act::{Act, AtTheDoor, BY_PEOPLE, FRESH, OF_ONESELF, Record},
     admission::{Admission, DataClass},
     grant::{Context, Granted, Yes},
-    identity::{Actor, Credential, Issuers, Proven, Source, WorkloadRule},
+    identity::{Actor, Issuers, Proven, Source, WorkloadRule},
     object::{Account, File, Found, Object, Revision, Where},
     resolve::Until,
     windows::{Counted, Leases},
@@ -136,7 +136,7 @@ struct Inner {
     /// Rung when a table is full.
     full: Notify,
     /// When each token and session was last used, until it is written down.
-    used: Mutex<HashMap<(bool, String), Micros>>,
+    used: Mutex<HashMap<String, Micros>>,
     /// The same of each revision, by its repository's id and its commit.
     used_revisions: Mutex<HashMap<(String, String), Micros>>,
 }
@@ -196,8 +196,7 @@ impl Gate {
             }
             Ok(actor) => {
                 if let Some(id) = actor.credential_id() {
-                    let key = (matches!(actor.credential(), Credential::Session { .. }), id.to_owned());
-                    self.0.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key, clock::now());
+                    self.0.used.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), clock::now());
                 }
                 Ok(actor)
             }

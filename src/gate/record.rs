@@ -87,14 +87,8 @@ impl Gate {
             }
         }
         let used = std::mem::take(&mut *self.0.used.lock().unwrap_or_else(PoisonError::into_inner));
-        for ((is_session, id), at) in used {
-            let chores = self.parts().store.chores();
-            let saved = if is_session {
-                sql::save_session_use(&chores, &id, at).await
-            } else {
-                sql::save_use(&chores, &id, at).await
-            };
-            if let Err(fault) = saved {
+        for (id, at) in used {
+            if let Err(fault) = sql::save_use(&self.parts().store.chores(), &id, at).await {
                 tracing::warn!(%fault, "when a token or session was last used could not be written");
                 return;
             }

@@ -242,21 +242,19 @@ pub(super) async fn save_decision(db: &impl ConnectionTrait, row: decision::Mode
     Ok(())
 }
 
-/// When a token was last used.
+/// When a token or a session was last used, as far as that is written down.
+pub(super) async fn find_use(db: &Reader, id: &str) -> Result<Option<Micros>, Fault> {
+    let row = token_use::Entity::find_by_id(id).one(db).await.map_err(fault("reading when a session was used"))?;
+    Ok(row.map(|row| Micros(row.last_used_at)))
+}
+
+/// When a token or a session was last used.
 pub(super) async fn save_use(db: &Chores, token_id: &str, at: Micros) -> Result<(), Fault> {
     let row = token_use::ActiveModel { token_id: Set(token_id.to_owned()), last_used_at: Set(at.0) };
     let conflict =
         OnConflict::column(token_use::Column::TokenId).update_column(token_use::Column::LastUsedAt).to_owned();
     let insert = token_use::Entity::insert(row).on_conflict(conflict);
     insert.exec_without_returning(db).await.map_err(fault("writing when a token was last used"))?;
-    Ok(())
-}
-
-/// When a session was last used.
-pub(super) async fn save_session_use(db: &Chores, id: &str, at: Micros) -> Result<(), Fault> {
-    let row = session::ActiveModel { used_at: Set(at.0), ..Default::default() };
-    let update = session::Entity::update_many().set(row).filter(session::Column::Id.eq(id));
-    update.exec(db).await.map_err(fault("writing when a session was last used"))?;
     Ok(())
 }
 

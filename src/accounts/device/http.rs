@@ -39,7 +39,7 @@ pub fn endpoints() -> Vec<Result<Endpoint, String>> {
 }
 
 async fn begin(app: App, _: Keys, knock: Knock) -> Result<Json, Refusal> {
-    app.gate.knock(&knock.call)?;
+    app.gate.pace_sign_in(&knock.call).await?;
     let Some(client) = client(&knock) else {
         return Ok(no("invalid_request", "client_id is missing, or longer than any."));
     };
@@ -93,7 +93,7 @@ async fn of_a_device(app: &App, knock: &Knock) -> Result<Json, Refusal> {
 }
 
 async fn renewed(app: &App, knock: &Knock) -> Result<Json, Refusal> {
-    app.gate.knock(&knock.call)?;
+    app.gate.pace_sign_in(&knock.call).await?;
     let Some(text) = knock.field("refresh_token") else {
         return Ok(no("invalid_request", "refresh_token is missing."));
     };

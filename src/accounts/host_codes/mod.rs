@@ -109,7 +109,7 @@ pub struct Begun {
 /// Takes a code that somebody typed, once, and begins their session.
 pub async fn take(app: &App, knock: &Knock) -> Result<Begun, Refusal> {
     let gate = &app.gate;
-    gate.knock(&knock.call)?;
+    gate.pace_sign_in(&knock.call).await?;
     app.tries.host_code(knock.call.source.as_ref().map(|source| source.address))?;
     // Nobody comes in unseen, and whoever stands at the door is told why.
     if gate.failing().contains(&"ledger") {

@@ -27,7 +27,7 @@ pub struct Came {
 }
 
 pub async fn come_back(app: &App, provider: &Provider, knock: &Knock) -> Result<Came, Refusal> {
-    app.gate.knock(&knock.call)?;
+    app.gate.pace_sign_in(&knock.call).await?;
     match Box::pin(come(app, provider, knock)).await {
         Err(refusal) if matches!(refusal.code.status(), 400..=403) => {
             tracing::info!(provider = %provider.setting.name, why = refusal.sentence, "a sign-in was refused");

@@ -96,7 +96,7 @@ async fn choose(app: App, _: Keys, knock: Knock) -> Result<Page, Refusal> {
 
 /// Off to the provider.
 async fn start(app: App, keys: Keys, knock: Knock) -> Result<With<Away>, Refusal> {
-    app.gate.knock(&knock.call)?;
+    app.gate.pace_sign_in(&knock.call).await?;
     let provider = provider(&app, &keys)?;
     let to = knock.asked.query("to").unwrap_or_default();
     let had = cookie(&knock.asked.headers, COOKIE);

@@ -39,7 +39,8 @@ pub(super) async fn load(gate: &Gate, cookie: &str) -> Result<Actor, Refusal> {
     if row.ended_at.is_some() {
         return Err(not_accepted("You were signed out."));
     }
-    let idle = Micros(row.used_at).plus_seconds(IDLE);
+    let used = sql::find_use(gate.reader(), &row.id).await?.map_or(row.used_at, |at| at.0.max(row.used_at));
+    let idle = Micros(used).plus_seconds(IDLE);
     let expires_at = Micros(row.expires_at.min(idle.0));
     if expires_at <= clock::now() {
         return Err(not_accepted("This sign-in's time is over."));

@@ -259,6 +259,12 @@ async fn a_session_ends_by_itself_and_when_it_is_ended() {
     let good = bench.session("ann", clock::now(), clock::now()).await;
     bench.settled().await;
     assert!(bench.by_session(&good).await.is_ok());
+    // What is asked in it keeps it alive, and is written down once a minute.
+    bench.gate.write_use().await;
+    bench.change(&[&format!("UPDATE session SET used_at = {}", clock::now().plus_seconds(-1801).0)]).await;
+    bench.settled().await;
+    assert!(bench.by_session(&good).await.is_ok());
+    assert!(bench.by_session(&idle).await.is_err());
     bench.change(&["UPDATE session SET ended_at = 1"]).await;
     bench.settled().await;
     assert_eq!(bench.by_session(&good).await.unwrap_err().code, Code::TokenNotAccepted);
