@@ -121,6 +121,8 @@ impl Provider {
         match self.fetch_document().await {
             Ok(document) => Ok(kept.keep(document)),
             Err(fault) => {
+                // From the end of the try: whoever waited for it does not begin another.
+                kept.tried = Some(Instant::now());
                 tracing::warn!(provider = self.setting.name, %fault, "a provider cannot be asked who it is");
                 kept.value.clone().ok_or(fault)
             }
@@ -155,7 +157,10 @@ impl Provider {
         kept.tried = Some(Instant::now());
         match self.fetch_json(&document.jwks_uri).await {
             Ok(keys) => Ok(kept.keep(keys)),
-            Err(fault) => kept.value.clone().ok_or(fault),
+            Err(fault) => {
+                kept.tried = Some(Instant::now());
+                kept.value.clone().ok_or(fault)
+            }
         }
     }
 

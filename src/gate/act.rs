@@ -222,6 +222,7 @@ pub const FRESH: &[&str] = &[
     "pointer.pin",
     "token.issue",
     "token.end",
+    "session.end-of",
     "person.deactivate",
     "person.reactivate",
     "role.grant",
@@ -231,7 +232,18 @@ pub const FRESH: &[&str] = &[
 ];
 
 /// What only people do, once there is a way for them to sign in: a token that nobody holds personally decides nothing.
-pub const BY_PEOPLE: &[&str] = &["revision.approve", "pointer.pin", "role.grant", "role.withdraw", "terms.accept"];
+pub const BY_PEOPLE: &[&str] = &[
+    "token.issue",
+    "token.end",
+    "person.deactivate",
+    "person.reactivate",
+    "session.end-of",
+    "revision.approve",
+    "pointer.pin",
+    "role.grant",
+    "role.withdraw",
+    "terms.accept",
+];
 
 #[cfg(test)]
 mod tests {

@@ -433,7 +433,9 @@ impl Gate {
         }
         let (at, place) = (asked.at(), asked.place());
         let mut environments = self.scope(actor, &at).map_err(|refusal| Denied::of(refusal, &scope_word(&at)))?;
-        if at == Where::Credential && !IN_ITS_OWN.contains(&A::WORD) {
+        if at == Where::Credential && EVERYWHERE.contains(&A::WORD) && !actor.is_system() {
+            environments = self.environments().iter().map(|e| e.name.clone()).collect();
+        } else if at == Where::Credential && !IN_ITS_OWN.contains(&A::WORD) {
             environments = self.where_it_may::<A>(actor, &place).map_or(environments, |name| vec![name]);
         }
         let Some(environment) = environments.first().cloned() else {
@@ -649,5 +651,8 @@ fn both(access: &str, admission: &str) -> String {
 
 /// What happens in the environment of the credential and in no other: whatever leads to a file.
 const IN_ITS_OWN: &[&str] = &["file.pull", "revision.view", "repository.view", "catalogue.search", "upstream.search"];
+/// What happens to somebody or something that is the same in all environments, so that the role must hold in all of them.
+const EVERYWHERE: &[&str] =
+    &["token.end", "person.deactivate", "person.reactivate", "session.end-of", "workload.block"];
 /// How long nobody may have heard of revocations before new grants stop.
 const STALE: Duration = Duration::from_secs(5);

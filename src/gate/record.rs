@@ -78,18 +78,19 @@ impl Gate {
 
     /// Writes down when tokens and revisions were last used: bookkeeping, at most once a minute each.
     pub async fn write_use(&self) {
-        let used = std::mem::take(&mut *self.0.used_revisions.lock().unwrap_or_else(PoisonError::into_inner));
-        for ((repository, commit), at) in used {
-            let chores = self.parts().store.chores();
-            if let Err(fault) = sql::save_revision_use(&chores, &repository, &commit, at).await {
-                tracing::warn!(%fault, "when a revision was last used could not be written");
-                return;
-            }
-        }
+        let chores = self.parts().store.chores();
+        // Credentials first: a session whose use is not written down ends early. What could not be written is kept.
         let used = std::mem::take(&mut *self.0.used.lock().unwrap_or_else(PoisonError::into_inner));
         for (id, at) in used {
-            if let Err(fault) = sql::save_use(&self.parts().store.chores(), &id, at).await {
+            if let Err(fault) = sql::save_use(&chores, &id, at).await {
                 tracing::warn!(%fault, "when a token or session was last used could not be written");
+                self.0.used.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_insert(at);
+            }
+        }
+        let used = std::mem::take(&mut *self.0.used_revisions.lock().unwrap_or_else(PoisonError::into_inner));
+        for ((repository, commit), at) in used {
+            if let Err(fault) = sql::save_revision_use(&chores, &repository, &commit, at).await {
+                tracing::warn!(%fault, "when a revision was last used could not be written");
                 return;
             }
         }

@@ -79,6 +79,10 @@ pub(super) async fn served_revision(by: Asker<'_>, name: &RepoName, rev: &Rev) -
     if cached.expires_at.is_some_and(|end| end <= clock::now()) {
         return Err(refused(Now::Expired, name, rev, environment, None));
     }
+    // A name that was nobody's a moment ago may have been found by another's question: the right is asked of what it is.
+    if cached.found.repo.name != *name {
+        Box::pin(rights::check(by, &cached.found.repo.name)).await?;
+    }
     Ok(cached.found)
 }
 

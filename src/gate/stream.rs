@@ -171,7 +171,7 @@ impl Held {
         if !resolve::still_served(&self.gate, &self.file, &self.environment).await? {
             return Ok(Now::Over);
         }
-        let by = resolve::Asker { gate: &self.gate, actor: &self.actor, environment: &self.environment };
+        let by = resolve::Asker { gate: &self.gate, actor: &actor, environment: &self.environment };
         if !rights::still(by, &self.file.revision.repo.name).await? {
             return Ok(Now::Over);
         }

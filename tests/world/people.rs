@@ -217,13 +217,13 @@ async fn a_directory_sees_its_own_people_and_nothing_else() {
         let reply = world.get(path, &directory.token).await;
         assert!(matches!(reply.status, 403 | 404), "{path}: {}", reply.status);
     }
-    let developer = world.developer().await;
-    let known = world.get(&format!("/-/api/v1/people/{ada}"), &developer).await;
-    let unknown = world.get("/-/api/v1/people/01JD0000000000000000000000", &developer).await;
+    let pipeline = world.token("ci", "research").await;
+    let known = world.get(&format!("/-/api/v1/people/{ada}"), &pipeline).await;
+    let unknown = world.get("/-/api/v1/people/01JD0000000000000000000000", &pipeline).await;
     let sentence = |reply: &Reply| reply.json()["title"].clone();
     assert_eq!((known.status, sentence(&known)), (unknown.status, sentence(&unknown)));
     assert_eq!(known.status, 403);
-    let scim = world.get("/-/scim/v2/Users", &developer).await;
+    let scim = world.get("/-/scim/v2/Users", &pipeline).await;
     assert_eq!((scim.status, scim.header("content-type")), (403, "application/scim+json"));
     assert_eq!(wire::ask("GET", &format!("{}/Users", directory.base), "", &[]).await.unwrap().status, 401);
 }
@@ -339,8 +339,8 @@ async fn administrators_look_after_others_and_never_after_themselves() {
     assert_eq!(back.json()["active"], false);
     people(&["reactivate", cid, "--reason", "came back"], &eves).await.good();
     assert_eq!(directory.get(&format!("/Users/{cid}")).await["active"], true);
-    let developer = world.developer().await;
-    assert_eq!(people(&["list"], &developer).await.code, 1);
+    let pipeline = world.token("ci", "research").await;
+    assert_eq!(people(&["list"], &pipeline).await.code, 1);
     world.ledger_is_whole().await;
 }
 

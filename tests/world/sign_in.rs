@@ -172,7 +172,7 @@ async fn a_provider_that_is_down_keeps_only_new_sign_ins_waiting() {
     let session = browser.cookie("__Host-wb_sid").unwrap()["value"].as_str().unwrap().to_owned();
     assert!(knows(&world, &session).await);
 
-    let token = world.developer().await;
+    let token = world.token("ci", "research").await;
     provider.set("down", serde_json::json!({"down": true})).await;
     assert!(knows(&world, &session).await);
     assert_eq!(world.get("/-/api/v1/account", &token).await.status, 200);
@@ -192,13 +192,13 @@ async fn a_provider_that_is_down_keeps_only_new_sign_ins_waiting() {
     let waits = Jar::default().get(&format!("{}/-/oidc/corp/start", world.url())).await;
     assert_eq!(waits.status, 503);
     assert!(waits.text().contains("every token goes on"), "{}", waits.text());
-    let token = world.developer().await;
+    let token = world.token("ci", "research").await;
     assert_eq!(world.get("/-/api/v1/account", &token).await.status, 200);
 }
 
 /// The id of a refusal that was shown to somebody else.
 async fn refused(world: &World) -> String {
-    let token = world.developer().await;
+    let token = world.token("ci", "research").await;
     let reply = world.ask("POST", "/-/api/v1/environments/prod/requests/models/acme/x/main", &token, &[]).await;
     assert_eq!(reply.status, 403, "{}", reply.text());
     reply.json()["decision"].as_str().unwrap().to_owned()

@@ -117,7 +117,17 @@ impl World {
     pub async fn move_the_gate(&self) {
         let made = ["token", "create", "--name", "nobody", "--role", "auditor", "--ttl", "1h", "--json"];
         let made = self.gateway.command(&made, &[]).await.good().json();
+        let token = made["token"].as_str().unwrap();
+        assert_eq!(self.get("/-/api/v1/account", token).await.status, 200);
         self.gateway.command(&["token", "revoke", made["id"].as_str().unwrap()], &[]).await.good();
+        // Once it has heard of this it has heard of what was written before.
+        for _ in 0..600 {
+            if self.get("/-/api/v1/account", token).await.status == 401 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("a revoked token still works");
     }
 
     /// A reviewer approves for research.

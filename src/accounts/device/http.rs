@@ -93,10 +93,10 @@ async fn of_a_device(app: &App, knock: &Knock) -> Result<Json, Refusal> {
 }
 
 async fn renewed(app: &App, knock: &Knock) -> Result<Json, Refusal> {
-    app.gate.pace_sign_in(&knock.call).await?;
     let Some(text) = knock.field("refresh_token") else {
         return Ok(no("invalid_request", "refresh_token is missing."));
     };
+    app.gate.pace_sign_in_as(&knock.call, text).await?;
     if let Some(pair) = refresh::refresh(app, text, &knock.call).await? {
         return Ok(tokens(&pair));
     }

@@ -131,6 +131,10 @@ pub async fn deactivate(gate: &Gate, may: Granted<DeactivatePerson>, input: &Rea
     let why = reason(&input.reason)?;
     not_oneself(&may, &may.object().0)?;
     let seen = find(&may, &may.object().0).await?;
+    if seen.issuer == HOST {
+        let sentence = "Whoever comes in with a code of the host is not put out: there would be no way in left.";
+        return Err(Refusal::new(Code::NotAllowed, sentence).hint("End their sessions instead."));
+    }
     let reference = gate.person_reference(&seen.issuer, &seen.subject).await?;
     let at = clock::now();
     let tx = may.begin().await?;
@@ -160,7 +164,8 @@ pub async fn reactivate(may: Granted<ReactivatePerson>, input: &Reason) -> Resul
     if row.deactivated_at.is_none() {
         return Err(Refusal::new(Code::Conflict, "This person is active.").hint("There is nothing to do."));
     }
-    if row.deactivated_by.as_deref() == Some(DIRECTORY) {
+    let said: Value = row.scim.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    if row.deactivated_by.as_deref() == Some(DIRECTORY) || said["active"] == false {
         let sentence = "The directory took this person out, and only the directory lets them in again.";
         return Err(Refusal::new(Code::Conflict, sentence).hint("Ask whoever looks after the identity provider."));
     }

@@ -112,6 +112,16 @@ pub async fn grant(gate: &Gate, may: Granted<GrantRole>, input: &Gift) -> Result
     let (role, reach, days) = wanted(gate, input)?;
     let why = reason(&input.reason)?;
     not_oneself(&may, &id)?;
+    let mine: Vec<&Reach> =
+        may.actor().roles().iter().filter(|held| held.role == Role::Admin).map(|held| &held.reach).collect();
+    let within = match &reach {
+        Reach::All => mine.contains(&&Reach::All),
+        Reach::These(names) => names.iter().all(|name| mine.iter().any(|reach| reach.covers(name))),
+    };
+    if !within {
+        let sentence = "You are not an administrator everywhere that this role would reach.";
+        return Err(Refusal::new(Code::NotAllowed, sentence).hint("Name the environments that you look after."));
+    }
     let giver = giver(&may);
     let row = find(&may, &id).await?;
     if row.issuer == HOST {

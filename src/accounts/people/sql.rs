@@ -11,6 +11,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::{
+    accounts::tokens,
     domain::{refusal::Fault, role::Role, time::Micros},
     gate::{
         act::{Act, GrantRole, WithdrawRole},
@@ -21,7 +22,7 @@ use crate::{
         Reader, fault,
         tables::{
             approval, device_sign_in, directory_group, directory_member, elevation, person, person_group, request,
-            role_grant, session, token,
+            role_grant, session, token, token_use, upstream_credential,
         },
     },
 };
@@ -100,7 +101,17 @@ pub async fn list_sessions(db: &Reader, person_id: &str) -> Result<Vec<session::
         .filter(session::Column::EndedAt.is_null())
         .order_by_desc(session::Column::CreatedAt)
         .limit(100);
-    query.all(db).await.map_err(fault("reading somebody's sessions"))
+    let failed = fault("reading somebody's sessions");
+    let mut rows = query.all(db).await.map_err(&failed)?;
+    // Their last use is written down beside them.
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let uses =
+        token_use::Entity::find().filter(token_use::Column::TokenId.is_in(ids)).all(db).await.map_err(&failed)?;
+    for row in &mut rows {
+        let last = uses.iter().find(|used| used.token_id == row.id).map(|used| used.last_used_at);
+        row.used_at = last.map_or(row.used_at, |at| Ord::max(at, row.used_at));
+    }
+    Ok(rows)
 }
 
 /// Tokens that have not been revoked.
@@ -147,7 +158,7 @@ impl Ended {
 /// Ends everything that somebody could come in with, and what they asked for: for good, whatever becomes of them.
 pub async fn end_everything<A: Act>(
     db: &Tx,
-    _: &Granted<A>,
+    may: &Granted<A>,
     person_id: &str,
     reference: &str,
     at: Micros,
@@ -157,16 +168,24 @@ pub async fn end_everything<A: Act>(
         .set(session::ActiveModel {
             ended_at: Set(Some(at.0)),
             ended_why: Set(Some("deactivated".to_owned())),
+            id_token: Set(None),
             ..Default::default()
         })
         .filter(session::Column::PersonId.eq(person_id))
         .filter(session::Column::EndedAt.is_null());
     let sessions = sessions.exec(db).await.map_err(&failed)?.rows_affected;
-    let tokens = token::Entity::update_many()
-        .set(token::ActiveModel { revoked_at: Set(Some(at.0)), ..Default::default() })
-        .filter(token::Column::PersonId.eq(person_id))
-        .filter(token::Column::RevokedAt.is_null());
-    let tokens = tokens.exec(db).await.map_err(&failed)?.rows_affected;
+    let tokens = tokens::sql::end_all_of(db, may, person_id, "deactivated", at).await?;
+    // Their token at the hub is theirs, and opens nothing for anybody from here on.
+    let lent = upstream_credential::Entity::update_many()
+        .set(upstream_credential::ActiveModel {
+            ended_at: Set(Some(at.0)),
+            sealed: Set(Vec::new()),
+            ..Default::default()
+        })
+        .filter(upstream_credential::Column::OwnerKind.eq("person"))
+        .filter(upstream_credential::Column::Owner.eq(person_id))
+        .filter(upstream_credential::Column::EndedAt.is_null());
+    lent.exec(db).await.map_err(&failed)?;
     // A terminal that they let in, and that has not fetched its token yet, gets none.
     let devices = device_sign_in::Entity::update_many()
         .set(device_sign_in::ActiveModel { used_at: Set(Some(at.0)), ..Default::default() })

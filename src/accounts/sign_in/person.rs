@@ -41,7 +41,7 @@ pub async fn begin_session(
     let (secret, csrf) = (sealed::secret()?, sealed::secret()?);
     let id_token = sealed::seal(&secret, "id token", proof.id_token.as_bytes())?;
     let tx = may.begin().await?;
-    let mut found = sql::find_person(&tx, &setting.issuer, &proof.subject).await?;
+    let mut found = sql::lock_person(&tx, &setting.issuer, &proof.subject).await?;
     if found.is_none() {
         found = sql::find_pushed(&tx, &setting.name, &proof.subject, setting.subject_is_user_name).await?;
     }
@@ -123,7 +123,8 @@ fn row_of(found: Option<person::Model>, provider: &Provider, proof: &Proof, now:
         deactivated_at: None,
         deactivated_by: None,
     });
-    if row.made_by != "scim" {
+    // What the directory says of somebody is the directory's to say.
+    if row.made_by != "scim" && row.scim.is_none() {
         row.name.clone_from(&proof.name);
         row.email.clone_from(&proof.email);
         row.user_name.clone_from(&proof.user_name);

@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, sea_query::OnConflict,
+    QueryOrder, QuerySelect, sea_query::OnConflict,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         Reader,
         chores::Chores,
         fault,
-        tables::{elevation, person, person_group, role_mapping, seen_once, session, sign_in, token},
+        tables::{elevation, person, person_group, role_mapping, seen_once, session, sign_in, token, token_use},
     },
 };
 
@@ -55,6 +55,15 @@ pub async fn find_person(
 ) -> Result<Option<person::Model>, Fault> {
     let query =
         person::Entity::find().filter(person::Column::Issuer.eq(issuer)).filter(person::Column::Subject.eq(subject));
+    query.one(db).await.map_err(fault("looking a person up"))
+}
+
+/// The same, held until the transaction ends: whoever puts them out meanwhile comes before this or after it.
+pub async fn lock_person(db: &Tx, issuer: &str, subject: &str) -> Result<Option<person::Model>, Fault> {
+    let query = person::Entity::find()
+        .filter(person::Column::Issuer.eq(issuer))
+        .filter(person::Column::Subject.eq(subject))
+        .lock_exclusive();
     query.one(db).await.map_err(fault("looking a person up"))
 }
 
@@ -138,7 +147,17 @@ pub async fn list_sessions(db: &Reader, person_id: &str) -> Result<Vec<session::
         .filter(session::Column::PersonId.eq(person_id))
         .filter(session::Column::EndedAt.is_null())
         .order_by_desc(session::Column::CreatedAt);
-    query.all(db).await.map_err(fault("reading somebody's sessions"))
+    let failed = fault("reading somebody's sessions");
+    let mut rows = query.all(db).await.map_err(&failed)?;
+    // Their last use is written down beside them.
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let uses =
+        token_use::Entity::find().filter(token_use::Column::TokenId.is_in(ids)).all(db).await.map_err(&failed)?;
+    for row in &mut rows {
+        let last = uses.iter().find(|used| used.token_id == row.id).map(|used| used.last_used_at);
+        row.used_at = last.map_or(row.used_at, |at| Ord::max(at, row.used_at));
+    }
+    Ok(rows)
 }
 
 /// The sessions that a provider means when it says that somebody signed out there.

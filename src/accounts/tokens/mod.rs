@@ -184,8 +184,8 @@ async fn renew<A: Act>(may: Granted<A>, old: token::Model, renewal: &Renewal, lo
         detail.insert("replaces".to_owned(), json!(old.id));
     }
     let tx = may.begin().await?;
-    if !sql::replace(&tx, &may, &old.id, now).await? {
-        return Err(Refusal::new(Code::Conflict, format!("Token {} was ended meanwhile.", old.id)));
+    if !sql::replace_once(&tx, &may, &old.id, now).await? {
+        return Err(Refusal::new(Code::Conflict, format!("Token {} was ended or renewed meanwhile.", old.id)));
     }
     super::sql::save_token(&tx, &may, minted.row).await?;
     tx.commit(may, Change::new(detail)).await?;

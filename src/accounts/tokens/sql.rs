@@ -85,6 +85,13 @@ pub async fn replace<A: Act>(db: &Tx, _: &Granted<A>, id: &str, at: Micros) -> R
     Ok(done.rows_affected == 1)
 }
 
+/// The same for a token that nothing has replaced yet, so that of two that renew it at once one does.
+pub async fn replace_once<A: Act>(db: &Tx, may: &Granted<A>, id: &str, at: Micros) -> Result<bool, Fault> {
+    let fresh = token::Entity::find_by_id(id).filter(token::Column::ReplacedAt.is_null()).lock_exclusive();
+    let found = fresh.one(db).await.map_err(fault("replacing a token"))?;
+    Ok(found.is_some() && replace(db, may, id, at).await?)
+}
+
 /// Ends a token, and with it every other of the same sign-in.
 pub async fn end<A: Act>(db: &Tx, may: &Granted<A>, row: &token::Model, why: &str, at: Micros) -> Result<u64, Fault> {
     match &row.family {

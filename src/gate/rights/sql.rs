@@ -49,14 +49,12 @@ pub(super) async fn find_closed(db: &Reader, name: &RepoName) -> Result<Option<F
     else {
         return Ok(None);
     };
-    let private = match &row {
-        Some(row) => {
-            let said: Value = serde_json::from_str(&row.facts).unwrap_or_default();
-            let (_, state) = sql::find_hub(db, &row.id).await?;
-            said["private"] == true || state.as_deref() == Some("private")
-        }
-        None => false,
-    };
+    // What became private after it was taken in was public when it was approved, and stays served: the hub takes nothing
+    // back from here.
+    let private = row.as_ref().is_some_and(|row| {
+        let said: Value = serde_json::from_str(&row.facts).unwrap_or_default();
+        said["private"] == true
+    });
     let ids: Vec<String> = openings.iter().map(|one| one.credential_id.clone()).collect();
     let owners = list_owners(db, ids).await?;
     let opened = openings.iter().map(|one| match owners.get(&one.credential_id) {
