@@ -1,15 +1,15 @@
 //! expects: E0308
 //! A row written on the right to do something else.
 
-use crate::{accounts::sql, domain::time::Micros, gate::{act::{ListTokens, RevokeToken}, grant::Granted, tx::Tx}};
+use crate::{gate::{act::{BlockWorkload, ReadWorkloads}, grant::Granted, tx::Tx}, accounts::workloads::sql, store::tables::workload_block::Model};
 
 #[cfg(weighbridge_case = "wrong")]
-type May = Granted<ListTokens>;
+type May = Granted<ReadWorkloads>;
 #[cfg(weighbridge_case = "right")]
-type May = Granted<RevokeToken>;
+type May = Granted<BlockWorkload>;
 
-async fn write(tx: &Tx, may: &May, at: Micros) {
-    let _ = sql::revoke_token(tx, may, at).await;
+async fn write(tx: &Tx, may: &May, row: Model) {
+    let _ = sql::save_block(tx, may, row).await;
 }
 
-const _: usize = size_of_val(&write) + size_of::<Option<(ListTokens, RevokeToken)>>();
+const _: usize = size_of_val(&write) + size_of::<Option<(BlockWorkload, ReadWorkloads)>>();
