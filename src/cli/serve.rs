@@ -179,7 +179,11 @@ fn welcome(config: &Config, public_url: &str) {
     out::say(format!("Weighbridge is ready. Console: {public_url}/-/"));
     out::say("For the tools that use the hub:");
     out::say(format!("export HF_ENDPOINT={public_url}"));
-    out::say(format!("export HF_TOKEN=$(weighbridge{file} token create --name me --role developer)"));
+    if config.identity.providers.is_empty() {
+        out::say(format!("export HF_TOKEN=$(weighbridge{file} token create --name me --role developer)"));
+    } else {
+        out::say("hf auth login");
+    }
 }
 
 /// On the very first start with no configuration at all, for whoever sits at this terminal: a code for the first
