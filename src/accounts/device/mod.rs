@@ -168,6 +168,9 @@ pub async fn take(app: &App, device_code: &str, client: &str, call: &Call) -> Re
     };
     let may = app.gate.admit_newcomer::<TakeDeviceToken>(who, call).await?;
     let tx = may.begin().await?;
+    if !super::tokens::sql::is_in(&tx, &may, &owner.id).await? {
+        return Ok(Told::Denied);
+    }
     if !sql::use_up(&tx, &may, &row.id, clock::now()).await? {
         return Ok(Told::Unknown);
     }

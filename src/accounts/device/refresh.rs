@@ -48,6 +48,9 @@ pub async fn refresh(app: &App, text: &str, call: &Call) -> Result<Option<Pair>,
     }
     let may = app.gate.admit_newcomer::<RefreshToken>(who("a terminal that renews its sign-in"), call).await?;
     let tx = may.begin().await?;
+    if !sql::is_in(&tx, &may, &owner.id).await? {
+        return Ok(None);
+    }
     // The first use counts: the grace is not drawn out by using it.
     if !sql::replace(&tx, &may, &row.id, Micros(row.replaced_at.unwrap_or(now.0))).await? {
         return Ok(None);

@@ -109,6 +109,9 @@ pub async fn create(app: &App, may: Granted<CreateOwnToken>, wish: Wish) -> Resu
     })?;
     let answer = made(&minted);
     let tx = may.begin().await?;
+    if !sql::is_in(&tx, &may, &person.id).await? {
+        return Err(put_out());
+    }
     let detail = detail(&minted.row);
     super::sql::save_token(&tx, &may, minted.row).await?;
     tx.commit(may, Change::new(detail)).await?;
@@ -184,12 +187,21 @@ async fn renew<A: Act>(may: Granted<A>, old: token::Model, renewal: &Renewal, lo
         detail.insert("replaces".to_owned(), json!(old.id));
     }
     let tx = may.begin().await?;
+    if let Some(person) = &old.person_id
+        && !sql::is_in(&tx, &may, person).await?
+    {
+        return Err(put_out());
+    }
     if !sql::replace_once(&tx, &may, &old.id, now).await? {
         return Err(Refusal::new(Code::Conflict, format!("Token {} was ended or renewed meanwhile.", old.id)));
     }
     super::sql::save_token(&tx, &may, minted.row).await?;
     tx.commit(may, Change::new(detail)).await?;
     Ok(answer)
+}
+
+fn put_out() -> Refusal {
+    Refusal::new(Code::TokenNotAccepted, "This account is deactivated.")
 }
 
 async fn end<A: Act>(may: Granted<A>, row: token::Model, reason: &str) -> Result<Value, Refusal> {

@@ -72,6 +72,14 @@ pub async fn find_person(db: &Reader, id: &str) -> Result<Option<person::Model>,
     person::Entity::find_by_id(id).one(db).await.map_err(fault("looking a person up"))
 }
 
+/// Whether somebody is still in, held so until this change is done: whoever puts them out meanwhile comes before it, and
+/// nothing is made, or after it, and ends what was made. Asked before any other row is touched, as they do.
+pub async fn is_in<A: Act>(db: &Tx, _: &Granted<A>, person_id: &str) -> Result<bool, Fault> {
+    let held = person::Entity::find_by_id(person_id).lock_exclusive().one(db).await;
+    let held = held.map_err(fault("looking a person up"))?;
+    Ok(held.is_some_and(|row| row.deactivated_at.is_none()))
+}
+
 /// Notes that a token has a successor. False when it was ended meanwhile.
 pub async fn replace<A: Act>(db: &Tx, _: &Granted<A>, id: &str, at: Micros) -> Result<bool, Fault> {
     let replaced = token::ActiveModel { replaced_at: Set(Some(at.0)), ..Default::default() };
