@@ -6,7 +6,7 @@ mod people;
 
 use std::net::IpAddr;
 
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement};
 use tokio::time::timeout;
 
@@ -18,6 +18,7 @@ use super::{
     *,
 };
 use crate::{
+    clock,
     domain::{
         event::{ActorFact, Outcome},
         name::RepoKind,

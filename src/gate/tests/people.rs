@@ -12,7 +12,7 @@ use crate::{
     gate::{
         act::{ApproveRevision, CreateOwnToken, ReadAccount, ReadJobs},
         identity::{COOKIE, Credential},
-        object::{InEnvironment, Jobs},
+        object::{Account, InEnvironment, Jobs},
     },
 };
 
